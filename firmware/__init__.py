@@ -1,0 +1,1 @@
+"""RTL, board files and card drivers."""

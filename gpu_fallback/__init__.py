@@ -1,0 +1,1 @@
+"""GPU engines: export, TensorRT, CUDA kernels."""

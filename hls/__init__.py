@@ -1,0 +1,1 @@
+"""From a QKeras model to an integer bundle: training, conversion through hls4ml, checks."""

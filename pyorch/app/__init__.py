@@ -1,0 +1,1 @@
+"""The command line, the loop, the journal and the report."""

@@ -1,0 +1,1 @@
+"""What every part agrees on: formats, events, schemas, models, bundles, engines, errors."""

@@ -1,0 +1,1 @@
+"""Integer features, labels and data sets."""

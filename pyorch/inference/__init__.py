@@ -1,0 +1,1 @@
+"""Engines: the integer reference that defines the arithmetic, and the native CPU engine."""

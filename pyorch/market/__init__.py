@@ -1,0 +1,1 @@
+"""Market events, books, feeds, tapes and the simulator."""

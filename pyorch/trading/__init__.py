@@ -1,0 +1,1 @@
+"""Pricing, policy, quoting, risk and FIX."""

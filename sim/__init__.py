@@ -1,0 +1,1 @@
+"""Simulated hardware: test benches and engines that run them."""
