@@ -1,3 +1,48 @@
 """
 Native stages of the tick path; each has a Python twin that defines it.
 """
+
+from typing import Annotated
+
+import numpy
+from numpy.typing import NDArray
+
+
+class Book:
+    """
+    Level-2 book with venue sequence rules; twin of pyorch.market.book.Book.
+    """
+
+    def __init__(self, capacity: int = 8192) -> None: ...
+
+    def apply_all(self, words: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)], instrument: int = 0) -> None:
+        """Apply the rows of one instrument; ``words`` is `event_words(events)`."""
+
+    def trace(self, words: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)], instrument: int = 0) -> Annotated[NDArray[numpy.int64], dict(shape=(None, None))]:
+        """
+        Apply the rows of one instrument; int64 [rows, 6] after each row of the array: best bid ticks and lots, best ask ticks and lots (0 where empty), valid, sequence.
+        """
+
+    def levels(self, side: int, n: int) -> list[tuple[int, int]]:
+        """Up to n (price_ticks, quantity_lots), best first."""
+
+    def depth(self, side: int) -> int:
+        """Levels of a side."""
+
+    @property
+    def valid(self) -> bool:
+        """After a snapshot, until a gap, reset or cross."""
+
+    @property
+    def two_sided(self) -> bool:
+        """Both sides hold a level."""
+
+    @property
+    def sequence(self) -> int:
+        """Update id of the book's state; -1 where there is none."""
+
+    @property
+    def counts(self) -> dict:
+        """
+        Messages applied, gaps, crosses, stale, dropped, resets, discarded levels.
+        """

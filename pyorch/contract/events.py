@@ -99,3 +99,14 @@ class Instrument:
                 btc * price_ticks * float(self.tick_size) / self.contract_usd / float(self.lot_size)
             )
         return btc / float(self.lot_size)
+
+
+def event_words(events: EventArray) -> NDArray[np.int64]:
+    """The same memory as int64 [rows, 8]: how native code receives events.
+
+    Raises:
+        TypeError: the array is not of `EVENT_DTYPE`, which only a programming error brings about.
+    """
+    if events.dtype != EVENT_DTYPE:
+        raise TypeError(f"events are rows of EVENT_DTYPE, not of {events.dtype}")
+    return np.ascontiguousarray(events).view(np.int64).reshape(-1, EVENT_DTYPE.itemsize // 8)
