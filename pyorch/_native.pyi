@@ -42,7 +42,7 @@ class Book:
         """Update id of the book's state; -1 where there is none."""
 
     @property
-    def counts(self) -> dict:
+    def counts(self) -> dict[str, int]:
         """
         Messages applied, gaps, crosses, stale, dropped, resets, discarded levels.
         """
