@@ -1,0 +1,259 @@
+"""A seeded market: a perpetual's book, trades, best quotes and volatility surface, without recordings.
+
+Shaped after the recorded BTCUSD perpetual of August 2024: a tick of 0.1 USD near 61,800, contracts of
+100 USD, best queues near 1,000 contracts one tick apart, levels about every six ticks behind them, 1.7
+moves a second with a median of 16 ticks, about 85 depth messages a second, silences and bursts.
+
+What there is to learn (`pyorch.market.simulated_regimes`): runs of informed flow push the price for a
+second; displayed imbalance sides with the flow in honest times and opposes it in spoofed ones, which
+begin with a short pattern of their own; runs repeat or undo each other by a slower state; liquidity is
+withdrawn for 150 to 400 ms before a jump, and sometimes for nothing. A function of the last feature
+vector sees a part of this; a memory sees more.
+
+The same seed and arguments give the same bytes on every machine (exact fractions and integers only).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import numpy as np
+
+from pyorch.contract.errors import UsageError
+from pyorch.contract.events import EVENT_DTYPE, EventArray, Flag, Instrument, Kind, Side
+from pyorch.market.simulated_book import SimulatedBook
+from pyorch.market.simulated_regimes import Hidden, pick
+from pyorch.market.simulated_second import SECOND, SecondInstrument
+from pyorch.market.tape import Tape
+
+PERPETUAL = Instrument("BTCUSD-SIM", "simulated", "0.1", "1", 100.0)
+START_NS = 1_723_161_600_000_000_000
+CLOCK_OFFSET_NS = -1_270_000_000
+"""Local minus exchange clock: two clocks are never the same one."""
+
+STEP_US = (5_000, 7_000, 8_500, 10_000, 11_000, 12_000, 13_000, 14_500, 16_500, 20_000)
+BURST_STEP_US = (2_000, 3_000, 4_000, 6_000)
+LATENCY_US = (2_600, 2_700, 2_800, 2_900, 3_000, 3_100, 3_300, 3_600, 4_500, 9_000)
+SILENCES_PER_S = 1 / 40
+RECONNECTS_PER_S = 1 / 600
+SURFACE_PER_S = 2.5
+TRADES_PER_S = 2.0
+TRADE_LOTS = (1, 1, 1, 1, 2, 2, 4, 5, 10, 16, 25, 40, 80, 190, 470)
+
+FIRST, LAST, WHOLE = int(Flag.FIRST), int(Flag.LAST), int(Flag.FIRST | Flag.LAST)
+DEPTH, SNAPSHOT, BEST, TRADE = int(Kind.DEPTH), int(Kind.SNAPSHOT), int(Kind.BEST), int(Kind.TRADE)
+RESET, SURFACE = int(Kind.RESET), int(Kind.SURFACE)
+BID, ASK, NONE = int(Side.BID), int(Side.ASK), int(Side.NONE)
+
+
+def simulate(
+    seed: int,
+    duration_s: float,
+    *,
+    second: bool = False,
+    on_progress: Callable[[float], None] | None = None,
+) -> Tape:
+    """A tape of ``duration_s`` simulated seconds.
+
+    Args:
+        seed: any integer; the same one gives the same tape.
+        duration_s: length in seconds of exchange time.
+        second: add instrument 1, a linear market that leads by a fraction of a second, for the basis.
+        on_progress: called now and then with the seconds done.
+
+    Raises:
+        UsageError: the duration is not positive.
+    """
+    if not duration_s > 0:
+        raise UsageError(
+            f"a market of {duration_s:g} s cannot be simulated; write a positive duration"
+        )
+    market = _Market(seed, second)
+    market.run(int(duration_s * 1_000_000), on_progress)
+    instruments = (PERPETUAL, SECOND) if second else (PERPETUAL,)
+    name = f"simulated-{seed}-{duration_s:g}s" + ("-second" if second else "")
+    return Tape(market.rows.array(), instruments, name, market.counts)
+
+
+class _Rows:
+    """Rows in receive order; local time never decreases."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._chunks: list[EventArray] = []
+        self._pending: list[tuple[int, ...]] = []
+        self._local_ns = 0
+
+    def receive(self, exchange_us: int, earlier_us: int = 0) -> tuple[int, int]:
+        """Local and exchange time of a message sent at ``exchange_us``."""
+        exchange_ns = START_NS + exchange_us * 1_000
+        delay_us = pick(self._random, LATENCY_US) - earlier_us
+        jitter_ns = int(self._random.random() * 200_000)
+        self._local_ns = max(
+            self._local_ns, exchange_ns + CLOCK_OFFSET_NS + delay_us * 1_000 + jitter_ns
+        )
+        return self._local_ns, exchange_ns
+
+    def add(self, *row: int) -> None:
+        self._pending.append((*row, 0))
+        if len(self._pending) >= 1 << 16:
+            self._flush()
+
+    def array(self) -> EventArray:
+        self._flush()
+        return np.concatenate(self._chunks)
+
+    def _flush(self) -> None:
+        self._chunks.append(np.array(self._pending, dtype=EVENT_DTYPE))
+        self._pending = []
+
+
+class _Market:
+    def __init__(self, seed: int, second: bool) -> None:
+        self.random = Random(seed)
+        self.hidden = Hidden(self.random)
+        self.book = SimulatedBook(self.random)
+        self.second = SecondInstrument(Random(seed ^ 0x5EC0)) if second else None
+        self.rows = _Rows(Random(seed ^ 0xC10C))
+        self.sequence, self.trade_id = 1_000_000, 500_000
+        self.volatility, self.skew = self.hidden.regime.volatility, -60_000
+        names = "messages", "trades", "silences", "reconnects", "jumps", "withdrawals", "moves"
+        self.counts = dict.fromkeys(names, 0)
+
+    def run(self, duration_us: int, on_progress: Callable[[float], None] | None) -> None:
+        draw, hidden = self.random.random, self.hidden
+        now_us, steps = 0, 0
+        self._snapshot(now_us)
+        while True:
+            step_us = pick(self.random, BURST_STEP_US if hidden.jump_steps else STEP_US)
+            quiet = hidden.withdrawing is None and hidden.jump_steps == 0
+            if quiet and draw() < SILENCES_PER_S * step_us / 1e6:
+                step_us += 400_000 + int(draw() * draw() * 3_600_000)
+                self.counts["silences"] += 1
+            now_us += step_us
+            if now_us > duration_us:
+                return
+            if quiet and draw() < RECONNECTS_PER_S * step_us / 1e6:
+                self.counts["reconnects"] += 1
+                local_ns, _ = self.rows.receive(now_us)
+                self.rows.add(local_ns, -1, -1, -1, -1, 0, 0, RESET, NONE, WHOLE, 0)
+                now_us += 250_000
+                self._snapshot(now_us)
+            self._step(now_us, min(step_us, 20_000) / 1e6)
+            steps += 1
+            if on_progress and steps % 2_000 == 0:
+                on_progress(now_us / 1e6)
+
+    def _step(self, now_us: int, step_s: float) -> None:
+        hidden, book, draw = self.hidden, self.book, self.random.random
+        before = hidden.withdrawing
+        hidden.advance(step_s)
+        self.counts["withdrawals"] += before is None and hidden.withdrawing is not None
+        touch = book.touch()
+        pace = hidden.regime.pace
+        if hidden.jump_steps:
+            self._jump(now_us)
+        else:
+            rate = 1.9 if hidden.direction else 0.35
+            if draw() < rate * pace * step_s:
+                self._move(now_us, hidden.direction or (1 if draw() < 0.5 else -1))
+            elif hidden.direction and draw() < 0.25 * pace * step_s:
+                self._move(now_us, -hidden.direction)
+            busy = 2.0 if hidden.direction else 1.0
+            if draw() < TRADES_PER_S * pace * busy * step_s:
+                up = draw() < 0.5 + 0.16 * hidden.direction
+                self._trades(now_us, ASK if up else BID, 1 + int(draw() * draw() * 8))
+        self._signature(now_us)
+        book.breathe(hidden)
+        self._depth(now_us, touch)
+        if draw() < SURFACE_PER_S * step_s:
+            self._surface(now_us)
+        if self.second:
+            self.second.step(now_us, book.bid, book.ask, hidden.direction, self.rows)
+
+    def _jump(self, now_us: int) -> None:
+        hidden = self.hidden
+        self._trades(
+            now_us, ASK if hidden.jump_direction > 0 else BID, 2 + int(self.random.random() * 3)
+        )
+        self._move(now_us, hidden.jump_direction, wide=True)
+        hidden.jump_steps -= 1
+        if hidden.jump_steps == 0:
+            self.counts["jumps"] += 1
+            self.volatility += 1_500 if hidden.jump_direction < 0 else 300
+            hidden.jumped()
+
+    def _move(self, now_us: int, direction: int, wide: bool = False) -> None:
+        self.counts["moves"] += 1
+        if self.random.random() < 0.5 and not wide:
+            self._trades(now_us, ASK if direction > 0 else BID, 1)
+        self.book.move(direction, self.hidden, wide)
+        self.skew += -40 if direction < 0 else 40
+
+    def _signature(self, now_us: int) -> None:
+        """The pattern at a change between honest and spoofed displays."""
+        if self.hidden.signature_steps == 0:
+            return
+        if not self.hidden.honest:
+            self.book.flicker()
+        elif self.random.random() < 0.3:
+            side = ASK if self.hidden.signature_steps & 1 else BID
+            self._trades(now_us, side, 1, lots=1)
+
+    def _trades(self, now_us: int, resting: int, fills: int, lots: int = 0) -> None:
+        """Fills against the best level of side ``resting``, each a message of its own."""
+        aggressor = BID if resting == ASK else ASK
+        for _ in range(fills):
+            wanted = lots or pick(self.random, TRADE_LOTS)
+            price_ticks, filled = self.book.fill(resting, wanted)
+            if filled == 0:
+                return
+            local_ns, exchange_ns = self.rows.receive(now_us, earlier_us=900)
+            self.trade_id += 1
+            self.counts["trades"] += 1
+            self.rows.add(
+                local_ns, exchange_ns, -1, self.trade_id, -1, price_ticks, filled,
+                TRADE, aggressor, WHOLE, 0,
+            )  # fmt: skip
+
+    def _depth(self, now_us: int, touch: tuple[int, int, int, int]) -> None:
+        changes = self.book.take_changes()
+        if not changes:
+            return
+        first, previous = self.sequence + 1, self.sequence
+        self.sequence += len(changes)
+        after = self.book.touch()
+        if after != touch:
+            local_ns, exchange_ns = self.rows.receive(now_us, earlier_us=500)
+            stamp = local_ns, exchange_ns, -1, self.sequence, -1
+            self.rows.add(*stamp, after[0], after[1], BEST, BID, FIRST, 0)
+            self.rows.add(*stamp, after[2], after[3], BEST, ASK, LAST, 0)
+        stamp = *self.rows.receive(now_us), first, self.sequence, previous
+        final = len(changes) - 1
+        for k, (side, price_ticks, lots) in enumerate(changes):
+            flags = (FIRST if k == 0 else 0) | (LAST if k == final else 0)
+            self.rows.add(*stamp, price_ticks, lots, DEPTH, side, flags, 0)
+        self.counts["messages"] += 1
+
+    def _snapshot(self, now_us: int) -> None:
+        self.book.take_changes()
+        local_ns, exchange_ns = self.rows.receive(now_us)
+        levels = self.book.all_levels()
+        final = len(levels) - 1
+        for k, (side, price_ticks, lots) in enumerate(levels):
+            flags = (FIRST if k == 0 else 0) | (LAST if k == final else 0)
+            self.rows.add(
+                local_ns, exchange_ns, -1, self.sequence, -1, price_ticks, lots,
+                SNAPSHOT, side, flags, 0,
+            )  # fmt: skip
+        self.counts["messages"] += 1
+
+    def _surface(self, now_us: int) -> None:
+        self.volatility += (self.hidden.regime.volatility - self.volatility) >> 6
+        self.volatility += int(self.random.random() * 401) - 200
+        self.skew += ((-60_000 - self.skew) >> 5) + int(self.random.random() * 101) - 50
+        local_ns, exchange_ns = self.rows.receive(now_us)
+        self.rows.add(
+            local_ns, exchange_ns, -1, -1, -1, self.volatility, self.skew, SURFACE, NONE, WHOLE, 0
+        )
