@@ -3,6 +3,7 @@ Native stages of the tick path; each has a Python twin that defines it.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy
@@ -70,3 +71,130 @@ class FeatureStream:
     @property
     def active(self) -> bool:
         """The book of instrument 0 is valid and two-sided."""
+def journal_layout() -> tuple[list[int], list[int]]:
+    """Offsets of the fields of a tick record and of a quote record."""
+
+def value_options(settings: QuotingSettings, forward_half_ticks: int, minutes: int) -> list[list[float]]:
+    """Value, volatility, delta, gamma, vega, theta an option."""
+
+class QuotingSettings:
+    """All that the quoting path is told, once, before it runs."""
+
+    def __init__(self) -> None: ...
+
+    @property
+    def strikes_usd(self) -> list[int]: ...
+
+    @strikes_usd.setter
+    def strikes_usd(self, arg: Sequence[int], /) -> None: ...
+
+    @property
+    def expiries_s(self) -> list[int]: ...
+
+    @expiries_s.setter
+    def expiries_s(self, arg: Sequence[int], /) -> None: ...
+
+    @property
+    def rights(self) -> int: ...
+
+    @rights.setter
+    def rights(self, arg: int, /) -> None: ...
+
+    @property
+    def half_tick_usd(self) -> float: ...
+
+    @half_tick_usd.setter
+    def half_tick_usd(self, arg: float, /) -> None: ...
+
+    @property
+    def base_half_spread_bp100(self) -> int: ...
+
+    @base_half_spread_bp100.setter
+    def base_half_spread_bp100(self, arg: int, /) -> None: ...
+
+    @property
+    def features(self) -> int: ...
+
+    @features.setter
+    def features(self, arg: int, /) -> None: ...
+
+    @property
+    def outputs(self) -> int: ...
+
+    @outputs.setter
+    def outputs(self, arg: int, /) -> None: ...
+
+    @property
+    def probability_outputs(self) -> list[int]: ...
+
+    @probability_outputs.setter
+    def probability_outputs(self, arg: Sequence[int], /) -> None: ...
+
+    @property
+    def warm_up_ticks(self) -> int: ...
+
+    @warm_up_ticks.setter
+    def warm_up_ticks(self, arg: int, /) -> None: ...
+
+    @property
+    def origin_ns(self) -> int: ...
+
+    @origin_ns.setter
+    def origin_ns(self, arg: int, /) -> None: ...
+
+    @property
+    def tick_ring(self) -> int: ...
+
+    @tick_ring.setter
+    def tick_ring(self, arg: int, /) -> None: ...
+
+    @property
+    def quote_ring(self) -> int: ...
+
+    @quote_ring.setter
+    def quote_ring(self, arg: int, /) -> None: ...
+
+    @property
+    def fix_ring(self) -> int: ...
+
+    @fix_ring.setter
+    def fix_ring(self, arg: int, /) -> None: ...
+
+    def set_surface(self, atm_ppm: Sequence[int], skew_ppm: Sequence[int], curvature_ppm: Sequence[int]) -> None: ...
+
+    def add_rule(self, *, armed: bool, endangered_down: bool, both_sides: bool, outputs: Sequence[int], thresholds: Sequence[int], releases: Sequence[int], widen_bp100: int, size_percent: int, dwell_ns: int) -> None: ...
+
+    def set_terms(self, *, tick_nano: int, coarse_tick_factor: int, coarse_from_nano: int, base_nano: int, size_lots: int, minimum_size_lots: int, minimum_change_ticks: int, minimum_interval_ns: int) -> None: ...
+
+    def set_limits(self, *, price_collar_ticks: int, position_limit_lots: int, notional_limit_lots: int, quotes_per_second: int, quotes_burst: int, positions_lots: Sequence[int]) -> None: ...
+
+    def set_fix(self, *, sender: str, target: str, account: str, underlying: str, symbols: Sequence[str], price_units: int, price_places: int, size_units: int, size_places: int) -> None: ...
+
+class QuotingPath:
+    """Policy, pricing, quoting, risk and FIX encoding, tick by tick."""
+
+    def __init__(self, settings: QuotingSettings) -> None: ...
+
+    def surface(self, atm_ppm: int, skew_ppm: int) -> None:
+        """Take in a SURFACE row."""
+
+    def kill(self, up: bool = True) -> None:
+        """Raise or lower the kill flag; it is read at every tick."""
+
+    def tick(self, row: int, local_ns: int, sequence: int, forward_half_ticks: int, features: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], logits: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], scores: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data_valid: bool) -> None:
+        """
+        Take in a tick. Raises RuntimeError when the rings are full: drain at least every 1,000 ticks.
+        """
+
+    def invalidate(self, row: int, local_ns: int, sequence: int) -> None:
+        """
+        The book became invalid: withdraw everything, forget dwell and warm-up.
+        """
+
+    def refusals(self) -> list[int]:
+        """Counters of the risk gate by reason."""
+
+    def drain(self, limit: int = 18446744073709551615) -> tuple[bytes, bytes, bytes]:
+        """
+        (ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.
+        """

@@ -1,6 +1,166 @@
 // Python bindings of pyorch.trading's native stages.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstddef>
+#include <stdexcept>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "quoting_path.hpp"
 
 namespace nb = nanobind;
+using namespace nb::literals;
+using pyorch::QuotingPath;
+using pyorch::QuotingSettings;
 
-void bind_trading(nb::module_& module) { (void)module; }
+namespace {
+
+using Ints32 = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Ints64 = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+std::pair<std::vector<std::size_t>, std::vector<std::size_t>> journal_layout() {
+    using T = pyorch::TickRecord;
+    using Q = pyorch::QuoteRecord;
+#define AT(type, field) offsetof(type, field)
+    return {{AT(T, tick), AT(T, row), AT(T, local_ns), AT(T, sequence), AT(T, forward_half_ticks), AT(T, minutes),
+             AT(T, flags), AT(T, fired), AT(T, active), AT(T, surface), AT(T, atm_volatility_ppm), AT(T, skew_ppm),
+             AT(T, base_half_spread_bp100), AT(T, extra_down_bp100), AT(T, extra_up_bp100), AT(T, size_down_percent),
+             AT(T, size_up_percent), AT(T, quotes), AT(T, refused), AT(T, fix_bytes), AT(T, fix_messages),
+             AT(T, book_ns), AT(T, features_ns), AT(T, engine_ns), AT(T, policy_ns), AT(T, pricing_ns),
+             AT(T, encode_ns), AT(T, total_ns), AT(T, features), AT(T, logits), AT(T, scores)},
+            {AT(Q, tick), AT(Q, local_ns), AT(Q, option), AT(Q, reason), AT(Q, bid_ticks), AT(Q, ask_ticks),
+             AT(Q, bid_lots), AT(Q, ask_lots), AT(Q, value_btc), AT(Q, volatility), AT(Q, delta), AT(Q, gamma),
+             AT(Q, vega), AT(Q, theta)}};
+#undef AT
+}
+
+template <typename T>
+nb::bytes take(pyorch::Ring<T>& ring, std::size_t count) {
+    // The bytes object is filled before anybody else can see it.
+    nb::bytes result(nullptr, count * sizeof(T));
+    ring.read(reinterpret_cast<T*>(const_cast<char*>(result.c_str())), count);
+    return result;
+}
+
+// Whole ticks with their quotes and FIX bytes: a tick's record is published after both.
+std::tuple<nb::bytes, nb::bytes, nb::bytes> drain(QuotingPath& path, std::size_t limit) {
+    auto& ticks = path.tick_ring();
+    const std::size_t count = std::min(ticks.readable(), limit);
+    std::size_t quotes = 0, fix = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        quotes += ticks.peek(i).quotes;
+        fix += ticks.peek(i).fix_bytes;
+    }
+    nb::bytes quote_bytes = take(path.quote_ring(), quotes);
+    nb::bytes fix_bytes = take(path.fix_ring(), fix);
+    return {take(ticks, count), quote_bytes, fix_bytes};
+}
+
+void bind_settings(nb::module_& module) {
+    nb::class_<QuotingSettings>(module, "QuotingSettings", "All that the quoting path is told, once, before it runs.")
+        .def(nb::init<>())
+        .def_rw("strikes_usd", &QuotingSettings::strikes_usd)
+        .def_rw("expiries_s", &QuotingSettings::expiries_s)
+        .def_rw("rights", &QuotingSettings::rights)
+        .def_rw("half_tick_usd", &QuotingSettings::half_tick_usd)
+        .def_rw("base_half_spread_bp100", &QuotingSettings::base_half_spread_bp100)
+        .def_rw("features", &QuotingSettings::features)
+        .def_rw("outputs", &QuotingSettings::outputs)
+        .def_rw("probability_outputs", &QuotingSettings::probability_outputs)
+        .def_rw("warm_up_ticks", &QuotingSettings::warm_up_ticks)
+        .def_rw("origin_ns", &QuotingSettings::origin_ns)
+        .def_rw("tick_ring", &QuotingSettings::tick_ring)
+        .def_rw("quote_ring", &QuotingSettings::quote_ring)
+        .def_rw("fix_ring", &QuotingSettings::fix_ring)
+        .def("set_surface",
+             [](QuotingSettings& s, std::vector<std::int64_t> atm, std::vector<std::int64_t> skew,
+                std::vector<std::int64_t> curvature) {
+                 s.surface = {std::move(atm), std::move(skew), std::move(curvature), 0};
+             },
+             "atm_ppm"_a, "skew_ppm"_a, "curvature_ppm"_a)
+        .def("add_rule",
+             [](QuotingSettings& s, bool armed, bool endangered_down, bool both_sides, std::vector<int> outputs,
+                std::vector<std::int64_t> thresholds, std::vector<std::int64_t> releases, std::int32_t widen_bp100,
+                std::int32_t size_percent, std::int64_t dwell_ns) {
+                 s.rules.push_back({armed, endangered_down, both_sides, std::move(outputs), std::move(thresholds),
+                                    std::move(releases), widen_bp100, size_percent, dwell_ns});
+             },
+             nb::kw_only(), "armed"_a, "endangered_down"_a, "both_sides"_a, "outputs"_a, "thresholds"_a, "releases"_a,
+             "widen_bp100"_a, "size_percent"_a, "dwell_ns"_a)
+        .def("set_terms",
+             [](QuotingSettings& s, std::int64_t tick_nano, std::int64_t coarse_tick_factor,
+                std::int64_t coarse_from_nano, std::int64_t base_nano, std::int64_t size_lots,
+                std::int64_t minimum_size_lots, std::int64_t minimum_change_ticks, std::int64_t minimum_interval_ns) {
+                 s.terms = {tick_nano, coarse_tick_factor, coarse_from_nano, base_nano,
+                            size_lots, minimum_size_lots, minimum_change_ticks, minimum_interval_ns};
+             },
+             nb::kw_only(), "tick_nano"_a, "coarse_tick_factor"_a, "coarse_from_nano"_a, "base_nano"_a, "size_lots"_a,
+             "minimum_size_lots"_a, "minimum_change_ticks"_a, "minimum_interval_ns"_a)
+        .def("set_limits",
+             [](QuotingSettings& s, std::int64_t price_collar_ticks, std::int64_t position_limit_lots,
+                std::int64_t notional_limit_lots, std::int64_t quotes_per_second, std::int64_t quotes_burst,
+                std::vector<std::int64_t> positions_lots) {
+                 s.limits = {price_collar_ticks, position_limit_lots, notional_limit_lots,
+                             quotes_per_second,  quotes_burst,        std::move(positions_lots)};
+             },
+             nb::kw_only(), "price_collar_ticks"_a, "position_limit_lots"_a, "notional_limit_lots"_a,
+             "quotes_per_second"_a, "quotes_burst"_a, "positions_lots"_a)
+        .def("set_fix",
+             [](QuotingSettings& s, std::string sender, std::string target, std::string account,
+                std::string underlying, std::vector<std::string> symbols, std::int64_t price_units, int price_places,
+                std::int64_t size_units, int size_places) {
+                 s.fix = {std::move(sender),  std::move(target),           std::move(account),       std::move(underlying),
+                          std::move(symbols), {price_units, price_places}, {size_units, size_places}};
+             },
+             nb::kw_only(), "sender"_a, "target"_a, "account"_a, "underlying"_a, "symbols"_a, "price_units"_a,
+             "price_places"_a, "size_units"_a, "size_places"_a);
+}
+
+}  // namespace
+
+void bind_trading(nb::module_& module) {
+    module.def("journal_layout", &journal_layout, "Offsets of the fields of a tick record and of a quote record.");
+    module.def(
+        "value_options",
+        [](const QuotingSettings& s, std::int64_t forward_half_ticks, std::int64_t minutes) {
+            pyorch::Pricer pricer(s.strikes_usd, s.expiries_s, s.rights, s.half_tick_usd);
+            pricer.price(s.surface, forward_half_ticks, minutes);
+            std::vector<std::array<double, 6>> values;
+            for (const auto& v : pricer.values())
+                values.push_back({v.value_btc, v.volatility, v.delta, v.gamma, v.vega, v.theta});
+            return values;
+        },
+        "settings"_a, "forward_half_ticks"_a, "minutes"_a, "Value, volatility, delta, gamma, vega, theta an option.");
+    bind_settings(module);
+    nb::class_<QuotingPath>(module, "QuotingPath", "Policy, pricing, quoting, risk and FIX encoding, tick by tick.")
+        .def(nb::init<const QuotingSettings&>(), "settings"_a)
+        .def("surface", &QuotingPath::surface, "atm_ppm"_a, "skew_ppm"_a, "Take in a SURFACE row.")
+        .def("kill", [](QuotingPath& p, bool up) { p.killed.store(up); }, "up"_a = true,
+             "Raise or lower the kill flag; it is read at every tick.")
+        .def("tick",
+             [](QuotingPath& p, std::int64_t row, std::int64_t local_ns, std::int64_t sequence,
+                std::int64_t forward_half_ticks, Ints32 features, Ints64 logits, Ints64 scores, bool data_valid) {
+                 if (static_cast<int>(features.size()) != p.features() ||
+                     static_cast<int>(logits.size()) != p.outputs() || static_cast<int>(scores.size()) != p.outputs())
+                     throw nb::value_error("features, logits and scores have the settings' lengths");
+                 if (!p.has_room()) throw std::runtime_error("the journal's rings are full: drain first");
+                 const std::uint64_t now = pyorch::clock_cycles();
+                 p.tick({row, local_ns, sequence, forward_half_ticks, features.data(), logits.data(), scores.data(),
+                         data_valid},
+                        {now, now, now, now});
+             },
+             "row"_a, "local_ns"_a, "sequence"_a, "forward_half_ticks"_a, "features"_a, "logits"_a, "scores"_a,
+             "data_valid"_a, "Take in a tick. Raises RuntimeError when the rings are full: drain at least every 1,000 ticks.")
+        .def("invalidate", &QuotingPath::invalidate, "row"_a, "local_ns"_a, "sequence"_a,
+             "The book became invalid: withdraw everything, forget dwell and warm-up.")
+        .def("refusals", [](const QuotingPath& p) { return p.gate().counts(); }, "Counters of the risk gate by reason.")
+        .def("drain", &drain, "limit"_a = static_cast<std::size_t>(-1),
+             "(ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.");
+}

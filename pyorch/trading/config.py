@@ -28,6 +28,8 @@ Coefficient = Annotated[float, Meta(ge=-100.0, le=100.0)]
 Identifier = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,32}$")]
 
 MAXIMUM_OPTIONS = 256
+NANO_BTC = 1_000_000_000
+"""1e-9 BTC a bitcoin."""
 PROBABILITY_ONE = 32768
 """1.0 in 15-bit probabilities."""
 
@@ -125,6 +127,24 @@ class QuotingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """SHA-256 of the canonical JSON of all values."""
         return digest_of(msgspec.to_builtins(self))
 
+    def without_model(self) -> QuotingConfig:
+        """The same quoting with no rule at all: the arm that a model is compared with."""
+        return msgspec.structs.replace(self, rules=())
+
+    def always_widened(self) -> QuotingConfig:
+        """The same quoting with the deepest protection of all rules at every tick."""
+        if not self.rules:
+            return self
+        first = self.rules[0].conditions[0].output
+        widest = Rule(
+            name="always",
+            endangered="down",
+            conditions=(Condition(output=first, probability=0.0),),
+            widen_bp=max(rule.widen_bp for rule in self.rules),
+            size_cut_percent=max(rule.size_cut_percent for rule in self.rules),
+        )
+        return msgspec.structs.replace(self, rules=(widest,))
+
     @property
     def option_count(self) -> int:
         """How many options are quoted."""
@@ -153,7 +173,7 @@ def bp100(bp: float) -> int:
 
 
 def _nano(text: str) -> int:
-    return int(Decimal(text) * 1_000_000_000)
+    return int(Decimal(text) * NANO_BTC)
 
 
 def default_path() -> Path:
@@ -234,6 +254,8 @@ def _check(config: QuotingConfig, path: Path, text: str) -> None:
         value = getattr(config.quoting, key)
         if not re.fullmatch(r"\d{1,4}(\.\d{1,8})?", value) or Decimal(value) <= 0:
             fail("quoting", key, f'{value!r} is not a positive decimal such as "0.0001"')
+    if config.coarse_from_nano % (config.tick_nano * config.quoting.coarse_tick_factor):
+        fail("quoting", "coarse_from_btc", "is not a multiple of the coarse tick that begins there")
     if config.quoting.minimum_size_lots > config.quoting.size_lots:
         fail(
             "quoting",

@@ -39,7 +39,7 @@ class TickFlag(IntFlag):
     QUOTED = 16
     """At least one quote went out."""
     CANCELLED = 32
-    """All quotes were withdrawn (35=Z). The record's features, logits and scores are 0."""
+    """All quotes were withdrawn (35=Z). Without BOOK_VALID: between ticks, features and scores are 0."""
     KILLED = 64
     """The kill flag was up."""
     PENDING = 128
@@ -49,7 +49,7 @@ class TickFlag(IntFlag):
 
 
 class Reason(IntEnum):
-    """Why a quote was sent: the first that holds, in this order."""
+    """Why a quote was sent."""
 
     FIRST = 1
     """The option had no live quote."""
@@ -59,6 +59,8 @@ class Reason(IntEnum):
     """A rule's extra spread or size cut shrank."""
     MOVE = 4
     """Forward, surface or tenor moved the fair value."""
+    WITHDRAW = 5
+    """The option expired or the risk gate refused its quote: 0 at 0 replaces it."""
 
 
 class Refusal(IntEnum):

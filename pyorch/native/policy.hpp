@@ -1,0 +1,69 @@
+// The quoting policy in integers; pyorch.trading.policy defines it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace pyorch {
+
+struct Rule {
+    bool armed = false, endangered_down = false, both_sides = true;
+    std::vector<int> outputs;
+    std::vector<std::int64_t> thresholds, releases;
+    std::int32_t widen_bp100 = 0, size_percent = 100;
+    std::int64_t dwell_ns = 0;
+};
+
+struct Adjustment {
+    std::uint32_t fired = 0, active = 0;
+    std::int32_t extra_down_bp100 = 0, extra_up_bp100 = 0, size_down_percent = 100, size_up_percent = 100;
+
+    // Whether the quotes come out the same; which rules caused it does not matter.
+    bool same_effect(const Adjustment& o) const {
+        return extra_down_bp100 == o.extra_down_bp100 && extra_up_bp100 == o.extra_up_bp100 &&
+               size_down_percent == o.size_down_percent && size_up_percent == o.size_up_percent;
+    }
+};
+
+class Policy {
+   public:
+    explicit Policy(std::vector<Rule> rules) : rules_(std::move(rules)), until_ns_(rules_.size(), 0) {}
+
+    void reset() {
+        for (auto& until : until_ns_) until = 0;
+    }
+
+    Adjustment decide(const std::int64_t* scores, std::int64_t local_ns) {
+        Adjustment result;
+        for (std::size_t r = 0; r < rules_.size(); ++r) {
+            const Rule& rule = rules_[r];
+            if (!rule.armed) continue;
+            bool fires = true, releases = true;
+            for (std::size_t k = 0; k < rule.outputs.size(); ++k) {
+                const std::int64_t score = scores[rule.outputs[k]];
+                fires &= score >= rule.thresholds[k];
+                releases &= score >= rule.releases[k];
+            }
+            const bool acting = local_ns < until_ns_[r];
+            if (fires || (acting && releases)) until_ns_[r] = local_ns + rule.dwell_ns;
+            result.fired |= static_cast<std::uint32_t>(fires) << r;
+            if (!fires && !acting) continue;
+            result.active |= 1u << r;
+            if (rule.both_sides || rule.endangered_down) {
+                if (rule.widen_bp100 > result.extra_down_bp100) result.extra_down_bp100 = rule.widen_bp100;
+                if (rule.size_percent < result.size_down_percent) result.size_down_percent = rule.size_percent;
+            }
+            if (rule.both_sides || !rule.endangered_down) {
+                if (rule.widen_bp100 > result.extra_up_bp100) result.extra_up_bp100 = rule.widen_bp100;
+                if (rule.size_percent < result.size_up_percent) result.size_up_percent = rule.size_percent;
+            }
+        }
+        return result;
+    }
+
+   private:
+    std::vector<Rule> rules_;
+    std::vector<std::int64_t> until_ns_;
+};
+
+}  // namespace pyorch

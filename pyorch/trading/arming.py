@@ -1,0 +1,112 @@
+"""Rules of the configuration → integer rules of the policy, for a given bundle.
+
+A condition names ``head.output``. It is literal, or set from the scores of the calibration block so that
+the rule fires at no more than a stated share of its ticks. A rule whose head could not be trained, or
+that the model does not have, is disarmed, and says so: it never fires.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.errors import UsageError
+from pyorch.contract.model import ModelSpec
+from pyorch.contract.score_quantiles import score_quantiles
+from pyorch.trading.config import PROBABILITY_ONE, Rule, bp100
+from pyorch.trading.policy import ArmedRule
+
+
+def output_index(spec: ModelSpec) -> dict[str, int]:
+    """``head.output`` → index into ``spec.outputs``."""
+    names = [f"{head.name}.{output}" for head in spec.heads for output in head.outputs]
+    return {name: index for index, name in enumerate(names)}
+
+
+def arm_rules(rules: tuple[Rule, ...], bundle: Bundle) -> tuple[ArmedRule, ...]:
+    """All rules, in order.
+
+    Raises:
+        UsageError: a condition names a head that gives no probabilities, or a rule wants a threshold
+            from scores that the bundle does not have.
+    """
+    quantiles = _quantiles(bundle)
+    return tuple(_arm(rule, bundle.spec, quantiles) for rule in rules)
+
+
+def _quantiles(bundle: Bundle) -> dict[str, Any] | None:
+    stated: dict[str, Any] | None = bundle.provenance.get("score_quantiles")
+    if stated is not None:
+        return stated
+    scores = bundle.golden.get("sequence_scores")
+    if scores is None or len(scores) == 0:
+        return None
+    return score_quantiles("golden sequence", bundle.spec.outputs, np.asarray(scores))
+
+
+def _arm(rule: Rule, spec: ModelSpec, quantiles: dict[str, Any] | None) -> ArmedRule:
+    index = output_index(spec)
+    heads = {head.name: head for head in spec.heads}
+    outputs, thresholds, notes, problems = [], [], [], []
+    for condition in rule.conditions:
+        head = heads.get(condition.output.split(".")[0])
+        if head is None or condition.output not in index:
+            problems.append(f"the model has no output {condition.output}")
+            continue
+        if head.kind == "linear":
+            raise UsageError(
+                f"rule {rule.name}: {condition.output} is a linear output in {head.unit}; conditions "
+                "compare probabilities, name an output of a softmax or sigmoid head"
+            )
+        if not head.trainable:
+            problems.append(f"head {head.name} had too few positives to be trained")
+        position = index[condition.output]
+        if condition.probability is not None:
+            threshold = math.ceil(condition.probability * PROBABILITY_ONE - 1e-9)
+            notes.append(f"{condition.output} >= {condition.probability:g}")
+        else:
+            share, threshold = _threshold(rule, spec.outputs[position], quantiles)
+            notes.append(
+                f"{condition.output} >= {threshold / PROBABILITY_ONE:.4f} (reached at no more than "
+                f"{share:g} % of {quantiles['ticks'] if quantiles else 0} ticks of the "
+                f"{quantiles['block'] if quantiles else ''})"
+            )
+        outputs.append(position)
+        thresholds.append(threshold)
+    margin = math.floor(rule.release_margin * PROBABILITY_ONE)
+    armed = not problems
+    return ArmedRule(
+        name=rule.name,
+        endangered=rule.endangered,
+        outputs=tuple(outputs) if armed else (),
+        thresholds=tuple(thresholds) if armed else (),
+        releases=tuple(max(0, t - margin) for t in thresholds) if armed else (),
+        widen_bp100=bp100(rule.widen_bp),
+        size_percent=100 - rule.size_cut_percent,
+        both_sides=rule.both_sides,
+        dwell_ns=rule.dwell_ms * 1_000_000,
+        armed=armed,
+        note=" and ".join(notes) if armed else "disarmed: " + "; ".join(problems),
+    )
+
+
+def _threshold(rule: Rule, output: str, quantiles: dict[str, Any] | None) -> tuple[float, int]:
+    """The largest listed share within the rule's limit, and its threshold."""
+    limit = rule.fires_at_most_percent or 0.0
+    if quantiles is None:
+        raise UsageError(
+            f"rule {rule.name}: fires_at_most_percent needs scores of the calibration block, and the "
+            "bundle has none; give every condition a probability, or train and convert again"
+        )
+    shares = [s for s in quantiles["shares_percent"] if s <= limit + 1e-12]
+    if not shares:
+        raise UsageError(
+            f"rule {rule.name}: fires_at_most_percent = {limit:g} is below the smallest share that "
+            f"the bundle resolves, {min(quantiles['shares_percent']):g}"
+        )
+    share = max(shares)
+    position = quantiles["shares_percent"].index(share)
+    return share, int(quantiles["thresholds"][output][position])

@@ -1,0 +1,1 @@
+"""FIX 4.4 messages as bytes."""

@@ -1,0 +1,113 @@
+"""MassQuote (35=i) and QuoteCancel (35=Z) in FIX 4.4; the definition of `native/fix.hpp`.
+
+Fields and groups follow the FIX 4.4 specification (volume 3, "Mass Quote", "Quote Cancel"); a message
+holds one quote set of at most 16 entries, as Deribit's gateway accepts. SendingTime is the event's local
+time, so that a replay writes the same bytes. A side without a quote is price 0, size 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from pyorch.trading.quoting import Sent
+
+SOH = b"\x01"
+MAXIMUM_ENTRIES = 16
+MILLISECOND_NS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Decimals:
+    """Multiples of a decimal step as text: ``units`` of the last of ``places`` decimal places."""
+
+    units: int
+    places: int
+
+    @classmethod
+    def of(cls, step: str) -> Decimals:
+        """From the step's decimal text, ``"0.0005"``."""
+        value = Decimal(step)
+        places = max(0, -int(value.as_tuple().exponent))
+        return cls(int(value.scaleb(places)), places)
+
+    def text(self, multiple: int) -> bytes:
+        """``multiple`` steps, with exactly ``places`` decimal places."""
+        digits = str(multiple * self.units).rjust(self.places + 1, "0")
+        if self.places == 0:
+            return digits.encode()
+        return f"{digits[: -self.places]}.{digits[-self.places :]}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class FixCodec:
+    """Encodes for one session.
+
+    Attributes:
+        symbols: per option.
+        price, size: an option tick, a lot.
+    """
+
+    sender: str
+    target: str
+    account: str
+    underlying: str
+    symbols: tuple[str, ...]
+    price: Decimals
+    size: Decimals
+
+    def mass_quotes(self, first_sequence: int, local_ns: int, sent: Sequence[Sent]) -> list[bytes]:
+        """The messages for a tick's quotes, at most 16 entries each, numbered upwards."""
+        messages: list[bytes] = []
+        for start in range(0, len(sent), MAXIMUM_ENTRIES):
+            sequence = first_sequence + len(messages)
+            part = sent[start : start + MAXIMUM_ENTRIES]
+            count = len(part)
+            fields = [
+                *self._opening(sequence),
+                b"301=0",  # no acknowledgement asked for
+                b"296=1",
+                b"302=1",
+                f"311={self.underlying}".encode(),
+                b"304=%d" % count,
+                b"295=%d" % count,
+            ]
+            for option, _, quote in part:
+                fields += [
+                    b"299=%d" % option,
+                    f"55={self.symbols[option]}".encode(),
+                    b"132=" + self.price.text(quote.bid_ticks),
+                    b"133=" + self.price.text(quote.ask_ticks),
+                    b"134=" + self.size.text(quote.bid_lots),
+                    b"135=" + self.size.text(quote.ask_lots),
+                ]
+            messages.append(self._message(b"i", sequence, local_ns, fields))
+        return messages
+
+    def cancel_all(self, sequence: int, local_ns: int) -> bytes:
+        """Withdraw every quote (298=4)."""
+        return self._message(b"Z", sequence, local_ns, [*self._opening(sequence), b"298=4"])
+
+    def _opening(self, sequence: int) -> list[bytes]:
+        return [b"117=%d" % sequence, f"1={self.account}".encode()]
+
+    def _message(self, kind: bytes, sequence: int, local_ns: int, fields: list[bytes]) -> bytes:
+        header = [
+            b"35=" + kind,
+            f"49={self.sender}".encode(),
+            f"56={self.target}".encode(),
+            b"34=%d" % sequence,
+            b"52=" + sending_time(local_ns),
+        ]
+        body = SOH.join(header + fields) + SOH
+        message = b"8=FIX.4.4" + SOH + b"9=%d" % len(body) + SOH + body
+        return message + b"10=%03d" % (sum(message) & 0xFF) + SOH
+
+
+def sending_time(local_ns: int) -> bytes:
+    """``YYYYMMDD-HH:MM:SS.sss`` in UTC, milliseconds rounded down."""
+    milliseconds = local_ns // MILLISECOND_NS
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{moment:%Y%m%d-%H:%M:%S}.{milliseconds % 1000:03d}".encode()

@@ -1,0 +1,199 @@
+"""`QuotingPlan`: configuration, bundle and tape resolved to what the tick thread works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.errors import DataError, UsageError
+from pyorch.contract.events import Flag, Side
+from pyorch.market.book import Book
+from pyorch.market.tape import Tape
+from pyorch.trading.arming import arm_rules
+from pyorch.trading.config import QuotingConfig
+from pyorch.trading.fix.codec import Decimals, FixCodec
+from pyorch.trading.policy import ArmedRule
+from pyorch.trading.pricing import Option, Surface, Universe
+from pyorch.trading.quoting import Terms
+from pyorch.trading.records import MAXIMUM_FEATURES, MAXIMUM_OUTPUTS
+from pyorch.trading.risk import Limits
+
+NANO = 1_000_000_000
+DAY_S = 86_400
+EXPIRY_HOUR_S = 8 * 3600
+MINUTE_NS = 60_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class QuotingPlan:
+    """Everything that turns a tick's scores into quotes, as integers and text.
+
+    Attributes:
+        surface_ppm: at-the-money volatility, skew and curvature per expiry at the start, in 1e-6.
+        surface_label: where those come from; the report prints it.
+        probability_outputs: outputs whose scores must lie in 0..32768, or the model is invalid.
+        origin_ns: ``local_ns`` of the tape's first row.
+    """
+
+    universe: Universe
+    surface_ppm: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    surface_label: str
+    rules: tuple[ArmedRule, ...]
+    base_half_spread_bp100: int
+    terms: Terms
+    limits: Limits
+    codec: FixCodec
+    features: int
+    outputs: int
+    probability_outputs: tuple[int, ...]
+    warm_up_ticks: int
+    origin_ns: int
+
+    def surface(self) -> Surface:
+        """A fresh surface, as it is before the first row."""
+        atm, skew, curvature = self.surface_ppm
+        return Surface(list(atm), list(skew), list(curvature))
+
+    def with_surface(
+        self, parameters_ppm: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]], label: str
+    ) -> QuotingPlan:
+        """The same plan on another starting surface.
+
+        Raises:
+            UsageError: not one value of each for every expiry.
+        """
+        expiries = len(self.universe.expiries_s)
+        if any(len(values) != expiries for values in parameters_ppm):
+            raise UsageError(
+                f"a surface with {[len(v) for v in parameters_ppm]} values for {expiries} expiries"
+            )
+        return replace(self, surface_ppm=parameters_ppm, surface_label=label)
+
+
+def opening_forward_half_ticks(tape: Tape) -> int:
+    """Best bid + best ask of instrument 0 at its first valid book, in ticks.
+
+    Raises:
+        DataError: the tape never has a valid two-sided book.
+    """
+    book = Book()
+    names = tape.events.dtype.names or ()
+    instrument, flags = names.index("instrument"), names.index("flags")
+    chunk = 4096
+    for start in range(0, len(tape.events), chunk):
+        for row in tape.events[start : start + chunk].tolist():
+            if row[instrument] != 0:
+                continue
+            book.apply(row)
+            if row[flags] & Flag.LAST and book.valid and book.two_sided:
+                return book.best(Side.BID)[0] + book.best(Side.ASK)[0]
+    raise DataError(
+        f"tape {tape.name}: instrument 0 has no valid book with both sides in {len(tape.events)} rows; "
+        "a tape begins with a snapshot"
+    )
+
+
+def make_universe(config: QuotingConfig, tape: Tape) -> Universe:
+    """Strikes around the tape's opening forward, expiries at 08:00 UTC of the configured days."""
+    half_tick_usd = float(tape.instruments[0].tick_size) / 2
+    forward = opening_forward_half_ticks(tape) * half_tick_usd
+    shape = config.universe
+    centre = int(forward / shape.strike_step_usd + 0.5)
+    first = centre - shape.strikes // 2
+    if first < 1:
+        raise UsageError(
+            f"universe.strikes: {shape.strikes} strikes of {shape.strike_step_usd} USD around a forward "
+            f"of {forward:.0f} USD begin at or below 0; take a smaller strike_step_usd"
+        )
+    origin_ns = int(tape.events["local_ns"][0])
+    origin_day = origin_ns // (DAY_S * NANO)
+    expiries_s, options = [], []
+    for expiry, days in enumerate(shape.expiries_days):
+        moment_s = (origin_day + days) * DAY_S + EXPIRY_HOUR_S
+        expiries_s.append((moment_s * NANO - origin_ns) // NANO)
+        day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=origin_day + days)
+        for k in range(shape.strikes):
+            strike = (first + k) * shape.strike_step_usd
+            name = f"BTC-{day.day}{day:%b%y}-{strike}".upper()
+            options.append(Option(f"{name}-C", expiry, strike, "call"))
+            if shape.both_rights:
+                options.append(Option(f"{name}-P", expiry, strike, "put"))
+    return Universe(
+        tuple(options), tuple(expiries_s), half_tick_usd, tape.instruments[0].symbol or "BTC"
+    )
+
+
+def make_plan(
+    config: QuotingConfig,
+    bundle: Bundle,
+    tape: Tape,
+    positions_lots: tuple[int, ...] | None = None,
+) -> QuotingPlan:
+    """Resolve everything.
+
+    Args:
+        positions_lots: per option, signed, held for the run; none: flat.
+
+    Raises:
+        UsageError: the model is too large for a journal record, or a rule cannot be armed.
+        DataError: the tape has no valid book.
+    """
+    spec = bundle.spec
+    outputs = len(spec.outputs)
+    if spec.features > MAXIMUM_FEATURES or outputs > MAXIMUM_OUTPUTS or spec.input.width > 16:
+        raise UsageError(
+            f"the model has {spec.features} features of {spec.input.width} bits and {outputs} outputs; "
+            f"a journal record holds {MAXIMUM_FEATURES} of 16 bits and {MAXIMUM_OUTPUTS} outputs"
+        )
+    universe = make_universe(config, tape)
+    count = len(universe.options)
+    positions = positions_lots if positions_lots is not None else (0,) * count
+    if len(positions) != count:
+        raise UsageError(f"{len(positions)} positions for {count} options; give one for each")
+    surface, quoting, risk = config.surface, config.quoting, config.risk
+    kinds = [head.kind for head in spec.heads for _ in head.outputs]
+
+    def ppm(values: tuple[float, ...]) -> tuple[int, ...]:
+        return tuple(round(value * 1e6) for value in values)
+
+    return QuotingPlan(
+        universe=universe,
+        surface_ppm=(ppm(surface.atm_volatility), ppm(surface.skew), ppm(surface.curvature)),
+        surface_label="parametric (configuration), moved by the tape's surface rows",
+        rules=arm_rules(config.rules, bundle),
+        base_half_spread_bp100=config.base_half_spread_bp100,
+        terms=Terms(
+            tick_nano=config.tick_nano,
+            coarse_tick_factor=quoting.coarse_tick_factor,
+            coarse_from_nano=config.coarse_from_nano,
+            base_half_spread_bp100=config.base_half_spread_bp100,
+            minimum_half_spread_ticks=quoting.minimum_half_spread_ticks,
+            size_lots=quoting.size_lots,
+            minimum_size_lots=quoting.minimum_size_lots,
+            minimum_change_ticks=quoting.minimum_change_ticks,
+            minimum_interval_ns=quoting.minimum_interval_ms * 1_000_000,
+        ),
+        limits=Limits(
+            price_collar_ticks=risk.price_collar_ticks,
+            position_limit_lots=risk.position_limit_lots,
+            notional_limit_lots=risk.notional_limit_lots,
+            quotes_per_second=risk.quotes_per_second,
+            quotes_burst=risk.quotes_burst,
+            positions_lots=positions,
+        ),
+        codec=FixCodec(
+            sender=config.fix.sender,
+            target=config.fix.target,
+            account=config.fix.account,
+            underlying=universe.underlying,
+            symbols=tuple(option.symbol for option in universe.options),
+            price=Decimals.of(quoting.option_tick_btc),
+            size=Decimals.of(quoting.lot_btc),
+        ),
+        features=spec.features,
+        outputs=outputs,
+        probability_outputs=tuple(k for k, kind in enumerate(kinds) if kind != "linear"),
+        warm_up_ticks=quoting.warm_up_ticks,
+        origin_ns=int(tape.events["local_ns"][0]),
+    )

@@ -1,0 +1,207 @@
+"""Native quoting path and Python twin write the same records and bytes, tick by tick."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import simplefix
+
+from pyorch import _native
+from pyorch.trading.config import load_config
+from pyorch.trading.fix.codec import Decimals, FixCodec
+from pyorch.trading.native import batch_of, native_settings
+from pyorch.trading.path_twin import QuotingPathTwin, TickInput
+from pyorch.trading.plan import QuotingPlan
+from pyorch.trading.policy import ArmedRule
+from pyorch.trading.pricing import Option, Universe
+from pyorch.trading.quoting import Terms
+from pyorch.trading.records import JournalBatch, Reason, Refusal, TickFlag, without_clock
+from pyorch.trading.risk import Limits
+
+HOUR_NS = 3_600_000_000_000
+ORIGIN_NS = 1_723_100_000_123_456_789
+
+
+def plan_with(**changes: object) -> QuotingPlan:
+    """Two expiries x five strikes x two rights; rules on outputs 0 (down) and 1 (up)."""
+    config = load_config()
+    options = tuple(
+        Option(f"BTC-{expiry}-{strike}-{right[0].upper()}", expiry, strike, right)
+        for expiry in range(2)
+        for strike in range(58_000, 63_000, 1000)
+        for right in ("call", "put")
+    )
+    down = ArmedRule(
+        "down", "down", (0,), (20_000,), (16_000,), 1500, 70, True, 5_000_000, True, ""
+    )
+    up = ArmedRule("up", "up", (1, 0), (25_000, 10), (25_000, 0), 730, 45, False, 0, True, "")
+    quoting = config.quoting
+    plan = QuotingPlan(
+        universe=Universe(options, (2 * 86_400, 28 * 86_400), 0.05, "BTCUSD"),
+        surface_ppm=((550_000, 580_000), (-50_000, -40_000), (100_000, 90_000)),
+        surface_label="test",
+        rules=(down, up, replace(down, name="off", armed=False)),
+        base_half_spread_bp100=500,
+        terms=Terms(100_000, 5, 5_000_000, 500, 1, quoting.size_lots, 1, 2, 20_000_000),
+        limits=Limits(200, 500, 4000, 2000, 300, tuple(range(-10, 10))),
+        codec=FixCodec(
+            "ME",
+            "YOU",
+            "ACC",
+            "BTCUSD",
+            tuple(option.symbol for option in options),
+            Decimals.of("0.0001"),
+            Decimals.of("0.1"),
+        ),
+        features=5,
+        outputs=3,
+        probability_outputs=(0, 1),
+        warm_up_ticks=10,
+        origin_ns=ORIGIN_NS,
+    )
+    return replace(plan, **changes)  # type: ignore[arg-type]
+
+
+def run_both(plan: QuotingPlan, ticks: int, seed: int) -> tuple[JournalBatch, QuotingPathTwin]:
+    """A random market through native path and twin; their equality; the journal."""
+    rng = np.random.default_rng(seed)
+    native = _native.QuotingPath(native_settings(plan))
+    twin, never_skips = QuotingPathTwin(plan), QuotingPathTwin(plan, skip=False)
+    paths = (native, twin, never_skips)
+    forward, local_ns = 1_200_000, ORIGIN_NS
+    parts, unskipped = [], []
+    for row in range(ticks):
+        local_ns += int(rng.exponential(3e6)) + (20_000_000_000 if rng.random() < 0.01 else 0)
+        forward += int(rng.integers(-40, 41)) if rng.random() < 0.3 else 0
+        if rng.random() < 0.02:
+            atm, skew = int(rng.integers(400_000, 700_000)), int(rng.integers(-90_000, 10_000))
+            for path in paths:
+                path.surface(atm, skew)
+        if rng.random() < 0.01:
+            for path in paths:
+                path.invalidate(row, local_ns, row * 7)
+        stopped = rng.random() < 0.01
+        native.kill(stopped)
+        twin.killed = never_skips.killed = stopped
+        features = rng.integers(-128, 128, 5).astype(np.int32)
+        logits = rng.integers(-30_000, 30_000, 3)
+        scores = np.array([*rng.integers(0, 32_769, 2), logits[2]])
+        if rng.random() < 0.8:
+            scores[:2] //= 2
+        if rng.random() < 0.01:
+            scores[1] = 32_769  # not a probability: the model is invalid
+        valid = bool(rng.random() > 0.01)
+        given = TickInput(row, local_ns, row * 7, forward, features, logits, scores, valid)
+        native.tick(row, local_ns, row * 7, forward, features, logits, scores, valid)
+        for path in (twin, never_skips):
+            path.tick(given)
+        if row % 500 == 499 or row == ticks - 1:
+            parts.append((batch_of(*native.drain()), twin.drain()))
+            unskipped.append(never_skips.drain())
+    ours, definition = (JournalBatch.join([p[k] for p in parts]) for k in range(2))
+    for name in definition.ticks.dtype.names or ():
+        np.testing.assert_array_equal(
+            without_clock(ours.ticks)[name], definition.ticks[name], err_msg=name
+        )
+    np.testing.assert_array_equal(ours.quotes, definition.quotes)
+    assert ours.fix == definition.fix
+    assert list(native.refusals()) == twin.gate.counts
+    assert JournalBatch.join(unskipped).fix == ours.fix
+    return ours, twin
+
+
+@pytest.fixture(scope="module")
+def journal() -> tuple[JournalBatch, QuotingPathTwin]:
+    return run_both(plan_with(), 3000, seed=1)
+
+
+def test_native_path_and_twin_write_the_same_records_and_bytes(
+    journal: tuple[JournalBatch, QuotingPathTwin],
+) -> None:
+    batch, twin = journal
+    assert len(batch.quotes) > 1000
+    assert set(batch.quotes["reason"]) >= {Reason.FIRST, Reason.WIDEN, Reason.NARROW, Reason.MOVE}
+    flags = np.bitwise_or.reduce(batch.ticks["flags"])
+    assert flags == sum(TickFlag)
+    reached = (Refusal.KILLED, Refusal.INVALID_DATA, Refusal.INVALID_MODEL, Refusal.WARMING_UP)
+    assert all(twin.gate.counts[refusal] > 0 for refusal in reached)
+
+
+@pytest.mark.parametrize(
+    ("limits", "refusal"),
+    [
+        (Limits(15, 500, 4000, 2000, 300, (0,) * 20), Refusal.PRICE_COLLAR),
+        (Limits(200, 55, 4000, 2000, 300, tuple(range(-10, 10))), Refusal.POSITION_LIMIT),
+        (Limits(200, 500, 1500, 2000, 300, (0,) * 20), Refusal.NOTIONAL_LIMIT),
+        (Limits(200, 500, 4000, 40, 30, (0,) * 20), Refusal.MESSAGE_RATE),
+    ],
+)
+def test_each_limit_refuses_alike_in_both_and_is_counted(limits: Limits, refusal: Refusal) -> None:
+    _, twin = run_both(plan_with(limits=limits), 600, seed=2)
+    assert twin.gate.counts[refusal] > 0
+
+
+def test_expired_options_are_withdrawn_alike_in_both() -> None:
+    universe = replace(plan_with().universe, expiries_s=(180, 86_400))
+    batch, _ = run_both(plan_with(universe=universe), 1200, seed=3)
+    gone = batch.quotes[batch.quotes["reason"] == Reason.WITHDRAW]
+    assert set(gone["option"]) == set(range(10))
+    assert not gone["bid_lots"].any() and not gone["ask_ticks"].any()
+
+
+def test_an_independent_decoder_reads_every_message(
+    journal: tuple[JournalBatch, QuotingPathTwin],
+) -> None:
+    batch, twin = journal
+    parser = simplefix.FixParser()
+    parser.append_buffer(batch.fix)
+    entries = cancels = messages = 0
+    while (message := parser.get_message()) is not None:
+        messages += 1
+        assert message.get(34) == str(messages).encode()
+        assert (message.get(8), message.get(49), message.get(56)) == (b"FIX.4.4", b"ME", b"YOU")
+        # Encoding the decoded fields anew computes BodyLength and CheckSum independently.
+        assert message.get(10) == message.encode()[-4:-1]
+        assert b"9=" + message.get(9) + b"\x01" in message.encode()
+        if message.get(35) == b"Z":
+            cancels += 1
+            assert message.get(298) == b"4"
+            continue
+        assert message.get(35) == b"i"
+        count = int(message.get(295))
+        assert 1 <= count <= 16
+        for k in range(1, count + 1):
+            quote = batch.quotes[entries]
+            entries += 1
+            assert int(message.get(299, k)) == quote["option"]
+            symbol = twin.plan.universe.options[quote["option"]].symbol
+            assert message.get(55, k) == symbol.encode()
+            assert float(message.get(132, k)) == pytest.approx(quote["bid_ticks"] * 1e-4, abs=1e-9)
+            assert float(message.get(133, k)) == pytest.approx(quote["ask_ticks"] * 1e-4, abs=1e-9)
+            assert float(message.get(134, k)) == pytest.approx(quote["bid_lots"] * 0.1, abs=1e-9)
+            assert float(message.get(135, k)) == pytest.approx(quote["ask_lots"] * 0.1, abs=1e-9)
+        assert message.get(55, count + 1) is None
+    assert entries == len(batch.quotes)
+    assert cancels == np.count_nonzero(batch.ticks["flags"] & TickFlag.CANCELLED)
+    assert messages == batch.ticks["fix_messages"].sum()
+
+
+def test_no_quote_before_warm_up_and_none_left_after_an_invalid_book(
+    journal: tuple[JournalBatch, QuotingPathTwin],
+) -> None:
+    ticks = journal[0].ticks
+    cold = (ticks["flags"] & TickFlag.WARM) == 0
+    assert cold.any() and not ticks["quotes"][cold].any()
+    between = ticks["flags"] == TickFlag.CANCELLED
+    assert between.any()
+    for index in np.flatnonzero(between):
+        assert not ticks["quotes"][index + 1 : index + 1 + 10].any()
+
+
+def test_full_rings_are_an_error_where_one_thread_fills_and_drains() -> None:
+    plan = plan_with()
+    native = _native.QuotingPath(native_settings(plan))
+    zeros = np.zeros(3, np.int64)
+    with pytest.raises(RuntimeError, match="drain first"):
+        for row in range(10_000):
+            native.tick(row, ORIGIN_NS, 0, 1_200_000, np.zeros(5, np.int32), zeros, zeros, True)

@@ -1,0 +1,172 @@
+"""Prices agree with independent implementations, native doubles equal Python's, chains come out."""
+
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pyorch import _native
+from pyorch.contract.errors import DataError
+from pyorch.trading.pricing import (
+    VOLATILITY_MAXIMUM,
+    VOLATILITY_MINIMUM,
+    Option,
+    Surface,
+    Universe,
+    black76,
+    value_options,
+    volatility,
+)
+from pyorch.trading.transplant import ChainSmile, read_snapshot, transplant
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAIN = (
+    Path(os.environ.get("PYORCH_DATA", ROOT.parent / "shared" / "data"))
+    / "deribit_chain"
+    / "btc_eth_chain_2025-12-30_2026-01-15.parquet"
+)
+STRIKES = [40_000, 55_000, 60_000, 66_000, 120_000]
+UNIVERSE = Universe(
+    tuple(
+        Option(f"{e}-{k}-{r}", e, k, r) for e in range(2) for k in STRIKES for r in ("call", "put")
+    ),
+    (86_400, 90 * 86_400),
+    0.05,
+    "BTCUSD",
+)
+
+
+def independent_price(right: str, ratio: float, years: float, sigma: float) -> float:
+    """Black-76 over its forward, by scipy's normal distribution."""
+    from scipy.stats import norm
+
+    root = sigma * math.sqrt(years)
+    d1 = -math.log(ratio) / root + root / 2
+    if right == "call":
+        return float(norm.cdf(d1) - ratio * norm.cdf(d1 - root))
+    return float(ratio * norm.cdf(root - d1) - norm.cdf(-d1))
+
+
+@pytest.mark.parametrize("right", ["call", "put"])
+@pytest.mark.parametrize("ratio", [0.5, 0.9, 0.999, 1.0, 1.05, 1.7])
+@pytest.mark.parametrize(("years", "sigma"), [(1 / 365, 0.3), (30 / 365, 0.6), (1.0, 1.5)])
+def test_value_and_greeks_agree_with_scipy_to_1e_9(
+    right: str, ratio: float, years: float, sigma: float
+) -> None:
+    value = black76(right, ratio, math.log(ratio), years, sigma)  # type: ignore[arg-type]
+    assert value.value_btc == pytest.approx(independent_price(right, ratio, years, sigma), abs=1e-9)
+
+    def usd(forward: float, t: float = years, s: float = sigma) -> float:
+        return forward * independent_price(right, ratio / forward, t, s)  # strike = ratio at F = 1
+
+    step = 1e-4
+    assert value.delta == pytest.approx((usd(1 + step) - usd(1 - step)) / (2 * step), abs=2e-5)
+    second = (usd(1 + step) - 2 * usd(1.0) + usd(1 - step)) / step**2
+    assert value.gamma == pytest.approx(second, abs=1e-4, rel=2e-3)
+    up, down = usd(1.0, years, sigma + step), usd(1.0, years, sigma - step)
+    assert value.vega == pytest.approx((up - down) / (2 * step), abs=1e-6, rel=1e-4)
+    day = 1e-3 / 365
+    slower = (usd(1.0, years - day) - usd(1.0, years + day)) / (2 * day * 365)
+    assert value.theta == pytest.approx(slower, abs=1e-7, rel=1e-4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(200_000, 4_000_000),
+    st.integers(0, 1439),
+    st.integers(10_000, 3_000_000),
+    st.integers(-500_000, 500_000),
+    st.integers(-500_000, 500_000),
+)
+def test_native_doubles_equal_python_s(
+    half_ticks: int, minutes: int, atm: int, skew: int, curvature: int
+) -> None:
+    surface = Surface([atm, atm + 7], [skew, -skew], [curvature, curvature])
+    settings_ = _native.QuotingSettings()
+    settings_.strikes_usd, settings_.expiries_s = STRIKES, [86_400, 90 * 86_400]
+    settings_.rights, settings_.half_tick_usd = 2, UNIVERSE.half_tick_usd
+    settings_.set_surface(surface.atm_ppm, surface.skew_ppm, surface.curvature_ppm)
+    ours = np.array(_native.value_options(settings_, half_ticks, minutes))
+    definition = np.array(value_options(UNIVERSE, surface, half_ticks, minutes))
+    np.testing.assert_array_equal(ours, definition)
+
+
+def test_put_and_call_differ_by_the_forward() -> None:
+    values = value_options(UNIVERSE, Surface([600_000] * 2, [-5_000] * 2, [0, 0]), 1_200_000, 5)
+    for call, put, option in zip(values[::2], values[1::2], UNIVERSE.options[::2], strict=True):
+        assert call.value_btc - put.value_btc == pytest.approx(
+            1 - option.strike_usd / 60_000, abs=1e-12
+        )
+        assert call.gamma > 0 and 0 <= call.delta <= 1 and -1 <= put.delta <= 0
+
+
+def test_an_expired_option_is_worth_nothing() -> None:
+    universe = replace(UNIVERSE, expiries_s=(120, 90 * 86_400))
+    values = value_options(universe, Surface([600_000] * 2, [0] * 2, [0] * 2), 1_200_000, 2)
+    assert not any(any(value) for value in values[:10])
+    assert all(value.vega > 0 for value in values[12:18])
+
+
+def test_surface_rows_move_all_expiries_alike_and_volatility_stays_in_range() -> None:
+    surface = Surface([550_000, 580_000], [-50_000, -20_000], [0, 0])
+    surface.apply(600_000, -60_000)
+    assert surface.atm_ppm == [600_000, 630_000]
+    assert surface.skew_ppm == [-60_000, -30_000]
+    assert surface.version == 1
+    assert volatility(1.0, 0.01, 0.5, -5.0, 0.0) == VOLATILITY_MINIMUM
+    assert volatility(1.0, 0.01, 0.5, 5.0, 0.0) == VOLATILITY_MAXIMUM
+
+
+def test_transplanting_a_quadratic_smile_returns_its_parameters() -> None:
+    def smile(years: float) -> ChainSmile:
+        y = np.linspace(-1.5, 1.5, 3001)
+        return ChainSmile(years, y * math.sqrt(years), 0.6 - 0.05 * y + 0.1 * y * y)
+
+    years = 7 / 365
+    result = transplant([smile(years), smile(0.2)], [7 * 86_400], "a made-up chain")
+    assert result.parameters_ppm == ((600_000,), (-50_000,), (100_000,))
+    assert result.residual < 1e-6
+    assert result.label.startswith("transplanted from a made-up chain")
+
+
+def test_a_file_that_is_no_chain_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "chain.parquet"
+    path.write_bytes(b"PAR1 nothing")
+    with pytest.raises(DataError, match=r"chain.parquet: not an option chain in Parquet"):
+        read_snapshot(path)
+
+
+@pytest.mark.tape
+@pytest.mark.skipif(not CHAIN.exists(), reason=f"no recorded chain at {CHAIN}")
+def test_recorded_marks_come_out_with_a_median_error_near_1e_5_btc() -> None:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(CHAIN).slice(0, 20_000)
+    names = ("option_type", "strike", "underlying", "implied_volatility", "mark_price")
+    errors = []
+    years = (
+        (np.array(table["exp"].cast("int64")) - np.array(table["ts"].cast("int64")))
+        / 1e6
+        / 31_536_000
+    )
+    for t, right, strike, forward, sigma, mark in zip(
+        years, *(table[name].to_pylist() for name in names), strict=True
+    ):
+        if t > 0 and sigma > 0:
+            value = black76(right, strike / forward, math.log(strike / forward), t, sigma)
+            errors.append(abs(value.value_btc - mark))
+    assert len(errors) > 15_000
+    assert np.median(errors) < 2e-5
+
+
+@pytest.mark.tape
+@pytest.mark.skipif(not CHAIN.exists(), reason=f"no recorded chain at {CHAIN}")
+def test_the_recorded_chain_transplants_within_two_volatility_points() -> None:
+    result = transplant(read_snapshot(CHAIN), [7 * 86_400, 28 * 86_400], CHAIN.name)
+    assert all(200_000 < atm < 1_500_000 for atm in result.parameters_ppm[0])
+    assert result.residual < 0.02
