@@ -3,7 +3,6 @@ Native stages of the tick path; each has a Python twin that defines it.
 """
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Sequence
 from typing import Annotated
 
 import numpy
@@ -71,6 +70,7 @@ class FeatureStream:
     @property
     def active(self) -> bool:
         """The book of instrument 0 is valid and two-sided."""
+
 def journal_layout() -> tuple[list[int], list[int]]:
     """Offsets of the fields of a tick record and of a quote record."""
 
