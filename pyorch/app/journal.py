@@ -1,0 +1,245 @@
+"""Journals: what a run of the loop did, enough to explain every quote of it.
+
+A journal is a folder::
+
+    manifest.json   what ran on what (digests, seeds, versions), and size and SHA-256 of the streams
+    ticks.bin       records of `pyorch.trading.records.TICK_DTYPE`
+    quotes.bin      records of `pyorch.trading.records.QUOTE_DTYPE`
+    messages.fix    the FIX bytes, one message after another
+
+`JournalWriter` collects a run in a temporary folder beside the journal, which gets its name when the
+run is finished: a journal is there whole or not at all. Stage durations differ from run to run;
+`Journal.content_digest` leaves them out, so that equal inputs have equal content digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import msgspec
+import numpy as np
+
+from pyorch.contract.digest import canonical_json, digest_of, digest_of_file
+from pyorch.contract.errors import DataError, UsageError
+from pyorch.trading.records import (
+    QUOTE_DTYPE,
+    TICK_DTYPE,
+    JournalBatch,
+    RecordArray,
+    without_clock,
+)
+
+FORMAT = 1
+"""Version of the folder's layout."""
+
+TICKS, QUOTES, MESSAGES = "ticks.bin", "quotes.bin", "messages.fix"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDescription:
+    """What ran on what: everything that the run is a function of, and what a report needs of it.
+
+    Attributes:
+        arm: ``model``, ``no-model`` or ``always-widen``.
+        digests: ``bundle``, ``config``, ``tape``, ``schema`` → SHA-256; with the arm they determine
+            the content.
+        seeds: what drew random numbers → its seed.
+        versions: of the project, its arithmetic and the interpreter.
+        model, schema: JSON of the bundle's specification and feature schema.
+        config: the quoting configuration as JSON values, after defaults.
+        tape: name, instruments, counts, first and last local time in ns.
+        provenance: of the bundle.
+        facts: what the run found out about itself: counters of the risk gate, thresholds in force, ...
+    """
+
+    arm: str
+    digests: dict[str, str]
+    seeds: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    schema: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    tape: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """A journal in memory.
+
+    Attributes:
+        folder: where it was read from.
+        run: what ran on what.
+        ticks, quotes: the records.
+        fix: the FIX bytes of the whole run.
+        content_digest: of the inputs and of everything but the clock; equal for equal inputs.
+    """
+
+    folder: Path
+    run: RunDescription
+    ticks: RecordArray
+    quotes: RecordArray
+    fix: bytes
+    content_digest: str
+
+    @classmethod
+    def load(cls, folder: Path) -> Journal:
+        """Read a journal and check every byte of it.
+
+        Raises:
+            DataError: not a journal, of another layout, or a stream is missing, truncated or changed.
+        """
+        manifest = _read_manifest(folder)
+        for name, listed in manifest["files"].items():
+            _check_stream(folder / name, listed["bytes"], listed["sha256"])
+        ticks = np.fromfile(folder / TICKS, TICK_DTYPE)
+        quotes = np.fromfile(folder / QUOTES, QUOTE_DTYPE)
+        fix = (folder / MESSAGES).read_bytes()
+        try:
+            run = msgspec.convert(manifest["run"], RunDescription)
+        except msgspec.ValidationError as error:
+            raise DataError(f"{folder}: the manifest's description of the run: {error}") from error
+        return cls(folder, run, ticks, quotes, fix, manifest["content_digest"])
+
+    def messages_of(self, index: int) -> list[bytes]:
+        """The FIX messages that the tick record ``index`` appended, each whole (BeginString to CheckSum)."""
+        sizes = self.ticks["fix_bytes"]
+        start = int(sizes[:index].sum(dtype=np.int64))
+        data = self.fix[start : start + int(sizes[index])]
+        return [b"8=FIX" + part for part in data.split(b"8=FIX")[1:]]
+
+    def quotes_of(self, index: int) -> RecordArray:
+        """The quote records of the tick record ``index``."""
+        sizes = self.ticks["quotes"]
+        start = int(sizes[:index].sum(dtype=np.int64))
+        return self.quotes[start : start + int(sizes[index])]
+
+
+class JournalWriter:
+    """Writes a journal; as a context manager it leaves nothing behind when the run fails.
+
+    Raises:
+        UsageError: the folder exists and is not a journal. An existing journal is replaced at the end.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if folder.exists() and not _is_journal(folder):
+            raise UsageError(
+                f"{folder} exists and is not a journal: choose another name for --out"
+            )
+        self._folder = folder
+        self._partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self._partial.mkdir(parents=True)
+        self._streams: dict[str, BinaryIO] = {
+            name: (self._partial / name).open("wb") for name in (TICKS, QUOTES, MESSAGES)
+        }
+        self._content = {name: hashlib.sha256() for name in self._streams}
+        self.ticks = 0
+        self.quotes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for stream in self._streams.values():
+            stream.close()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def append(self, batch: JournalBatch) -> None:
+        """Add a stretch of the run."""
+        self._write(TICKS, batch.ticks.tobytes(), without_clock(batch.ticks).tobytes())
+        self._write(QUOTES, batch.quotes.tobytes())
+        self._write(MESSAGES, batch.fix)
+        self.ticks += len(batch.ticks)
+        self.quotes += len(batch.quotes)
+
+    def _write(self, name: str, data: bytes, content: bytes | None = None) -> None:
+        self._streams[name].write(data)
+        self._content[name].update(data if content is None else content)
+
+    def finish(self, run: RunDescription) -> str:
+        """Give the journal its name; returns the content digest."""
+        for stream in self._streams.values():
+            stream.flush()
+            os.fsync(stream.fileno())
+            stream.close()
+        content = digest_of(
+            {
+                "arm": run.arm,
+                "inputs": run.digests,
+                "streams": {name: h.hexdigest() for name, h in self._content.items()},
+            }
+        )
+        manifest: dict[str, Any] = {
+            "format": FORMAT,
+            "run": msgspec.to_builtins(run),
+            "content_digest": content,
+            "files": {
+                name: {
+                    "bytes": (self._partial / name).stat().st_size,
+                    "sha256": digest_of_file(self._partial / name),
+                }
+                for name in self._streams
+            },
+        }
+        manifest["digest"] = digest_of(manifest)
+        (self._partial / "manifest.json").write_bytes(canonical_json(manifest) + b"\n")
+        if self._folder.exists():
+            shutil.rmtree(self._folder)
+        self._partial.rename(self._folder)
+        return content
+
+
+def _is_journal(folder: Path) -> bool:
+    return (folder / TICKS).is_file() and (folder / "manifest.json").is_file()
+
+
+def _check_stream(path: Path, size: int, sha256: str) -> None:
+    if not path.is_file():
+        raise DataError(f"{path} is missing; write the journal again with `pyorch replay`")
+    actual = path.stat().st_size
+    if actual != size:
+        raise DataError(
+            f"{path} has {actual:,} bytes, the manifest says {size:,}: the journal is truncated or "
+            "was changed; write it again with `pyorch replay`"
+        )
+    if digest_of_file(path) != sha256:
+        raise DataError(
+            f"{path} does not have the SHA-256 {sha256[:12]}… of the manifest: the journal is damaged; "
+            "write it again with `pyorch replay`"
+        )
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    if not _is_journal(folder):
+        raise DataError(f"{folder} is not a journal; make one with `pyorch replay --out {folder}`")
+    data = path.read_bytes()
+    try:
+        manifest: dict[str, Any] = json.loads(data)
+        stated = manifest.pop("digest")
+        whole = canonical_json(manifest | {"digest": stated}) + b"\n"
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise DataError(f"{path} is not a readable manifest: {error}") from error
+    if whole != data or digest_of(manifest) != stated:
+        raise DataError(f"{path} was changed or damaged: its digest does not match")
+    if manifest.get("format") != FORMAT:
+        raise DataError(
+            f"{path}: layout version {manifest.get('format')!r}, this program reads {FORMAT}; "
+            "write the journal again with `pyorch replay`"
+        )
+    return manifest
