@@ -43,6 +43,39 @@ TICKS, QUOTES, MESSAGES = "ticks.bin", "quotes.bin", "messages.fix"
 
 
 @dataclass(frozen=True, slots=True)
+class QuotedOption:
+    """An option of the run's universe."""
+
+    symbol: str
+    right: str
+    """``call`` or ``put``."""
+    strike_usd: int
+    expiry_days: int
+    """Days after the tape's first day, at 08:00 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInForce:
+    """A rule of the policy with the thresholds that the run compared.
+
+    Attributes:
+        conditions: (``head.output``, its index among the model's outputs, threshold in 15-bit
+            probabilities); all must hold.
+        armed: False: the rule cannot act; ``why_not`` says why.
+        wanted_percent: the share of ticks for which the thresholds were set; None: literal thresholds.
+    """
+
+    name: str
+    endangered: str
+    conditions: tuple[tuple[str, int, int], ...]
+    widen_bp: float
+    size_cut_percent: int
+    armed: bool = True
+    why_not: str = ""
+    wanted_percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunDescription:
     """What ran on what: everything that the run is a function of, and what a report needs of it.
 
@@ -56,6 +89,8 @@ class RunDescription:
         config: the quoting configuration as JSON values, after defaults.
         tape: name, instruments, counts, first and last local time in ns.
         provenance: of the bundle.
+        options: the universe, in the order of the quote records' ``option``.
+        rules: in the order of the tick records' bits.
         facts: what the run found out about itself: counters of the risk gate, thresholds in force, ...
     """
 
@@ -68,6 +103,8 @@ class RunDescription:
     config: dict[str, Any] = field(default_factory=dict)
     tape: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    options: tuple[QuotedOption, ...] = ()
+    rules: tuple[RuleInForce, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
 
