@@ -6,6 +6,8 @@ A journal is a folder::
     ticks.bin       records of `pyorch.trading.records.TICK_DTYPE`
     quotes.bin      records of `pyorch.trading.records.QUOTE_DTYPE`
     messages.fix    the FIX bytes, one message after another
+    outcomes.bin    int8 [ticks, outputs], where it is known what the market did next: 1 it happened,
+                    0 it did not, -1 unknown; for the report alone, the loop never sees it
 
 `JournalWriter` collects a run in a temporary folder beside the journal, which gets its name when the
 run is finished: a journal is there whole or not at all. Stage durations differ from run to run;
@@ -25,6 +27,7 @@ from typing import Any, BinaryIO, Self
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from pyorch.contract.digest import canonical_json, digest_of, digest_of_file
 from pyorch.contract.errors import DataError, UsageError
@@ -40,6 +43,9 @@ FORMAT = 1
 """Version of the folder's layout."""
 
 TICKS, QUOTES, MESSAGES = "ticks.bin", "quotes.bin", "messages.fix"
+OUTCOMES = "outcomes.bin"
+
+OutcomeArray = NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,10 @@ class QuotedOption:
     right: str
     """``call`` or ``put``."""
     strike_usd: int
-    expiry_days: int
-    """Days after the tape's first day, at 08:00 UTC."""
+    expiry: int
+    """Index of the expiry in the configuration."""
+    expiry_s: int
+    """Whole seconds from the tape's first row to the expiry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +67,20 @@ class RuleInForce:
     """A rule of the policy with the thresholds that the run compared.
 
     Attributes:
-        conditions: (``head.output``, its index among the model's outputs, threshold in 15-bit
-            probabilities); all must hold.
-        armed: False: the rule cannot act; ``why_not`` says why.
-        wanted_percent: the share of ticks for which the thresholds were set; None: literal thresholds.
+        outputs: indices into the model's outputs, a condition each; all must hold.
+        thresholds: per condition, in 15-bit probabilities.
+        armed: False: the rule cannot act.
+        note: where the thresholds come from, or why it is disarmed.
     """
 
     name: str
     endangered: str
-    conditions: tuple[tuple[str, int, int], ...]
+    outputs: tuple[int, ...]
+    thresholds: tuple[int, ...]
     widen_bp: float
-    size_cut_percent: int
-    armed: bool = True
-    why_not: str = ""
-    wanted_percent: float | None = None
+    size_percent: int
+    armed: bool
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,7 @@ class Journal:
         run: what ran on what.
         ticks, quotes: the records.
         fix: the FIX bytes of the whole run.
+        outcomes: [ticks, outputs] what happened after each tick (1, 0, -1 unknown); None: not recorded.
         content_digest: of the inputs and of everything but the clock; equal for equal inputs.
     """
 
@@ -125,6 +134,7 @@ class Journal:
     ticks: RecordArray
     quotes: RecordArray
     fix: bytes
+    outcomes: OutcomeArray | None
     content_digest: str
 
     @classmethod
@@ -144,7 +154,10 @@ class Journal:
             run = msgspec.convert(manifest["run"], RunDescription)
         except msgspec.ValidationError as error:
             raise DataError(f"{folder}: the manifest's description of the run: {error}") from error
-        return cls(folder, run, ticks, quotes, fix, manifest["content_digest"])
+        outcomes = None
+        if OUTCOMES in manifest["files"]:
+            outcomes = np.fromfile(folder / OUTCOMES, np.int8).reshape(len(ticks), -1)
+        return cls(folder, run, ticks, quotes, fix, outcomes, manifest["content_digest"])
 
     def messages_of(self, index: int) -> list[bytes]:
         """The FIX messages that the tick record ``index`` appended, each whole (BeginString to CheckSum)."""
@@ -169,9 +182,7 @@ class JournalWriter:
 
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not _is_journal(folder):
-            raise UsageError(
-                f"{folder} exists and is not a journal: choose another name for --out"
-            )
+            raise UsageError(f"{folder} exists and is not a journal: choose another name for --out")
         self._folder = folder
         self._partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
         shutil.rmtree(self._partial, ignore_errors=True)
@@ -208,8 +219,12 @@ class JournalWriter:
         self._streams[name].write(data)
         self._content[name].update(data if content is None else content)
 
-    def finish(self, run: RunDescription) -> str:
+    def finish(self, run: RunDescription, outcomes: OutcomeArray | None = None) -> str:
         """Give the journal its name; returns the content digest."""
+        names = list(self._streams)
+        if outcomes is not None:
+            (self._partial / OUTCOMES).write_bytes(outcomes.astype(np.int8).tobytes())
+            names.append(OUTCOMES)
         for stream in self._streams.values():
             stream.flush()
             os.fsync(stream.fileno())
@@ -230,7 +245,7 @@ class JournalWriter:
                     "bytes": (self._partial / name).stat().st_size,
                     "sha256": digest_of_file(self._partial / name),
                 }
-                for name in self._streams
+                for name in names
             },
         }
         manifest["digest"] = digest_of(manifest)

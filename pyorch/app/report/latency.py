@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyorch.trading.records import STAGES, RecordArray, TickFlag
 
@@ -31,6 +32,13 @@ class Budget:
     p50_us: float
     p99_us: float
     maximum_us: float
+
+    @property
+    def span(self) -> str:
+        """Its stages, in words."""
+        if len(self.stages) == 1:
+            return self.stages[0]
+        return f"{self.stages[0]} to {self.stages[-1]}"
 
     @property
     def share(self) -> float:
@@ -93,7 +101,7 @@ def measure(ticks: RecordArray) -> Latency:
     )
 
 
-def _stage(name: str, durations_ns: np.ndarray, start_us: float) -> Stage:
+def _stage(name: str, durations_ns: NDArray[np.float64], start_us: float) -> Stage:
     if not len(durations_ns):
         return Stage(name, 0.0, 0.0, 0.0, start_us)
     p50, p99 = np.percentile(durations_ns, [50, 99]) / 1e3

@@ -1,0 +1,85 @@
+"""How often each rule fired and acted, beside how often what it warns of happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pyorch.app.journal import Journal
+from pyorch.contract.model import PROBABILITY, ModelSpec
+from pyorch.trading.records import TickFlag, rule_rates
+
+ONE = 1 << PROBABILITY.fraction
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule of the policy in a run; shares are of the warm ticks.
+
+    Attributes:
+        conditions: ``output`` and threshold of each.
+        effect: what it does to the quotes.
+        base_rate: how often everything that its conditions forecast did happen; None: not known.
+        fired, acted: share of ticks at which it fired, and at which it acted.
+        times: how often it began to act.
+        hit_rate: share of its firings after which it did happen; None: never fired, or not known.
+        armed, note: whether it can act; where its thresholds come from, or why it cannot.
+    """
+
+    name: str
+    endangered: str
+    conditions: tuple[tuple[str, float], ...]
+    effect: str
+    base_rate: float | None
+    fired: float
+    acted: float
+    times: int
+    hit_rate: float | None
+    armed: bool
+    note: str
+
+    @property
+    def lift(self) -> float | None:
+        """Hit rate as a multiple of the base rate."""
+        if self.hit_rate is None or not self.base_rate:
+            return None
+        return self.hit_rate / self.base_rate
+
+
+def rule_rows(journal: Journal) -> tuple[RuleRow, ...]:
+    """A row for each rule of the run."""
+    ticks = journal.ticks
+    spec = ModelSpec.from_json(journal.run.model)
+    flags = ticks["flags"]
+    warm = (flags & TickFlag.WARM != 0) & (flags & TickFlag.CANCELLED == 0)
+    rates = rule_rates(ticks, len(journal.run.rules))
+    started = ticks["active"] & ~np.concatenate([[np.uint32(0)], ticks["active"][:-1]])
+    rows = []
+    for number, rule in enumerate(journal.run.rules):
+        fired = warm & (ticks["fired"] >> number & 1 == 1)
+        base, hits = None, None
+        if journal.outcomes is not None and rule.armed:
+            what = journal.outcomes[:, list(rule.outputs)]
+            known = warm & (what >= 0).all(axis=1)
+            happened = (what == 1).all(axis=1)
+            base = float(happened[known].mean()) if known.any() else None
+            hits = float(happened[known & fired].mean()) if (known & fired).any() else None
+        rows.append(
+            RuleRow(
+                rule.name,
+                rule.endangered,
+                tuple(
+                    (spec.outputs[o], t / ONE)
+                    for o, t in zip(rule.outputs, rule.thresholds, strict=True)
+                ),
+                f"+{rule.widen_bp:g} bp, size −{100 - rule.size_percent} %",
+                base,
+                *rates[number],
+                int(np.count_nonzero(started >> number & 1)),
+                hits,
+                rule.armed,
+                rule.note,
+            )
+        )
+    return tuple(rows)
