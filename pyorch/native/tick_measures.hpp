@@ -1,4 +1,4 @@
-// What labels need of the book at each tick; twin: pyorch.features.labels.book_measures.
+// What labels need of the book at each tick; its oracle stands in tests/unit/test_labels.py.
 #pragma once
 
 #include "features.hpp"
