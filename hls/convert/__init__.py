@@ -1,0 +1,1 @@
+"""From a Keras or QKeras model to an integer bundle, through hls4ml and its C simulation."""
