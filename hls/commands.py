@@ -2,6 +2,75 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-COMMANDS: list[click.Command] = []
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("model", type=_PATH)
+@click.option("--recipe", type=_PATH, help="Training's recipe.json; default: the one beside MODEL.")
+@click.option("--preset", type=click.Choice(["default", "narrow"]), default="default", show_default=True,
+              help="Formats of what a model without a recipe leaves open.")  # fmt: skip
+@click.option(
+    "--window", type=click.IntRange(1, 10_000), help="Vectors in a window, if MODEL leaves it open."
+)
+@click.option(
+    "--out", type=_PATH, help="The bundle's folder; default: MODEL with the ending .bundle."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def convert(
+    model: Path,
+    recipe: Path | None,
+    preset: str,
+    window: int | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Turn a Keras or QKeras MODEL (a file, or a training folder) into a bundle.
+
+    The model goes through hls4ml; g++ compiles its C simulation, which has to return the golden vectors of
+    the integer reference bit for bit.
+    """
+    from rich.console import Console
+
+    from hls.convert.conversion import convert_model
+    from hls.recipe import PRESETS
+    from pyorch.contract.figures import Figures
+
+    console = Console(stderr=True)
+    with console.status("hls4ml and g++ at work …"):
+        found = convert_model(model, recipe=recipe, precision=PRESETS[preset], window=window)
+    target = out or model.with_suffix(".bundle")
+    found.bundle.save(target)
+    figures = Figures(f"pyorch convert {model}", digests={"model": found.bundle.digest()})
+    spec = found.bundle.spec
+    figures.figures = {
+        "layers_count": len(spec.layers),
+        "weights_count": sum(
+            array.size
+            for name, array in found.bundle.weights.items()
+            if name.endswith((".kernel", ".recurrent", ".bias"))
+        ),
+        "golden_logits_confirmed_count": found.confirmed,
+        "keras_difference_windows_count": found.difference.windows,
+        "keras_difference_largest_logit": found.difference.largest,
+        "keras_difference_mean_logit": found.difference.mean,
+        "keras_class_agreement_ratio": found.difference.agreement,
+    }
+    for layer in spec.layers:
+        figures.figures[f"{layer.name}_accumulator_bits"] = layer.accumulator.width
+    figures.show(as_json)
+    if not as_json:
+        for remark in found.remarks:
+            console.print(f"note: {remark}", markup=False, highlight=False)
+        console.print(
+            f"difference to the Keras model: max |Δlogit| {found.difference.largest:.4g}, "
+            f"mean {found.difference.mean:.4g} on {found.difference.windows} random windows"
+        )
+        console.print(f"bundle written: {target}", markup=False, highlight=False)
+
+
+COMMANDS: list[click.Command] = [convert]

@@ -16,8 +16,8 @@ from typing import Any
 from pyorch.contract.errors import EnvironmentMissingError, ModelError, UsageError
 
 SUPPORTED = (
-    "supported are, in this order: InputLayer, QActivation (quantized_bits) for the inputs, 1 to 4 of LSTM or "
-    "QLSTM, then Dense or QDense (linear, relu), Activation or QActivation of those, at the end softmax or "
+    "supported are, in this order: InputLayer, QActivation (quantized_bits) for the inputs, 1 to 4 of LSTM "
+    "or QLSTM, then Dense or QDense (linear, relu), Activation or QActivation of those, at the end softmax or "
     "sigmoid; Dropout anywhere (it does nothing at inference)"
 )
 
@@ -178,9 +178,7 @@ def _tensors(value: Any) -> list[str]:
     return [name for part in value for name in _tensors(part)]
 
 
-def _input_shape(
-    path: Path, config: dict[str, Any], layers: list[Layer]
-) -> tuple[int | None, int]:
+def _input_shape(path: Path, config: dict[str, Any], layers: list[Layer]) -> tuple[int | None, int]:
     for source in [*(layer.config for layer in layers[:1]), {"s": config.get("build_input_shape")}]:
         shape = source.get("batch_input_shape") or source.get("batch_shape") or source.get("s")
         if shape is not None:

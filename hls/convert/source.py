@@ -76,11 +76,11 @@ def load_source(path: Path) -> Source:
 
 
 def _load(path: Path) -> Any:
-    objects: dict[str, Any] = {}
+    models, objects = keras().models, dict[str, Any]()  # before qkeras, which then finds Keras 2
     from qkeras.utils import _add_supported_quantized_objects
 
     _add_supported_quantized_objects(objects)
-    return keras().models.load_model(path, custom_objects=objects, compile=False)
+    return models.load_model(path, custom_objects=objects, compile=False)
 
 
 def _translate(outline: Outline) -> Any:

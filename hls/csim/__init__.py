@@ -1,1 +1,1 @@
-"""C simulation of a bundle: the hls4ml project, its types read back, compiled by g++, driven with raw integers."""
+"""C simulation of a bundle: an hls4ml project, read back, compiled by g++, driven with raw integers."""

@@ -146,9 +146,7 @@ def register() -> str:
                 backend=self.name,
             )
             requirements.insert(requirements.index("vivado:apply_templates") + 1, templates)
-            self._default_flow = register_flow(
-                "ip", None, requires=requirements, backend=self.name
-            )
+            self._default_flow = register_flow("ip", None, requires=requirements, backend=self.name)
             self._writer_flow = register_flow(
                 "write",
                 ["make_stamp", "vitis:write_hls"],

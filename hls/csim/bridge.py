@@ -146,9 +146,7 @@ def _steps(project: Project, names: dict[str, Any]) -> str:
                 f"    for (int k = 0; k < {size}; k++) {{\n"
                 f"        {name}[k] = 0;\n        cell_{name}[k] = 0;\n    }}"
             )
-            arguments = re.fullmatch(
-                r"nnet::lstm_stack<(.*)>\(\w+, \w+, (.*)\);", _single(call)
-            )
+            arguments = re.fullmatch(r"nnet::lstm_stack<(.*)>\(\w+, \w+, (.*)\);", _single(call))
             assert arguments is not None
             calls.append(
                 f"        nnet::lstm_step<{arguments[1]}>({previous}, {name}, cell_{name}, "

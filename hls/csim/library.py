@@ -23,7 +23,16 @@ from pyorch.contract.errors import BuildError, EnvironmentMissingError, UsageErr
 from pyorch.contract.fixed import IntArray
 from pyorch.contract.model import LstmLayer
 
-FLAGS = ("-O1", "-std=c++17", "-fPIC", "-shared", "-fno-gnu-unique", "-w", "-I.", "-Ifirmware/ap_types")
+FLAGS = (
+    "-O1",
+    "-std=c++17",
+    "-fPIC",
+    "-shared",
+    "-fno-gnu-unique",
+    "-w",
+    "-I.",
+    "-Ifirmware/ap_types",
+)
 """Integer arithmetic: the level of optimisation changes the time, not the result."""
 
 LIBRARY = "csim.so"
@@ -83,9 +92,7 @@ class Simulation:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".building-") as temporary:
             folder = Path(temporary) / "project"
-            project = write_project(
-                bundle, folder, stock=stock, length=length, sequences=sequences
-            )
+            project = write_project(bundle, folder, stock=stock, length=length, sequences=sequences)
             check_types(project)
             bridge = bridge_cpp(project)
             parts = (project.digest(), bridge, _compiler_version(), *FLAGS)
@@ -126,10 +133,14 @@ class Simulation:
         The stack and the dense layers of the project, called with its own types and weights.
         """
         if self.project.stock or self.project.sequences:
-            raise UsageError("this simulation has no step function: only projects with our header have")
+            raise UsageError(
+                "this simulation has no step function: only projects with our header have"
+            )
         spec = self.project.bundle.spec
         if features.ndim != 2 or features.shape[1] != spec.features:
-            raise UsageError(f"steps of {features.shape}; this simulation takes [m, {spec.features}]")
+            raise UsageError(
+                f"steps of {features.shape}; this simulation takes [m, {spec.features}]"
+            )
         source = np.ascontiguousarray(features, dtype=np.int64)
         units = [layer.units for layer in spec.lstm_layers]
         states = np.empty((len(source), 2 * sum(units)), dtype=np.int64)
@@ -182,5 +193,6 @@ def _compile(folder: Path) -> None:
     if result.returncode:
         errors = [line for line in result.stderr.splitlines() if "error" in line][:4]
         raise BuildError(
-            "the C simulation did not compile: " + "; ".join(errors or result.stderr.splitlines()[-4:])
+            "the C simulation did not compile: "
+            + "; ".join(errors or result.stderr.splitlines()[-4:])
         )

@@ -162,7 +162,9 @@ def _configuration(bundle: Bundle, stock: bool) -> dict[str, Any]:
                 entry["CellT"] = str(layer.cell)
                 entry |= _activations(layer, number, bundle)
         elif layer.activation == "relu":
-            precision["result"] = str(layer.accumulator)  # lossless: the relu's result is the one conversion
+            precision["result"] = str(
+                layer.accumulator
+            )  # lossless: the relu's result is the one conversion
             named[f"{layer.name}_relu"] = {"Precision": {"result": str(layer.output)}}
         else:
             precision["result"] = str(layer.output)
@@ -173,9 +175,7 @@ def _configuration(bundle: Bundle, stock: bool) -> dict[str, Any]:
 
 def _activations(layer: LstmLayer, number: int, bundle: Bundle) -> dict[str, str]:
     def entries(activation: Activation, kind: str) -> Any:
-        return (
-            bundle.weights[f"{layer.name}.{kind}_table"] if activation.kind == "table" else None
-        )
+        return bundle.weights[f"{layer.name}.{kind}_table"] if activation.kind == "table" else None
 
     gate, cell = f"gate_{number}", f"cell_{number}"
     return {

@@ -20,7 +20,9 @@ from pyorch.contract.model import Activation, LstmLayer
 
 _TYPEDEF = re.compile(r"^typedef (ap_u?(?:fixed|int)<[^;]*>) (\w+);", re.MULTILINE)
 _STRUCT = re.compile(r"^struct (\w+)[^{]*\{(.*?)^\};", re.MULTILINE | re.DOTALL)
-_MEMBER = re.compile(r"^    (?:static const [\w ]+? (\w+) = ([^;]+)|typedef (.+?) (\w+));", re.MULTILINE)
+_MEMBER = re.compile(
+    r"^    (?:static const [\w ]+? (\w+) = ([^;]+)|typedef (.+?) (\w+));", re.MULTILINE
+)
 
 
 def written_types(project: Project) -> dict[str, FixedFormat]:

@@ -36,8 +36,8 @@ class Workaround:
 WORKAROUNDS = (
     Workaround(
         "hls4ml 1.3.0",
-        "`nnet::lstm` calls `dense<data_T, res_T>` and, for h, `dense<data_T, …>`: the accumulator's and the "
-        "state's type belong there (fastmachinelearning/hls4ml#1166)",
+        "`nnet::lstm` calls `dense<data_T, res_T>` for x and for h: the accumulator's and the state's "
+        "type belong there (fastmachinelearning/hls4ml#1166)",
         "the C simulation does not compile unless input, accumulator and result types are equal",
         "own `nnet_recurrent.h`, registered with `register_source` on a backend of our own "
         "(`hls/csim/backend.py`); the shipped backends stay stock",
