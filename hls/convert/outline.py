@@ -17,8 +17,8 @@ from pyorch.contract.errors import EnvironmentMissingError, ModelError, UsageErr
 
 SUPPORTED = (
     "supported are, in this order: InputLayer, QActivation (quantized_bits) for the inputs, 1 to 4 of LSTM "
-    "or QLSTM, then Dense or QDense (linear, relu), Activation or QActivation of those, at the end softmax or "
-    "sigmoid; Dropout anywhere (it does nothing at inference)"
+    "or QLSTM, then Dense or QDense (linear, relu), Activation or QActivation of those, at the end softmax "
+    "or sigmoid; Dropout anywhere (it does nothing at inference)"
 )
 
 LSTMS = ("LSTM", "QLSTM")
