@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyorch.app.fair import fair_values, forward_usd
 from pyorch.app.journal import Journal, RuleInForce
 from pyorch.app.report import plots
+from pyorch.app.report.rules import output_names
 from pyorch.app.resting import resting
 from pyorch.contract.model import PROBABILITY, ModelSpec
 from pyorch.contract.schema import FeatureSchema
@@ -136,6 +137,7 @@ def explain(journal: Journal) -> Explanation | None:
     rule = journal.run.rules[number]
     tick = ticks[index]
     spec = ModelSpec.from_json(journal.run.model)
+    names = output_names(spec)
     quotes = journal.quotes_of(index)
     quote = _nearest_to_money(quotes)
     symbol, before, after = "", None, None
@@ -150,7 +152,7 @@ def explain(journal: Journal) -> Explanation | None:
     return Explanation(
         triggered=triggered,
         how_chosen=(
-            "the run's strongest trigger: the conditions of a rule exceeded their thresholds by the most"
+            "the run's strongest trigger by score"
             if triggered
             else "no rule fired in this run: the tick that came nearest to one"
         ),
@@ -164,7 +166,7 @@ def explain(journal: Journal) -> Explanation | None:
         rule=rule,
         conditions=tuple(
             Condition(
-                spec.outputs[o],
+                names[o],
                 float(tick["scores"][o]) / ONE,
                 t / ONE,
                 bool(tick["scores"][o] >= t),

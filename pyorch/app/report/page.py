@@ -17,7 +17,7 @@ from pyorch.app.report.comparison import compare
 from pyorch.app.report.explain import explain
 from pyorch.app.report.formats import FILTERS, count, duration
 from pyorch.app.report.latency import measure
-from pyorch.app.report.rules import RuleRow, rule_rows
+from pyorch.app.report.rules import RuleRow, output_names, rule_rows
 from pyorch.app.report.training import Training
 from pyorch.contract.digest import write_atomically
 from pyorch.contract.errors import UsageError
@@ -181,7 +181,7 @@ def _labels(
         return [], []
     flags = journal.ticks["flags"]
     warm = (flags & TickFlag.WARM != 0) & (flags & TickFlag.CANCELLED == 0)
-    names = [f"{head.name}.{name}" for head in spec.heads for name in head.outputs]
+    names = output_names(spec)
     linear = {n for h in spec.heads if h.kind == "linear" for n in h.outputs}
     rows, curves = [], []
     for index, name in enumerate(names):
@@ -214,7 +214,12 @@ def _scores(warm: RecordArray, spec: ModelSpec, rules: Sequence[RuleRow]) -> str
     for head in spec.heads:
         for name in head.outputs:
             if head.kind != "linear":
-                marks = [t for rule in rules for output, t in rule.conditions if output == name]
+                marks = [
+                    t
+                    for rule in rules
+                    for output, t in rule.conditions
+                    if output == f"{head.name}.{name}"
+                ]
                 parts.append((f"{head.name}.{name}", warm["scores"][:, index] / ONE, "", marks))
             index += 1
     return plots.histograms(parts, logarithmic=True)

@@ -127,7 +127,7 @@ def around_trigger(
         fair, bid, ask: [n] BTC; NaN where nothing was quoted.
         symbol: of the option.
     """
-    with figure(500, 190) as (plot, (axes,)):
+    with figure(470, 300) as (plot, (axes,)):
         axes.fill_between(seconds, bid, ask, step="post", color=BLUE, alpha=0.13, linewidth=0)
         axes.step(seconds, ask, where="post", color=BLUE, label="our ask and bid")
         axes.step(seconds, bid, where="post", color=BLUE)

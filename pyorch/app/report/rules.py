@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from pyorch.app.journal import Journal
+from pyorch.app.journal import Journal, RuleInForce
 from pyorch.contract.model import PROBABILITY, ModelSpec
 from pyorch.trading.records import TickFlag, rule_rates
 
@@ -51,6 +52,7 @@ def rule_rows(journal: Journal) -> tuple[RuleRow, ...]:
     """A row for each rule of the run."""
     ticks = journal.ticks
     spec = ModelSpec.from_json(journal.run.model)
+    names = output_names(spec)
     flags = ticks["flags"]
     warm = (flags & TickFlag.WARM != 0) & (flags & TickFlag.CANCELLED == 0)
     rates = rule_rates(ticks, len(journal.run.rules))
@@ -70,8 +72,7 @@ def rule_rows(journal: Journal) -> tuple[RuleRow, ...]:
                 rule.name,
                 rule.endangered,
                 tuple(
-                    (spec.outputs[o], t / ONE)
-                    for o, t in zip(rule.outputs, rule.thresholds, strict=True)
+                    (names[o], t / ONE) for o, t in zip(rule.outputs, rule.thresholds, strict=True)
                 ),
                 f"+{rule.widen_bp:g} bp, size −{100 - rule.size_percent} %",
                 base,
@@ -79,7 +80,21 @@ def rule_rows(journal: Journal) -> tuple[RuleRow, ...]:
                 int(np.count_nonzero(started >> number & 1)),
                 hits,
                 rule.armed,
-                rule.note,
+                _note(rule, journal.run.config["rules"][number]),
             )
         )
     return tuple(rows)
+
+
+def output_names(spec: ModelSpec) -> tuple[str, ...]:
+    """``head.output`` of each output."""
+    return tuple(f"{head.name}.{output}" for head in spec.heads for output in head.outputs)
+
+
+def _note(rule: RuleInForce, configured: dict[str, Any]) -> str:
+    if not rule.armed:
+        return rule.note.removeprefix("disarmed: ")
+    wanted = configured.get("fires_at_most_percent")
+    if wanted is None:
+        return "thresholds as written"
+    return f"set to be reached at no more than {wanted:g} % of calibration ticks"

@@ -1,0 +1,190 @@
+"""Replay: one run of the loop over a tape, written as a journal."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+import pyorch
+from pyorch.app.journal import Journal, JournalWriter, QuotedOption, RuleInForce, RunDescription
+from pyorch.app.outcomes import outcomes_at
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.errors import BundleError, DataError, UsageError
+from pyorch.market.clock import insert_timer_ticks
+from pyorch.market.tape import Tape
+from pyorch.trading.config import QuotingConfig
+from pyorch.trading.plan import QuotingPlan, make_plan
+from pyorch.trading.records import JournalBatch
+
+ARMS = ("model", "no-model", "always-widen")
+
+Progress = Callable[[float], None]
+"""Called now and then with the share done, 0 to 1."""
+
+
+@dataclass(slots=True)
+class LoopRun:
+    """A run of the loop in progress.
+
+    Attributes:
+        batches: stretches of the journal, in order.
+        engine: what computes, in words.
+        facts: filled while ``batches`` is read: counters of the loop, name with unit → number.
+    """
+
+    batches: Iterable[JournalBatch]
+    engine: str
+    facts: dict[str, float] = field(default_factory=dict)
+
+
+Loop = Callable[[QuotingPlan, Bundle, Tape], LoopRun]
+"""Runs a plan with a bundle over a tape."""
+
+
+def arm_config(config: QuotingConfig, arm: str) -> QuotingConfig:
+    """The configuration of an arm.
+
+    ``model`` is the configuration itself. ``no-model`` has no rules. ``always-widen`` has none either, but
+    the largest addition and the deepest cut of the rules hold at all times.
+
+    Raises:
+        UsageError: no such arm, or ``always-widen`` of a configuration without rules.
+    """
+    if arm == "model":
+        return config
+    if arm == "no-model":
+        return msgspec.structs.replace(config, rules=())
+    if arm != "always-widen":
+        raise UsageError(f"there is no arm {arm!r}; choose {', '.join(ARMS)}")
+    if not config.rules:
+        raise UsageError(
+            "always-widen takes its width from the rules, and the configuration has none"
+        )
+    quoting = config.quoting
+    cut = max(rule.size_cut_percent for rule in config.rules)
+    size = max(quoting.minimum_size_lots, quoting.size_lots * (100 - cut) // 100)
+    spread = quoting.base_half_spread_bp + max(rule.widen_bp for rule in config.rules)
+    wide = msgspec.structs.replace(quoting, base_half_spread_bp=spread, size_lots=size)
+    return msgspec.structs.replace(config, rules=(), quoting=wide)
+
+
+def replay(
+    bundle: Bundle,
+    tape: Tape,
+    config: QuotingConfig,
+    arm: str,
+    out: Path,
+    loop: Loop,
+    *,
+    seeds: dict[str, int] | None = None,
+    on_progress: Progress | None = None,
+) -> Journal:
+    """Run the loop over a tape and write the journal ``out``, whole or not at all.
+
+    Args:
+        bundle: the model; it must be on features.
+        tape: timer ticks are inserted where it has silences.
+        config: before the arm is applied to it.
+        arm: one of `ARMS`.
+        out: the journal's folder.
+        loop: what runs.
+        seeds: what drew random numbers on the way → its seed; for the manifest.
+        on_progress: called with the share of the tape done.
+
+    Raises:
+        BundleError: the bundle has no feature schema.
+        DataError: the tape has no valid book, or makes no tick.
+        UsageError: the configuration does not fit the model; ``out`` exists and is not a journal.
+    """
+    if bundle.schema is None:
+        raise BundleError(
+            f"bundle {bundle.spec.name} has no feature schema: it cannot be run on a tape; "
+            "convert a model that was trained by `pyorch train`"
+        )
+    tape = insert_timer_ticks(tape)
+    used = arm_config(config, arm)
+    plan = make_plan(used, bundle, tape)
+    run = loop(plan, bundle, tape)
+    rows: list[Any] = []
+    with JournalWriter(out) as writer:
+        for batch in run.batches:
+            writer.append(batch)
+            rows.append(batch.ticks["row"].astype(np.int64))
+            if on_progress is not None and len(batch.ticks):
+                on_progress(float(batch.ticks["row"][-1] + 1) / len(tape.events))
+        if writer.ticks == 0:
+            raise DataError(
+                f"tape {tape.name} made no tick in {len(tape.events):,} rows: instrument 0 never had a "
+                "valid book with both sides"
+            )
+        outcomes = outcomes_at(np.concatenate(rows), tape, bundle)
+        writer.finish(_describe(bundle, tape, config, used, arm, plan, run, seeds or {}), outcomes)
+    return Journal.load(out)
+
+
+def _describe(
+    bundle: Bundle,
+    tape: Tape,
+    config: QuotingConfig,
+    used: QuotingConfig,
+    arm: str,
+    plan: QuotingPlan,
+    run: LoopRun,
+    seeds: dict[str, int],
+) -> RunDescription:
+    assert bundle.schema is not None
+    universe = plan.universe
+    local_ns = tape.events["local_ns"]
+    return RunDescription(
+        arm=arm,
+        digests={
+            "bundle": bundle.digest(),
+            "config": config.digest(),
+            "tape": tape.digest(),
+            "schema": bundle.schema.digest(),
+        },
+        seeds=seeds,
+        versions={
+            "pyorch": pyorch.__version__,
+            "Python": platform.python_version(),
+            "NumPy": np.__version__,
+            "engine": run.engine,
+        },
+        model=bundle.spec.to_json(),
+        schema=bundle.schema.to_json(),
+        config=msgspec.to_builtins(used),
+        tape={
+            "name": tape.name,
+            "instruments": [asdict(instrument) for instrument in tape.instruments],
+            "counts": dict(tape.counts),
+            "rows": len(tape.events),
+            "first_ns": int(local_ns[0]),
+            "last_ns": int(local_ns[-1]),
+            "surface": plan.surface_label,
+        },
+        provenance=bundle.provenance,
+        options=tuple(
+            QuotedOption(o.symbol, o.right, o.strike_usd, o.expiry, universe.expiries_s[o.expiry])
+            for o in universe.options
+        ),
+        rules=tuple(
+            RuleInForce(
+                rule.name,
+                rule.endangered,
+                rule.outputs,
+                rule.thresholds,
+                rule.widen_bp100 / 100,
+                rule.size_percent,
+                rule.armed,
+                rule.note,
+            )
+            for rule in plan.rules
+        ),
+        facts=dict(run.facts),
+    )
