@@ -67,8 +67,8 @@ def run_streams(bundle: Bundle, features: IntArray) -> tuple[IntArray, IntArray]
     for step in range(steps):
         advance(bundle, state, features[:, step])
         last[:, step] = state.hidden[-1]
-    logits, scores = answer(bundle, last.reshape(streams * steps, -1))
-    shape = (streams, steps, -1)
+    logits, scores = answer(bundle, last.reshape(streams * steps, last.shape[-1]))
+    shape = (streams, steps, logits.shape[-1])
     return logits.reshape(shape), scores.reshape(shape)
 
 
@@ -254,6 +254,8 @@ class ReferenceEngine(StreamEngine):
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle)
         self._carried = zero_state(bundle.spec, 1)
+        self._vectors = np.zeros((0, bundle.spec.features), dtype=np.int64)
+        self._steps = 0
 
     @classmethod
     def open(cls, bundle: Bundle, **options: Any) -> ReferenceEngine:
@@ -275,8 +277,11 @@ class ReferenceEngine(StreamEngine):
         return EngineInfo("reference", "NumPy integers", exact=True)
 
     def _step(self, features: IntArray) -> Outputs:
+        self._steps += 1
         if self.spec.mode == "window":
-            return self._window(self._vectors_with(features))
+            window = np.concatenate([self._vectors, features[None]])
+            self._vectors = window[max(0, len(window) - self.spec.window + 1) :]
+            return self._window(window)
         advance(self.bundle, self._carried, features[None])
         logits, scores = answer(self.bundle, self._carried.hidden[-1])
         return Outputs(logits[0], scores[0])
@@ -285,15 +290,24 @@ class ReferenceEngine(StreamEngine):
         logits, scores = run_windows(self.bundle, features[None])
         return Outputs(logits[0], scores[0])
 
-    def _carried_state(self) -> tuple[tuple[IntArray, ...], tuple[IntArray, ...]]:
+    def _stream_state(self) -> State:
+        if self.spec.mode == "window":
+            return State((), (), self._vectors.copy(), self._steps)
         hidden = tuple(h[0].copy() for h in self._carried.hidden)
-        return hidden, tuple(c[0].copy() for c in self._carried.cell)
+        cell = tuple(c[0].copy() for c in self._carried.cell)
+        return State(hidden, cell, self._vectors, self._steps)
 
-    def _load_carried(self, state: State) -> None:
-        self._carried = Carried(
-            [np.asarray(h, dtype=np.int64)[None].copy() for h in state.hidden],
-            [np.asarray(c, dtype=np.int64)[None].copy() for c in state.cell],
-        )
+    def _load_stream(self, state: State) -> None:
+        self._reset_stream()
+        self._steps = state.steps
+        self._vectors = np.array(state.vectors, dtype=np.int64)
+        if self.spec.mode == "stateful":
+            self._carried = Carried(
+                [np.array(h, dtype=np.int64)[None] for h in state.hidden],
+                [np.array(c, dtype=np.int64)[None] for c in state.cell],
+            )
 
-    def _reset_carried(self) -> None:
+    def _reset_stream(self) -> None:
         self._carried = zero_state(self.spec, 1)
+        self._vectors = np.zeros((0, self.spec.features), dtype=np.int64)
+        self._steps = 0

@@ -1,7 +1,7 @@
-"""What every engine of the protocol shares: checks, the sliding window's vectors, replay of golden vectors.
+"""What every engine of the protocol shares: checks of arguments and states, replay of golden vectors.
 
-An engine derives from `StreamEngine` and gives the five underscored methods. Deriving is a convenience,
-not a duty: the protocol is structural.
+An engine derives from `StreamEngine` and gives `info` and the five underscored methods. Deriving is a
+convenience, not a duty: the protocol is structural.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pyorch.contract.fixed import FixedFormat, IntArray
 
 
 class StreamEngine(ABC):
-    """Base of engines: keeps the sliding window's last T - 1 vectors and the count of steps.
+    """Base of engines: what a caller hands in is checked here, once.
 
     Attributes:
         bundle: what is loaded.
@@ -28,8 +28,6 @@ class StreamEngine(ABC):
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.spec = bundle.spec
-        self._vectors = np.zeros((0, self.spec.features), dtype=np.int64)
-        self._steps = 0
         self._closed = False
 
     @property
@@ -39,22 +37,22 @@ class StreamEngine(ABC):
 
     @abstractmethod
     def _step(self, features: IntArray) -> Outputs:
-        """One tick; a windowed engine finds the earlier vectors in `_vectors_with`."""
+        """One tick."""
 
     @abstractmethod
     def _window(self, features: IntArray) -> Outputs:
         """A window [t, F] from zero state; the stream's state stays."""
 
     @abstractmethod
-    def _carried_state(self) -> tuple[tuple[IntArray, ...], tuple[IntArray, ...]]:
-        """Copies of h and c per LSTM layer; asked of stateful models only."""
+    def _stream_state(self) -> State:
+        """A copy of the stream's state."""
 
     @abstractmethod
-    def _load_carried(self, state: State) -> None:
-        """Take over a checked state: h and c, or a window's vectors; redo what derives from it."""
+    def _load_stream(self, state: State) -> None:
+        """Take over a checked state; redo what derives from it."""
 
     @abstractmethod
-    def _reset_carried(self) -> None:
+    def _reset_stream(self) -> None:
         """Zero state, no vectors."""
 
     @staticmethod
@@ -75,15 +73,7 @@ class StreamEngine(ABC):
             UsageError: another shape, or integers outside the input format.
             DeviceError: the engine is closed.
         """
-        features = self._checked(features, (self.spec.features,))
-        outputs = self._step(features)
-        self._steps += 1
-        if self.spec.mode == "window":
-            keep = self.spec.window - 1
-            self._vectors = (
-                np.concatenate([self._vectors, features[None]])[-keep:] if keep else (self._vectors)
-            )
-        return outputs
+        return self._step(self._checked(features, (self.spec.features,)))
 
     def window(self, features: IntArray) -> Outputs:
         """One window from zero state: features [T, F] → outputs after the last vector.
@@ -101,10 +91,7 @@ class StreamEngine(ABC):
     def state(self) -> State:
         """A copy of the stream's state."""
         self._refuse_closed()
-        if self.spec.mode == "window":
-            return State((), (), self._vectors.copy(), self._steps)
-        hidden, cell = self._carried_state()
-        return State(hidden, cell, np.zeros((0, self.spec.features), dtype=np.int64), self._steps)
+        return self._stream_state()
 
     def load_state(self, state: State) -> None:
         """Replace the stream's state; what was precomputed from the old one is redone.
@@ -123,16 +110,12 @@ class StreamEngine(ABC):
             _check_array(f"c of {layer.name}", cell, (layer.units,), layer.cell)
         expected = min(state.steps, self.spec.window - 1) if self.spec.mode == "window" else 0
         _check_array("vectors", state.vectors, (expected, self.spec.features), self.spec.input)
-        self._vectors = np.array(state.vectors, dtype=np.int64)
-        self._steps = state.steps
-        self._load_carried(state)
+        self._load_stream(state)
 
     def reset(self) -> None:
         """Zero state, no vectors."""
         self._refuse_closed()
-        self._vectors = self._vectors[:0]
-        self._steps = 0
-        self._reset_carried()
+        self._reset_stream()
 
     def close(self) -> None:
         """Release the device; further calls raise `DeviceError`."""
@@ -165,10 +148,6 @@ class StreamEngine(ABC):
                         f"expected {expected[first].tolist()}; do not use this engine"
                     )
         self.reset()
-
-    def _vectors_with(self, features: IntArray) -> IntArray:
-        """The window that ends with this vector: [min(steps + 1, T), F]."""
-        return np.concatenate([self._vectors, features[None]])
 
     def _checked(self, features: IntArray, shape: tuple[int, ...]) -> IntArray:
         self._refuse_closed()

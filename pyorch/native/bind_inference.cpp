@@ -1,6 +1,135 @@
 // Python bindings of pyorch.inference's native stages.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <tuple>
+
+#include "lstm_engine.hpp"
 
 namespace nb = nanobind;
+using namespace nb::literals;
 
-void bind_inference(nb::module_& module) { (void)module; }
+namespace {
+
+using pyorch::LstmEngine;
+using Input = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Vectors = nb::ndarray<const std::int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Vector = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using Result = nb::ndarray<nb::numpy, T>;
+template <typename T>
+using Pair = std::tuple<Result<T>, Result<T>>;
+
+template <typename T>
+Result<T> copied(const T* source, std::vector<std::size_t> shape) {
+    std::size_t count = 1;
+    for (const std::size_t n : shape) count *= n;
+    T* data = new T[count];
+    std::copy_n(source, count, data);
+    nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+    return Result<T>(data, shape.size(), shape.data(), owner);
+}
+
+void check_length(std::size_t actual, int expected) {
+    if (actual != static_cast<std::size_t>(expected)) {
+        throw nb::value_error("another number of values than the model takes");
+    }
+}
+
+// Logits and scores.
+Pair<std::int64_t> outputs(const LstmEngine& engine) {
+    const std::vector<std::size_t> shape{static_cast<std::size_t>(engine.outputs())};
+    return {copied(engine.logits(), shape), copied(engine.scores(), shape)};
+}
+
+// Every tick of [n][F] from the present state: logits and scores [n][O].
+Pair<std::int64_t> run(LstmEngine& engine, const Vectors& features) {
+    check_length(features.shape(1), engine.features());
+    const std::size_t n = features.shape(0), width = static_cast<std::size_t>(engine.outputs());
+    std::vector<std::int64_t> logits(n * width), scores(n * width);
+    {
+        nb::gil_scoped_release unlocked;
+        for (std::size_t t = 0; t < n; ++t) {
+            engine.step(features.data() + t * features.shape(1));
+            engine.prepare();
+            std::copy_n(engine.logits(), width, logits.data() + t * width);
+            std::copy_n(engine.scores(), width, scores.data() + t * width);
+        }
+    }
+    return {copied(logits.data(), {n, width}), copied(scores.data(), {n, width})};
+}
+
+}  // namespace
+
+void bind_inference(nb::module_& module) {
+    nb::class_<LstmEngine>(module, "LstmEngine",
+                           "The LSTM in SIMD or scalar integers; see pyorch.inference.cpu for the checked form.")
+        .def(
+            "__init__",
+            [](LstmEngine* self, const Input& flat, const std::string& simd) {
+                new (self) LstmEngine(pyorch::LstmModel::read(flat.data(), flat.shape(0)), simd);
+            },
+            "flat"_a, "simd"_a = "auto")
+        .def_static("available", &LstmEngine::available, "Implementations of this processor, best first.")
+        .def(
+            "step",
+            [](LstmEngine& self, const Vector& features) {
+                check_length(features.shape(0), self.features());
+                self.step(features.data());
+                return outputs(self);
+            },
+            "features"_a, "One tick [F]: logits and scores, each [O].")
+        .def("prepare", &LstmEngine::prepare, "What can be known before the next tick.")
+        .def("run", &run, "features"_a, "Ticks [n, F], one after the other: logits and scores, each [n, O].")
+        .def(
+            "window",
+            [](LstmEngine& self, const Vectors& features) {
+                check_length(features.shape(1), self.features());
+                self.window(features.data(), static_cast<int>(features.shape(0)));
+                return outputs(self);
+            },
+            "features"_a, "A window [t, F] from zero state.")
+        .def("reset", &LstmEngine::reset, "Zero state, no vectors.")
+        .def(
+            "feed",
+            [](LstmEngine& self, const Vector& features) {
+                check_length(features.shape(0), self.features());
+                self.feed(features.data());
+            },
+            "features"_a, "A vector before the next tick, without an answer.")
+        .def(
+            "layer_state",
+            [](const LstmEngine& self, int layer) -> Pair<std::int32_t> {
+                const std::vector<std::size_t> shape{static_cast<std::size_t>(self.units(layer))};
+                return {copied(self.hidden(layer), shape), copied(self.cell(layer), shape)};
+            },
+            "layer"_a, "h and c of a layer of a stateful model.")
+        .def(
+            "load_layer",
+            [](LstmEngine& self, int layer, const Vector& hidden, const Vector& cell) {
+                check_length(hidden.shape(0), self.units(layer));
+                check_length(cell.shape(0), self.units(layer));
+                self.load_layer(layer, hidden.data(), cell.data());
+            },
+            "layer"_a, "hidden"_a, "cell"_a)
+        .def(
+            "vectors",
+            [](LstmEngine& self) {
+                self.prepare();
+                const std::size_t n = static_cast<std::size_t>(self.vectors());
+                const std::size_t width = static_cast<std::size_t>(self.features());
+                std::vector<std::int32_t> all(n * width);
+                for (std::size_t k = 0; k < n; ++k) {
+                    std::copy_n(self.vector(static_cast<int>(k)), width, all.data() + k * width);
+                }
+                return copied(all.data(), {n, width});
+            },
+            "The last min(steps, T - 1) vectors of a windowed model.")
+        .def_prop_rw("steps", &LstmEngine::steps, &LstmEngine::set_steps, "Ticks since the last reset.")
+        .def_prop_ro("simd", [](const LstmEngine& self) { return std::string(self.simd()); })
+        .def_prop_ro("simd_layers", &LstmEngine::simd_layers, "Layers that run in SIMD altogether.");
+}

@@ -1,0 +1,252 @@
+#include "lstm_engine.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "lstm_scores.hpp"
+
+namespace pyorch {
+
+Activations Values::packed() { return {low.data(), high.data(), words.data()}; }
+
+int LstmEngine::simd_layers() const {
+    return static_cast<int>(std::count_if(layers_.begin(), layers_.end(), [](const PreparedLayer& layer) {
+        return layer.simd_product && (layer.simd_tail || !layer.model.lstm);
+    }));
+}
+
+void LstmEngine::clear(Lane& lane) {
+    for (std::size_t l = 0; l < lstm_count_; ++l) {
+        Lane::Layer& state = lane.layers[l];
+        PreparedLayer& layer = layers_[l];
+        const int units = layer.model.units;
+        std::fill_n(state.hidden.raw.data(), units, 0);
+        std::fill_n(state.cell.data(), state.cell.size(), 0);
+        if (kernels_) kernels_->pack(layer.packing, units, state.hidden.raw.data(), state.hidden.packed());
+        ready(lane, l);
+    }
+}
+
+// R·h + b of one layer.
+void LstmEngine::ready(Lane& lane, std::size_t index) {
+    PreparedLayer& layer = layers_[index];
+    Lane::Layer& state = lane.layers[index];
+    if (layer.simd_product) {
+        kernels_->product(layer.recurrent, state.hidden.packed(), layer.bias.data(), state.ready.data());
+        return;
+    }
+    const LayerModel& m = layer.model;
+    const int columns = m.columns();
+    const int shift = m.accumulator.fraction() - m.hidden.fraction() - m.recurrent.fraction();
+    std::int64_t* out = state.ready_wide.data();
+    std::fill_n(out, columns, 0);
+    for (int k = 0; k < m.units; ++k) {
+        const std::int64_t value = state.hidden.raw.data()[k];
+        const std::int64_t* row = m.recurrent_weights.data() + static_cast<std::size_t>(k) * columns;
+        for (int j = 0; j < columns; ++j) out[j] += value * row[j];
+    }
+    for (int j = 0; j < columns; ++j) out[j] = (out[j] << shift) + layer.bias_wide.data()[j];
+}
+
+namespace {
+
+// x·W + start of one layer, 64-bit path.
+void wide_product(const LayerModel& m, const std::int32_t* values, const std::int64_t* start,
+                  std::int64_t* out) {
+    const int columns = m.columns();
+    const int shift = m.accumulator.fraction() - m.input.fraction() - m.kernel.fraction();
+    std::fill_n(out, columns, 0);
+    for (int k = 0; k < m.inputs; ++k) {
+        const std::int64_t value = values[k];
+        const std::int64_t* row = m.kernel_weights.data() + static_cast<std::size_t>(k) * columns;
+        for (int j = 0; j < columns; ++j) out[j] += value * row[j];
+    }
+    for (int j = 0; j < columns; ++j) out[j] = (out[j] << shift) + start[j];
+}
+
+std::int64_t activated(const ActivationRule& rule, const std::vector<std::int64_t>& table, const Fixed& form,
+                       std::int64_t value, int fraction) {
+    if (rule.hard) {
+        int finest = fraction + rule.slope_fraction;
+        std::int64_t line = value * rule.slope;
+        if (rule.sigmoid) {
+            ++finest;
+            line = line * 2 + (std::int64_t{1} << (finest - 1));
+        }
+        const std::int64_t one = std::int64_t{1} << form.fraction();
+        const std::int64_t lowest = rule.sigmoid ? 0 : std::max(-one, form.minimum());
+        const std::int64_t highest = std::min(one, form.maximum());
+        return std::min(std::max(form.align(line, finest), lowest), highest);
+    }
+    const int shift = fraction + (rule.sigmoid ? 4 : 3) - rule.index_bits;
+    std::int64_t index;
+    if (shift < 0) {
+        index = value << -shift;
+    } else if (rule.truncate && value < 0) {
+        index = -((-value) >> shift);
+    } else {
+        index = value >> shift;
+    }
+    const std::int64_t size = static_cast<std::int64_t>(table.size());
+    index = std::min(std::max(index + size / 2, std::int64_t{0}), size - 1);
+    return table[static_cast<std::size_t>(index)];
+}
+
+}  // namespace
+
+// The tail in 64 bits, from 32-bit or 64-bit gates.
+void LstmEngine::scalar_tail(PreparedLayer& layer, Lane::Layer& state, const std::int32_t* gates,
+                             const std::int64_t* wide) {
+    const LayerModel& m = layer.model;
+    const int units = m.units, fraction = m.accumulator.fraction();
+    const int kept = m.table.fraction() + m.cell.fraction(), added = 2 * m.table.fraction();
+    const int finest = std::max(kept, added);
+    for (int u = 0; u < units; ++u) {
+        const auto gate = [&](int block) {
+            const int j = block * units + u;
+            const std::int64_t a = wide ? wide[j] : gates[j];
+            return block == 2 ? activated(m.activation, m.cell_table, m.table, a, fraction)
+                              : activated(m.gate, m.gate_table, m.table, a, fraction);
+        };
+        const std::int64_t c = state.cell.data()[u];
+        const std::int64_t sum = ((gate(1) * c) << (finest - kept)) + ((gate(0) * gate(2)) << (finest - added));
+        const std::int64_t next = m.cell.convert(sum, finest);
+        state.cell.data()[u] = static_cast<std::int32_t>(next);
+        const std::int64_t t = activated(m.activation, m.cell_table, m.table, next, m.cell.fraction());
+        state.hidden.raw.data()[u] = static_cast<std::int32_t>(m.hidden.convert(gate(3) * t, added));
+    }
+    if (kernels_) kernels_->pack(layer.packing, units, state.hidden.raw.data(), state.hidden.packed());
+}
+
+void LstmEngine::take(const std::int32_t* features) {
+    std::copy_n(features, model_.features(), input_.raw.data());
+    if (kernels_) kernels_->pack(input_packing_, model_.features(), input_.raw.data(), input_.packed());
+}
+
+// Every LSTM layer by one step, from the vector taken; R·h + b must be ready.
+void LstmEngine::advance(Lane& lane) {
+    Values* in = &input_;
+    for (std::size_t l = 0; l < lstm_count_; ++l) {
+        PreparedLayer& layer = layers_[l];
+        Lane::Layer& state = lane.layers[l];
+        if (layer.simd_product) {
+            kernels_->product(layer.kernel, in->packed(), state.ready.data(), gates_.data());
+            if (layer.simd_tail) {
+                kernels_->tail(layer.tail, gates_.data(), state.cell.data(), state.hidden.raw.data(),
+                               state.hidden.packed());
+            } else {
+                scalar_tail(layer, state, gates_.data(), nullptr);
+            }
+        } else {
+            wide_product(layer.model, in->raw.data(), state.ready_wide.data(), gates_wide_.data());
+            scalar_tail(layer, state, nullptr, gates_wide_.data());
+        }
+        in = &state.hidden;
+    }
+}
+
+void LstmEngine::dense(PreparedLayer& layer, Values& in, Values& out) {
+    const LayerModel& m = layer.model;
+    const int fraction = m.accumulator.fraction();
+    if (layer.simd_product) {
+        kernels_->product(layer.kernel, in.packed(), layer.bias.data(), gates_.data());
+        for (int j = 0; j < m.units; ++j) gates_wide_.data()[j] = gates_.data()[j];
+    } else {
+        wide_product(m, in.raw.data(), layer.bias_wide.data(), gates_wide_.data());
+    }
+    for (int j = 0; j < m.units; ++j) {
+        std::int64_t a = gates_wide_.data()[j];
+        if (m.relu && a < 0) a = 0;
+        out.raw.data()[j] = static_cast<std::int32_t>(m.hidden.convert(a, fraction));
+    }
+    if (kernels_) kernels_->pack(layer.packing, m.units, out.raw.data(), out.packed());
+}
+
+void LstmEngine::answer(Lane& lane) {
+    Values* in = &lane.layers.back().hidden;
+    for (std::size_t l = lstm_count_; l < layers_.size(); ++l) {
+        Values& out = dense_out_[l - lstm_count_];
+        dense(layers_[l], *in, out);
+        in = &out;
+    }
+    for (std::size_t k = 0; k < logits_.size(); ++k) logits_[k] = in->raw.data()[k];
+    scores_of(model_, logits_.data(), scores_.data());
+}
+
+void LstmEngine::step(const std::int32_t* features) {
+    if (!prepared_) prepare();
+    take(features);
+    advance(lanes_[oldest_]);
+    answer(lanes_[oldest_]);
+    prepared_ = false;
+    ++steps_;
+}
+
+void LstmEngine::feed(const std::int32_t* features) {
+    if (!prepared_) prepare();
+    take(features);
+    advance(lanes_[oldest_]);
+    prepared_ = false;
+    ++steps_;
+    prepare();
+}
+
+void LstmEngine::prepare() {
+    if (prepared_) return;
+    prepared_ = true;
+    for (std::size_t l = 0; l < lstm_count_; ++l) ready(lanes_[oldest_], l);
+    if (!model_.windowed) return;
+    const int length = model_.window;
+    // the windows begun at later ticks, and the one that begins with this vector
+    for (int k = 1; k <= alive_; ++k) {
+        Lane& lane = lanes_[(oldest_ + k) % length];
+        advance(lane);
+        for (std::size_t l = 0; l < lstm_count_; ++l) ready(lane, l);
+    }
+    if (length > 1) {
+        const int n = model_.features();
+        std::copy_n(input_.raw.data(), n, history_.data() + (fed_++ % (length - 1)) * n);
+    }
+    if (++alive_ == length) {
+        clear(lanes_[oldest_]);
+        oldest_ = (oldest_ + 1) % length;
+        --alive_;
+    }
+}
+
+const std::int32_t* LstmEngine::vector(int k) const {
+    const int length = model_.window;
+    return history_.data() + ((fed_ - alive_ + k) % (length - 1)) * model_.features();
+}
+
+void LstmEngine::window(const std::int32_t* features, int length) {
+    prepare();  // it reads the vector taken last, which the window overwrites
+    clear(scratch_);
+    for (int t = 0; t < length; ++t) {
+        take(features + static_cast<std::size_t>(t) * model_.features());
+        advance(scratch_);
+        if (t + 1 < length) {
+            for (std::size_t l = 0; l < lstm_count_; ++l) ready(scratch_, l);
+        }
+    }
+    answer(scratch_);
+}
+
+void LstmEngine::reset() {
+    for (Lane& lane : lanes_) clear(lane);
+    oldest_ = alive_ = 0;
+    steps_ = fed_ = 0;
+    prepared_ = true;
+}
+
+void LstmEngine::load_layer(int layer, const std::int32_t* hidden, const std::int32_t* cell) {
+    const auto index = static_cast<std::size_t>(layer);
+    Lane::Layer& state = lanes_[oldest_].layers[index];
+    const int n = layers_[index].model.units;
+    std::copy_n(hidden, n, state.hidden.raw.data());
+    std::copy_n(cell, n, state.cell.data());
+    if (kernels_) kernels_->pack(layers_[index].packing, n, state.hidden.raw.data(), state.hidden.packed());
+    ready(lanes_[oldest_], index);
+}
+
+}  // namespace pyorch

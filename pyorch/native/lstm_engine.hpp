@@ -1,0 +1,131 @@
+// The native LSTM engine: any shape and format of the contract, bit-exact, no allocation after construction.
+//
+// A tick is split in two: `step` does what needs the new vector (x·W, the tail, the head), `prepare` does what
+// can be known before the next one (R·h + b; for a sliding window the advance of every window begun since).
+// Everything that `prepare` computes is derived from the state and never saved.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "aligned.hpp"
+#include "lstm_kernels.hpp"
+#include "lstm_model.hpp"
+
+namespace pyorch {
+
+// Values between layers: integers, and the packed forms that SIMD kernels read.
+struct Values {
+    Aligned<std::int32_t> raw;
+    Aligned<std::uint8_t> low, high;
+    Aligned<std::int16_t> words;
+    Activations packed();
+};
+
+// One run of the layers from a zero state: a stateful stream, or one of the windows begun at earlier ticks.
+struct Lane {
+    struct Layer {
+        Values hidden;
+        Aligned<std::int32_t> cell;
+        Aligned<std::int32_t> ready;         // R·h + b, 32-bit path
+        Aligned<std::int64_t> ready_wide;    // the same, 64-bit path
+    };
+    std::vector<Layer> layers;
+};
+
+// A layer with its weights in the order of the chosen kernel.
+struct PreparedLayer {
+    LayerModel model;
+    bool simd_product = false;
+    bool simd_tail = false;
+    Packing packing;  // of its output
+    Matrix kernel, recurrent;
+    Aligned<char> kernel_data, recurrent_data;
+    Aligned<std::int32_t> bias;         // aligned, offsets of the byte form folded in
+    Aligned<std::int64_t> bias_wide;    // aligned
+    Tail tail;
+    std::vector<Aligned<std::int32_t>> tables;
+    int padded_columns = 0;
+};
+
+class LstmEngine {
+public:
+    // simd: "auto" (the best that this processor has), "avx512vnni", "avx2", "neon", "scalar".
+    // Throws std::invalid_argument for a name that is unknown or not available here, or formats beyond 32 bits.
+    LstmEngine(const LstmModel& model, const std::string& simd);
+
+    // The implementations that this processor runs, best first; "scalar" is always the last.
+    static std::vector<std::string> available();
+
+    // One tick: `features` values in the input format (the caller's duty). Answers in logits() and scores().
+    void step(const std::int32_t* features);
+    // What can be known before the next tick. `step` does it first if it was left out.
+    void prepare();
+    // A window from zero state; answers in logits() and scores(), the stream's state stays.
+    void window(const std::int32_t* features, int length);
+    // Zero state, no vectors.
+    void reset();
+
+    const std::int64_t* logits() const { return logits_.data(); }
+    const std::int64_t* scores() const { return scores_.data(); }
+    int features() const { return model_.features(); }
+    int outputs() const { return model_.outputs(); }
+    bool windowed() const { return model_.windowed; }
+    int window_length() const { return model_.window; }
+    int lstm_layers() const { return static_cast<int>(lstm_count_); }
+    int units(int layer) const { return layers_[layer].model.units; }
+    std::int64_t steps() const { return steps_; }
+    // "avx512vnni", ..., "scalar"
+    const char* simd() const { return kernels_ ? kernels_->name : "scalar"; }
+    // Layers that run in SIMD altogether: the others take 64-bit scalar arithmetic for their formats.
+    int simd_layers() const;
+
+    // State of a stateful model: h and c of a layer, `units` values each.
+    const std::int32_t* hidden(int layer) const { return lanes_[oldest_].layers[layer].hidden.raw.data(); }
+    const std::int32_t* cell(int layer) const { return lanes_[oldest_].layers[layer].cell.data(); }
+    void load_layer(int layer, const std::int32_t* hidden, const std::int32_t* cell);
+    // State of a windowed model: the last min(steps, T - 1) vectors, oldest first.
+    int vectors() const { return alive_; }
+    const std::int32_t* vector(int k) const;
+    // A vector that comes before the next tick, without an answer.
+    void feed(const std::int32_t* features);
+    void set_steps(std::int64_t steps) { steps_ = steps; }
+
+private:
+    void prepare_layer(std::size_t index);
+    void prepare_tail(PreparedLayer& layer);
+    Packing packing_of(const Fixed& format, const std::vector<const Matrix*>& consumers) const;
+    Lane make_lane() const;
+    void clear(Lane& lane);
+    void ready(Lane& lane, std::size_t index);
+    void take(const std::int32_t* features);
+    void advance(Lane& lane);
+    void answer(Lane& lane);
+    void scalar_tail(PreparedLayer& layer, Lane::Layer& state, const std::int32_t* gates,
+                     const std::int64_t* wide);
+    void dense(PreparedLayer& layer, Values& in, Values& out);
+    void head();
+
+    LstmModel model_;
+    const Kernels* kernels_ = nullptr;
+    std::vector<PreparedLayer> layers_;
+    std::size_t lstm_count_ = 0;
+    Packing input_packing_;
+    Values input_;
+    std::vector<Values> dense_out_;
+    std::vector<Lane> lanes_;
+    Lane scratch_;
+    int oldest_ = 0;
+    int alive_ = 0;       // windowed: windows begun at earlier ticks
+    bool prepared_ = true;
+    std::int64_t steps_ = 0;
+    std::int64_t fed_ = 0;  // vectors written to history_
+    Aligned<std::int32_t> gates_;
+    Aligned<std::int64_t> gates_wide_;
+    Aligned<std::int32_t> history_;  // windowed: the last T - 1 vectors, a ring beside the lanes'
+    std::vector<std::int64_t> logits_, scores_;
+};
+
+}  // namespace pyorch

@@ -1,0 +1,92 @@
+// What the SIMD kernels of the LSTM engine share: plain data, no code that a compiler might emit once with
+// one instruction set and use from another.
+//
+// A kernel multiplies a row of activations by a matrix of weights, exactly, modulo 2**32: the bundle's
+// accumulator is proven to hold the sum in 32 bits, so what wraps on the way comes back.
+//
+// Activations come in two forms:
+//   bytes: value = low - low_offset (width <= 8), or 256 * (high - high_offset) + low (width <= 16), for
+//          vpdpbusd, which takes unsigned by signed bytes. The offsets' share, offset * (sum of a column's
+//          weights), is a constant that the engine folds into the bias;
+//   words: signed 16 bits, for vpdpwssd, vpmaddwd and smlal.
+// pmaddubsw is never used: it saturates.
+#pragma once
+
+#include <cstdint>
+
+namespace pyorch {
+
+struct Activations {
+    std::uint8_t* low = nullptr;
+    std::uint8_t* high = nullptr;
+    std::int16_t* words = nullptr;
+};
+
+// How values of one format are brought into the forms that their consumers read.
+struct Packing {
+    bool bytes = false;
+    bool split = false;  // bytes: two planes
+    bool words = false;
+    int low_offset = 0;
+    int high_offset = 0;
+};
+
+// Weights in the order in which a kernel reads them:
+// [block][group of inputs][vector of the block][lane = output][input within the group]
+struct Matrix {
+    bool bytes = false;  // else words
+    bool split = false;
+    int vectors = 0;  // outputs, padded, over lanes
+    int groups = 0;   // inputs, padded, over the group's size
+    int shift = 0;    // from the product's binary point to the accumulator's
+    const void* data = nullptr;
+};
+
+// f*c + i*g and o*tanh(c) with table values and c in signed 16 bits, so that one multiply-add of word pairs
+// does both products. Tables are int32 copies, scaled where binary points differ.
+struct Tail {
+    int units = 0;
+    const std::int32_t* input_gate = nullptr;
+    const std::int32_t* forget_gate = nullptr;
+    const std::int32_t* candidate = nullptr;
+    const std::int32_t* output_gate = nullptr;
+    const std::int32_t* squash = nullptr;
+    bool truncate = false;
+    int gate_shift = 0, gate_half = 0;
+    int candidate_shift = 0, candidate_half = 0;
+    int squash_shift = 0;
+    int cell_addend = 0, cell_drop = 0, cell_minimum = 0, cell_maximum = 0;
+    int hidden_addend = 0, hidden_drop = 0, hidden_minimum = 0, hidden_maximum = 0;
+    Packing packing;
+};
+
+struct Kernels {
+    const char* name;
+    int lanes;            // outputs a vector
+    int byte_group;       // inputs a lane of the byte form; 0: no byte form
+    int word_group;       // the same of the word form
+    int largest_block;    // vectors a block: one plane or words
+    int largest_split;    // vectors a block: two planes
+    // out[j] = start[j] + (sum_k value[k] * weight[k][j] << shift), for all padded outputs
+    void (*product)(const Matrix&, const Activations&, const std::int32_t* start, std::int32_t* out);
+    // gates [4 * units] and cell [units] -> cell, hidden, and hidden packed; reads and writes whole vectors
+    void (*tail)(const Tail&, const std::int32_t* gates, std::int32_t* cell, std::int32_t* hidden,
+                 const Activations& packed);  // null: the engine's own scalar tail
+    void (*pack)(const Packing&, int count, const std::int32_t* values, const Activations& packed);
+};
+
+// Null where the program was not built for it; the engine asks the processor as well.
+const Kernels* avx512vnni_kernels();
+const Kernels* avx2_kernels();
+const Kernels* neon_kernels();
+
+// Blocks of a matrix: as few as `largest` allows, as even as can be; the first `longer` have one vector more.
+struct Blocks {
+    int count, size, longer;
+};
+static inline Blocks blocks_of(int vectors, int largest) {
+    const int count = (vectors + largest - 1) / largest;
+    return {count, vectors / count, vectors % count};
+}
+
+}  // namespace pyorch
