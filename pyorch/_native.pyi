@@ -71,6 +71,57 @@ class FeatureStream:
     def active(self) -> bool:
         """The book of instrument 0 is valid and two-sided."""
 
+class LstmEngine:
+    """
+    The LSTM in SIMD or scalar integers; see pyorch.inference.cpu for the checked form.
+    """
+
+    def __init__(self, flat: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], simd: str = 'auto') -> None: ...
+
+    @staticmethod
+    def available() -> list[str]:
+        """Implementations of this processor, best first."""
+
+    def step(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
+        """One tick [F]: logits and scores, each [O]."""
+
+    def prepare(self) -> None:
+        """What can be known before the next tick."""
+
+    def run(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
+        """Ticks [n, F], one after the other: logits and scores, each [n, O]."""
+
+    def window(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
+        """A window [t, F] from zero state."""
+
+    def reset(self) -> None:
+        """Zero state, no vectors."""
+
+    def feed(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
+        """A vector before the next tick, without an answer."""
+
+    def layer_state(self, layer: int) -> tuple[NDArray[numpy.int32], NDArray[numpy.int32]]:
+        """h and c of a layer of a stateful model."""
+
+    def load_layer(self, layer: int, hidden: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], cell: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
+
+    def vectors(self) -> NDArray[numpy.int32]:
+        """The last min(steps, T - 1) vectors of a windowed model."""
+
+    @property
+    def steps(self) -> int:
+        """Ticks since the last reset."""
+
+    @steps.setter
+    def steps(self, arg: int, /) -> None: ...
+
+    @property
+    def simd(self) -> str: ...
+
+    @property
+    def simd_layers(self) -> int:
+        """Layers that run in SIMD altogether."""
+
 def journal_layout() -> tuple[list[int], list[int]]:
     """Offsets of the fields of a tick record and of a quote record."""
 
@@ -198,53 +249,3 @@ class QuotingPath:
         """
         (ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.
         """
-class LstmEngine:
-    """
-    The LSTM in SIMD or scalar integers; see pyorch.inference.cpu for the checked form.
-    """
-
-    def __init__(self, flat: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], simd: str = 'auto') -> None: ...
-
-    @staticmethod
-    def available() -> list[str]:
-        """Implementations of this processor, best first."""
-
-    def step(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
-        """One tick [F]: logits and scores, each [O]."""
-
-    def prepare(self) -> None:
-        """What can be known before the next tick."""
-
-    def run(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
-        """Ticks [n, F], one after the other: logits and scores, each [n, O]."""
-
-    def window(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
-        """A window [t, F] from zero state."""
-
-    def reset(self) -> None:
-        """Zero state, no vectors."""
-
-    def feed(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None:
-        """A vector before the next tick, without an answer."""
-
-    def layer_state(self, layer: int) -> tuple[NDArray[numpy.int32], NDArray[numpy.int32]]:
-        """h and c of a layer of a stateful model."""
-
-    def load_layer(self, layer: int, hidden: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], cell: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
-
-    def vectors(self) -> NDArray[numpy.int32]:
-        """The last min(steps, T - 1) vectors of a windowed model."""
-
-    @property
-    def steps(self) -> int:
-        """Ticks since the last reset."""
-
-    @steps.setter
-    def steps(self, arg: int, /) -> None: ...
-
-    @property
-    def simd(self) -> str: ...
-
-    @property
-    def simd_layers(self) -> int:
-        """Layers that run in SIMD altogether."""
