@@ -220,15 +220,10 @@ class Book:
             self.counts.stale += 1
             return False
         first, previous = int(row[_FIRST]), int(row[_PREVIOUS])
-        before = previous if previous >= 0 else first - 1 if first >= 0 else None
-        if self._sequence >= 0 and before is not None:
-            continues = before == self._sequence or (
-                self._synchronising and before < self._sequence
-            )
-            if not continues:
-                self.counts.gaps += 1
-                self._void()
-                return False
+        if not continues(self._sequence, first, previous, self._synchronising):
+            self.counts.gaps += 1
+            self._void()
+            return False
         self._sequence = sequence
         self._synchronising = False
         return True
@@ -248,6 +243,21 @@ class Book:
     def count_table(self) -> dict[str, int]:
         """The counts by name."""
         return asdict(self.counts)
+
+
+def continues(at: int, first: int, previous: int, after_snapshot: bool) -> bool:
+    """Whether a diff continues a book at update id ``at``; -1 stands for an id that is not known.
+
+    Args:
+        at: update id of the book; smaller than the diff's last one.
+        first: first update id of the diff (``U``).
+        previous: last update id of the diff before it (``pu``), which decides where it is known.
+        after_snapshot: the diff is the first one after a snapshot, so it may begin before ``at``.
+    """
+    before = previous if previous >= 0 else first - 1 if first >= 0 else -1
+    if at < 0 or before < 0:
+        return True
+    return before == at or (after_snapshot and before < at)
 
 
 def _rows(events: EventArray) -> Iterable[Sequence[int]]:

@@ -6,7 +6,7 @@ moves a second with a median of 16 ticks, about 85 depth messages a second, sile
 
 What there is to learn (`pyorch.market.simulated_regimes`): runs of informed flow push the price for a
 second; displayed imbalance sides with the flow in honest times and opposes it in spoofed ones, which
-begin with a short pattern of their own; runs repeat or undo each other by a slower state; liquidity is
+show in how deep levels and trades behave; runs repeat or undo each other by a slower state; liquidity is
 withdrawn for 150 to 400 ms before a jump, and sometimes for nothing. A function of the last feature
 vector sees a part of this; a memory sees more.
 
@@ -18,10 +18,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-import numpy as np
-
 from pyorch.contract.errors import UsageError
-from pyorch.contract.events import EVENT_DTYPE, EventArray, Flag, Instrument, Kind, Side
+from pyorch.contract.events import Instrument, Kind, Side
+from pyorch.market.rows import RowBuffer
 from pyorch.market.simulated_book import SimulatedBook
 from pyorch.market.simulated_regimes import Hidden, pick
 from pyorch.market.simulated_second import SECOND, SecondInstrument
@@ -41,7 +40,6 @@ SURFACE_PER_S = 2.5
 TRADES_PER_S = 2.0
 TRADE_LOTS = (1, 1, 1, 1, 2, 2, 4, 5, 10, 16, 25, 40, 80, 190, 470)
 
-FIRST, LAST, WHOLE = int(Flag.FIRST), int(Flag.LAST), int(Flag.FIRST | Flag.LAST)
 DEPTH, SNAPSHOT, BEST, TRADE = int(Kind.DEPTH), int(Kind.SNAPSHOT), int(Kind.BEST), int(Kind.TRADE)
 RESET, SURFACE = int(Kind.RESET), int(Kind.SURFACE)
 BID, ASK, NONE = int(Side.BID), int(Side.ASK), int(Side.NONE)
@@ -76,13 +74,12 @@ def simulate(
     return Tape(market.rows.array(), instruments, name, market.counts)
 
 
-class _Rows:
+class _Rows(RowBuffer):
     """Rows in receive order; local time never decreases."""
 
     def __init__(self, random: Random) -> None:
+        super().__init__()
         self._random = random
-        self._chunks: list[EventArray] = []
-        self._pending: list[tuple[int, ...]] = []
         self._local_ns = 0
 
     def receive(self, exchange_us: int, earlier_us: int = 0) -> tuple[int, int]:
@@ -94,19 +91,6 @@ class _Rows:
             self._local_ns, exchange_ns + CLOCK_OFFSET_NS + delay_us * 1_000 + jitter_ns
         )
         return self._local_ns, exchange_ns
-
-    def add(self, *row: int) -> None:
-        self._pending.append((*row, 0))
-        if len(self._pending) >= 1 << 16:
-            self._flush()
-
-    def array(self) -> EventArray:
-        self._flush()
-        return np.concatenate(self._chunks)
-
-    def _flush(self) -> None:
-        self._chunks.append(np.array(self._pending, dtype=EVENT_DTYPE))
-        self._pending = []
 
 
 class _Market:
@@ -136,8 +120,7 @@ class _Market:
                 return
             if quiet and draw() < RECONNECTS_PER_S * step_us / 1e6:
                 self.counts["reconnects"] += 1
-                local_ns, _ = self.rows.receive(now_us)
-                self.rows.add(local_ns, -1, -1, -1, -1, 0, 0, RESET, NONE, WHOLE, 0)
+                self._row(now_us, (-1, -1, -1), RESET, NONE, 0, 0)
                 now_us += 250_000
                 self._snapshot(now_us)
             self._step(now_us, min(step_us, 20_000) / 1e6)
@@ -155,16 +138,15 @@ class _Market:
         if hidden.jump_steps:
             self._jump(now_us)
         else:
-            rate = 1.9 if hidden.direction else 0.35
+            rate = 2.0 if hidden.direction else 0.15
             if draw() < rate * pace * step_s:
                 self._move(now_us, hidden.direction or (1 if draw() < 0.5 else -1))
-            elif hidden.direction and draw() < 0.25 * pace * step_s:
+            elif hidden.direction and draw() < 0.08 * pace * step_s:
                 self._move(now_us, -hidden.direction)
-            busy = 2.0 if hidden.direction else 1.0
+            busy = 1.8 if hidden.honest else 0.6
             if draw() < TRADES_PER_S * pace * busy * step_s:
                 up = draw() < 0.5 + 0.16 * hidden.direction
                 self._trades(now_us, ASK if up else BID, 1 + int(draw() * draw() * 8))
-        self._signature(now_us)
         book.breathe(hidden)
         self._depth(now_us, touch)
         if draw() < SURFACE_PER_S * step_s:
@@ -191,69 +173,55 @@ class _Market:
         self.book.move(direction, self.hidden, wide)
         self.skew += -40 if direction < 0 else 40
 
-    def _signature(self, now_us: int) -> None:
-        """The pattern at a change between honest and spoofed displays."""
-        if self.hidden.signature_steps == 0:
-            return
-        if not self.hidden.honest:
-            self.book.flicker()
-        elif self.random.random() < 0.3:
-            side = ASK if self.hidden.signature_steps & 1 else BID
-            self._trades(now_us, side, 1, lots=1)
-
-    def _trades(self, now_us: int, resting: int, fills: int, lots: int = 0) -> None:
+    def _trades(self, now_us: int, resting: int, fills: int) -> None:
         """Fills against the best level of side ``resting``, each a message of its own."""
         aggressor = BID if resting == ASK else ASK
         for _ in range(fills):
-            wanted = lots or pick(self.random, TRADE_LOTS)
+            wanted = pick(self.random, TRADE_LOTS)
             price_ticks, filled = self.book.fill(resting, wanted)
             if filled == 0:
                 return
-            local_ns, exchange_ns = self.rows.receive(now_us, earlier_us=900)
             self.trade_id += 1
             self.counts["trades"] += 1
-            self.rows.add(
-                local_ns, exchange_ns, -1, self.trade_id, -1, price_ticks, filled,
-                TRADE, aggressor, WHOLE, 0,
-            )  # fmt: skip
+            ids = -1, self.trade_id, -1
+            self._row(now_us, ids, TRADE, aggressor, price_ticks, filled, earlier_us=900)
 
     def _depth(self, now_us: int, touch: tuple[int, int, int, int]) -> None:
         changes = self.book.take_changes()
-        if not changes:
+        if not changes[0]:
             return
         first, previous = self.sequence + 1, self.sequence
-        self.sequence += len(changes)
+        self.sequence += len(changes[0])
         after = self.book.touch()
         if after != touch:
-            local_ns, exchange_ns = self.rows.receive(now_us, earlier_us=500)
-            stamp = local_ns, exchange_ns, -1, self.sequence, -1
-            self.rows.add(*stamp, after[0], after[1], BEST, BID, FIRST, 0)
-            self.rows.add(*stamp, after[2], after[3], BEST, ASK, LAST, 0)
+            stamp = *self.rows.receive(now_us, earlier_us=500), -1, self.sequence, -1
+            self.rows.add(stamp, BEST, 0, (BID, ASK), after[0::2], after[1::2])
         stamp = *self.rows.receive(now_us), first, self.sequence, previous
-        final = len(changes) - 1
-        for k, (side, price_ticks, lots) in enumerate(changes):
-            flags = (FIRST if k == 0 else 0) | (LAST if k == final else 0)
-            self.rows.add(*stamp, price_ticks, lots, DEPTH, side, flags, 0)
+        self.rows.add(stamp, DEPTH, 0, *changes)
         self.counts["messages"] += 1
 
     def _snapshot(self, now_us: int) -> None:
         self.book.take_changes()
-        local_ns, exchange_ns = self.rows.receive(now_us)
-        levels = self.book.all_levels()
-        final = len(levels) - 1
-        for k, (side, price_ticks, lots) in enumerate(levels):
-            flags = (FIRST if k == 0 else 0) | (LAST if k == final else 0)
-            self.rows.add(
-                local_ns, exchange_ns, -1, self.sequence, -1, price_ticks, lots,
-                SNAPSHOT, side, flags, 0,
-            )  # fmt: skip
+        stamp = *self.rows.receive(now_us), -1, self.sequence, -1
+        self.rows.add(stamp, SNAPSHOT, 0, *self.book.all_levels())
         self.counts["messages"] += 1
 
     def _surface(self, now_us: int) -> None:
         self.volatility += (self.hidden.regime.volatility - self.volatility) >> 6
         self.volatility += int(self.random.random() * 401) - 200
         self.skew += ((-60_000 - self.skew) >> 5) + int(self.random.random() * 101) - 50
-        local_ns, exchange_ns = self.rows.receive(now_us)
-        self.rows.add(
-            local_ns, exchange_ns, -1, -1, -1, self.volatility, self.skew, SURFACE, NONE, WHOLE, 0
-        )
+        self._row(now_us, (-1, -1, -1), SURFACE, NONE, self.volatility, self.skew)
+
+    def _row(
+        self,
+        now_us: int,
+        ids: tuple[int, int, int],
+        kind: int,
+        side: int,
+        price_ticks: int,
+        quantity_lots: int,
+        earlier_us: int = 0,
+    ) -> None:
+        """A message of one row."""
+        stamp = *self.rows.receive(now_us, earlier_us), *ids
+        self.rows.add(stamp, kind, 0, (side,), (price_ticks,), (quantity_lots,))

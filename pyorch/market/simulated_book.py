@@ -38,9 +38,10 @@ DISTANCES = (
 LEVEL_LOTS = (1, 1, 1, 3, 4, 8, 15, 25, 35, 50, 63, 75, 90, 150, 230, 391, 412, 490, 769, 1279)
 MOVE_TICKS = (1, 2, 4, 7, 10, 13, 15, 16, 18, 21, 25, 30, 35, 44, 54, 80)
 JUMP_TICKS = (12, 20, 26, 32, 40, 50)
+FLICKER_LOTS = 600
 GAP_TICKS = (1, 2, 3, 5, 8, 11)
 """Extra spread that some moves leave for a moment."""
-DISPLAY_SHARE = 0.55
+DISPLAY_SHARE = 0.6
 """How far displayed queues lean with the flow (or against it), of their usual size."""
 
 
@@ -62,18 +63,20 @@ class SimulatedBook:
         """Best bid ticks and lots, best ask ticks and lots."""
         return self.bid, self._levels[BID][self.bid], self.ask, self._levels[ASK][self.ask]
 
-    def all_levels(self) -> list[tuple[int, int, int]]:
-        """Side, ticks and lots of every level, best first."""
+    def all_levels(self) -> tuple[list[int], list[int], list[int]]:
+        """Sides, ticks and lots of all levels, best first."""
         bids, asks = self._levels
-        return [(BID, price, bids[price]) for price in sorted(bids, reverse=True)] + [
-            (ASK, price, asks[price]) for price in sorted(asks)
-        ]
+        prices = [*sorted(bids, reverse=True), *sorted(asks)]
+        sides = [BID] * len(bids) + [ASK] * len(asks)
+        levels = zip(sides, prices, strict=True)
+        return sides, prices, [self._levels[side][price] for side, price in levels]
 
-    def take_changes(self) -> list[tuple[int, int, int]]:
-        """Side, ticks and new lots (0: gone) of the levels that changed since the last call."""
-        changes = [(side, price, self._levels[side].get(price, 0)) for side, price in self._changed]
+    def take_changes(self) -> tuple[list[int], list[int], list[int]]:
+        """Sides, ticks and new lots (0: gone) of the levels that changed since the last call."""
+        changed = list(self._changed)
         self._changed.clear()
-        return changes
+        sides, prices = [side for side, _ in changed], [price for _, price in changed]
+        return sides, prices, [self._levels[side].get(price, 0) for side, price in changed]
 
     def fill(self, side: int, lots: int) -> tuple[int, int]:
         """Trade against the best level, which keeps at least one lot; ticks and lots filled."""
@@ -94,13 +97,15 @@ class SimulatedBook:
                 lots = self._levels[side][price]
                 usual = hidden.regime.queue_lots
                 target = usual * (1 + sign * lean) * hidden.thinning[side]
-                noise = (draw() - 0.5) * 0.3 * usual * hidden.thinning[side]
-                speed = 0.35 if hidden.withdrawing == side else 0.12
+                noise = (draw() - 0.5) * 0.5 * usual * hidden.thinning[side]
+                speed = 0.35 if hidden.withdrawing == side else 0.22
                 self._set(side, price, max(1, int(lots + (target - lots) * speed + noise)))
         if self.ask - self.bid > 1 and draw() < 0.3:
             self._close_spread(hidden)
         for _ in range(2 + int(draw() * 10)):
             self._background(BID if draw() < 0.5 else ASK)
+        if draw() < 0.8:
+            self._flicker(BID if draw() < 0.5 else ASK, not hidden.honest)
         if hidden.withdrawing is not None:
             self._withdraw(hidden.withdrawing)
 
@@ -132,13 +137,15 @@ class SimulatedBook:
         for side in (BID, ASK):
             self._prune(side)
 
-    def flicker(self) -> None:
-        """Large levels close to the best appear and vanish on both sides."""
+    def _flicker(self, side: int, spoofed: bool) -> None:
+        """Spoofed: a large level close behind the best appears or vanishes. Honest: it vanishes."""
         random = self._random
-        for side in (BID, ASK):
-            price = self._behind(side, 2 + int(random.random() * 5))
-            known = price in self._levels[side]
-            self._set(side, price, 0 if known else 600 + int(random.random() * 900))
+        price = self._behind(side, 2 + int(random.random() * 5))
+        lots = self._levels[side].get(price, 0)
+        if lots >= FLICKER_LOTS:
+            self._set(side, price, 0)
+        elif spoofed:
+            self._set(side, price, FLICKER_LOTS + int(random.random() * 900))
 
     def _close_spread(self, hidden: Hidden) -> None:
         """Someone improves the best quote to one tick from the other side, rather with the flow."""

@@ -35,12 +35,11 @@ REGIMES = (
     Regime(1.9, 450, 26, 700_000),
 )
 REGIME_CHANGES_PER_S = 1 / 45
-HONEST_ENDS_PER_S, SPOOFED_ENDS_PER_S = 1 / 7.0, 1 / 4.5
+HONEST_ENDS_PER_S, SPOOFED_ENDS_PER_S = 1 / 6.0, 1 / 4.0
 TREND_ENDS_PER_S = 1 / 20
-RUN_ENDS_PER_S, NEUTRAL_ENDS_PER_S = 1 / 1.0, 1 / 0.7
+RUN_ENDS_PER_S, NEUTRAL_ENDS_PER_S = 1 / 1.6, 1 / 0.8
 SAME_DIRECTION = 0.75
 WITHDRAWALS_PER_S = 1 / 4.5
-SIGNATURE_STEPS = 26
 
 
 @dataclass(slots=True)
@@ -52,8 +51,7 @@ class Hidden:
         direction: -1, 0 or 1: where the informed flow pushes during a run of about a second.
         trending: whether the next run tends to repeat the last one's direction or to undo it.
         honest: whether displayed size sides with the flow; otherwise it is posted against it, to be
-            pulled. A change announces itself by `signature_steps` of a pattern, then shows only in
-            what follows what.
+            pulled. Spoofed times show in large levels that flicker behind the best, and in fewer trades.
         withdrawing: side whose liquidity is being pulled, or None.
         thinning: per side, share of its usual liquidity that is there, in (0, 1].
         jump_steps: steps left of a jump, in direction ``jump_direction``.
@@ -65,7 +63,6 @@ class Hidden:
     last_direction: int = 1
     trending: bool = True
     honest: bool = True
-    signature_steps: int = 0
     withdrawing: int | None = None
     withdrawal_steps: int = 0
     thinning: list[float] = field(default_factory=lambda: [1.0, 1.0])
@@ -80,11 +77,8 @@ class Hidden:
             self.regime = REGIMES[1] if self.regime is not REGIMES[1] else others[draw() < 0.5]
         if draw() < TREND_ENDS_PER_S * step_s:
             self.trending = not self.trending
-        if self.signature_steps:
-            self.signature_steps -= 1
-        elif draw() < (HONEST_ENDS_PER_S if self.honest else SPOOFED_ENDS_PER_S) * step_s:
+        if draw() < (HONEST_ENDS_PER_S if self.honest else SPOOFED_ENDS_PER_S) * step_s:
             self.honest = not self.honest
-            self.signature_steps = SIGNATURE_STEPS
         self._advance_run(step_s)
         self._advance_withdrawal(step_s)
 

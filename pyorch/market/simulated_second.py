@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import Protocol
 
-from pyorch.contract.events import Flag, Instrument, Kind, Side
+from pyorch.contract.events import Instrument, Kind, Side
 from pyorch.market.simulated_regimes import ASK, BID, pick
 
 SECOND = Instrument("BTCUSDT-SIM", "simulated", "0.1", "0.001")
@@ -24,8 +25,16 @@ class RowSink(Protocol):
         """Local and exchange time in ns of a message sent at ``exchange_us``."""
         ...
 
-    def add(self, *row: int) -> None:
-        """Append a row, its fields in the order of `EVENT_DTYPE`."""
+    def add(
+        self,
+        stamp: tuple[int, int, int, int, int],
+        kind: int,
+        instrument: int,
+        sides: Sequence[int],
+        price_ticks: Sequence[int],
+        quantity_lots: Sequence[int],
+    ) -> None:
+        """Append a message."""
         ...
 
 
@@ -67,14 +76,18 @@ class SecondInstrument:
         first = self._sequence + 1 if kind == Kind.DEPTH else -1
         self._sequence += len(changes)
         stamp = *rows.receive(now_us), first, self._sequence, -1
-        final = len(changes) - 1
-        for k, ((side, price), lots) in enumerate(changes):
-            flags = (Flag.FIRST if k == 0 else 0) | (Flag.LAST if k == final else 0)
-            rows.add(*stamp, price, lots, int(kind), side, int(flags), 1)
+        rows.add(
+            stamp,
+            int(kind),
+            1,
+            [side for (side, _), _ in changes],
+            [price for (_, price), _ in changes],
+            [lots for _, lots in changes],
+        )
 
     def _trade(self, now_us: int, price: int, rows: RowSink) -> None:
         self._trade_id += 1
         aggressor = int(Side.BID if self._random.random() < 0.5 else Side.ASK)
         lots = pick(self._random, TRADE_LOTS)
         stamp = *rows.receive(now_us), -1, self._trade_id, -1
-        rows.add(*stamp, price, lots, int(Kind.TRADE), aggressor, int(Flag.FIRST | Flag.LAST), 1)
+        rows.add(stamp, int(Kind.TRADE), 1, (aggressor,), (price,), (lots,))

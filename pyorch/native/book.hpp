@@ -107,11 +107,10 @@ private:
             ++counts_.stale;
             return false;
         }
-        const bool known = sequence_ >= 0;
-        if (known && event.previous_sequence >= 0) {
-            if (!continues(event.previous_sequence)) return gap();
-        } else if (known && event.first_sequence >= 0) {
-            if (!continues(event.first_sequence - 1)) return gap();
+        if (!continues(event.first_sequence, event.previous_sequence)) {
+            ++counts_.gaps;
+            void_book();
+            return false;
         }
         sequence_ = event.sequence;
         synchronising_ = false;
@@ -119,12 +118,10 @@ private:
     }
 
     // The first diff after a snapshot may begin before it; every later one continues exactly.
-    bool continues(std::int64_t before) const { return synchronising_ ? before <= sequence_ : before == sequence_; }
-
-    bool gap() {
-        ++counts_.gaps;
-        void_book();
-        return false;
+    bool continues(std::int64_t first, std::int64_t previous) const {
+        const std::int64_t before = previous >= 0 ? previous : first >= 0 ? first - 1 : -1;
+        if (sequence_ < 0 || before < 0) return true;
+        return before == sequence_ || (synchronising_ && before < sequence_);
     }
 
     void finish() {

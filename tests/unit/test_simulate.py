@@ -120,7 +120,7 @@ def test_withdrawn_liquidity_precedes_jumps() -> None:
     jump_up = move >= np.quantile(np.abs(move), 0.99)
     fallen = (trace[:, 3] * 4 < trace[before, 3]) & (trace[:, 2] == trace[before, 2])
     assert fallen.sum() > 500
-    assert jump_up[fallen].mean() > 4 * jump_up.mean()
+    assert jump_up[fallen].mean() > 3 * jump_up.mean()
 
 
 def test_volatility_comes_in_regimes() -> None:

@@ -1,0 +1,1 @@
+"""Readers of recorded feeds: one file a venue or format."""
