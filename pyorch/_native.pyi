@@ -249,3 +249,80 @@ class QuotingPath:
         """
         (ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.
         """
+
+class TickLoop:
+    """Events to FIX bytes on one native thread; see pyorch.trading.loop."""
+
+    def __init__(self, settings: QuotingSettings, stream: FeatureStream, engine: LstmEngine, events: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)], passes: int = 1, cpu: int = -1, guarded: bool = False) -> None:
+        """
+        guarded: any system call of the tick thread ends the process with SIGSYS.
+        """
+
+    def start(self) -> None:
+        """Start the tick thread, once."""
+
+    def stop(self) -> None:
+        """Ask the tick thread to end before its next event."""
+
+    def join(self) -> None:
+        """Wait for the tick thread's end."""
+
+    def abandon(self) -> None:
+        """
+        Nobody will read: full rings are overwritten and no longer hold the tick thread back.
+        """
+
+    def kill(self, up: bool = True) -> None:
+        """Raise or lower the kill flag; it is read at every tick."""
+
+    def drain(self, limit: int = 18446744073709551615) -> tuple[bytes, bytes, bytes]:
+        """(ticks, quotes, FIX) as bytes: whole ticks recorded so far."""
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def ticks(self) -> int:
+        """Valid when done."""
+
+    @property
+    def events(self) -> int:
+        """Rows taken; valid when done."""
+
+    @property
+    def duration_ns(self) -> int:
+        """First event to last byte; valid when done."""
+
+    @property
+    def refusals(self) -> list[int]:
+        """Valid when done."""
+
+    @property
+    def ring_waits(self) -> int:
+        """How often a full ring held the tick thread back."""
+
+    @property
+    def involuntary_switches(self) -> int:
+        """0 in a guarded loop, which cannot ask."""
+
+    @property
+    def counted(self) -> bool:
+        """Whether the counting library is preloaded."""
+
+    @property
+    def allocations(self) -> int:
+        """Allocations and releases of the tick thread."""
+
+    @property
+    def locks(self) -> int:
+        """Lock operations of the tick thread."""
+
+def count_control() -> tuple[int, int]:
+    """
+    Five allocations, releases and locks of a thread, as the preloaded library counts them (10, 5).
+    """
+
+def break_guard() -> None:
+    """
+    Make a system call where none is allowed: the process ends with SIGSYS. Shows that the guard works.
+    """

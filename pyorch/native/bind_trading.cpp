@@ -9,10 +9,10 @@
 
 #include <cstddef>
 #include <stdexcept>
-#include <tuple>
 #include <utility>
 #include <vector>
 
+#include "quoting_drain.hpp"
 #include "quoting_path.hpp"
 
 namespace nb = nanobind;
@@ -39,28 +39,6 @@ std::pair<std::vector<std::size_t>, std::vector<std::size_t>> journal_layout() {
              AT(Q, bid_lots), AT(Q, ask_lots), AT(Q, value_btc), AT(Q, volatility), AT(Q, delta), AT(Q, gamma),
              AT(Q, vega), AT(Q, theta)}};
 #undef AT
-}
-
-template <typename T>
-nb::bytes take(pyorch::Ring<T>& ring, std::size_t count) {
-    // The bytes object is filled before anybody else can see it.
-    nb::bytes result(nullptr, count * sizeof(T));
-    ring.read(reinterpret_cast<T*>(const_cast<char*>(result.c_str())), count);
-    return result;
-}
-
-// Whole ticks with their quotes and FIX bytes: a tick's record is published after both.
-std::tuple<nb::bytes, nb::bytes, nb::bytes> drain(QuotingPath& path, std::size_t limit) {
-    auto& ticks = path.tick_ring();
-    const std::size_t count = std::min(ticks.readable(), limit);
-    std::size_t quotes = 0, fix = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-        quotes += ticks.peek(i).quotes;
-        fix += ticks.peek(i).fix_bytes;
-    }
-    nb::bytes quote_bytes = take(path.quote_ring(), quotes);
-    nb::bytes fix_bytes = take(path.fix_ring(), fix);
-    return {take(ticks, count), quote_bytes, fix_bytes};
 }
 
 void bind_settings(nb::module_& module) {
@@ -125,6 +103,8 @@ void bind_settings(nb::module_& module) {
 
 }  // namespace
 
+void bind_tick_loop(nb::module_& module);
+
 void bind_trading(nb::module_& module) {
     module.def("journal_layout", &journal_layout, "Offsets of the fields of a tick record and of a quote record.");
     module.def(
@@ -161,6 +141,7 @@ void bind_trading(nb::module_& module) {
         .def("invalidate", &QuotingPath::invalidate, "row"_a, "local_ns"_a, "sequence"_a,
              "The book became invalid: withdraw everything, forget dwell and warm-up.")
         .def("refusals", [](const QuotingPath& p) { return p.gate().counts(); }, "Counters of the risk gate by reason.")
-        .def("drain", &drain, "limit"_a = static_cast<std::size_t>(-1),
+        .def("drain", &pyorch::drain, "limit"_a = static_cast<std::size_t>(-1),
              "(ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.");
+    bind_tick_loop(module);
 }

@@ -45,6 +45,14 @@ public:
 
     // True where the event made a tick: features() and raw() are those of the tick.
     bool on_event(const Event& event) {
+        const bool due = apply(event);
+        if (due) compute();
+        return due;
+    }
+
+    // The first half of on_event: books and what follows from them. True where a tick is due: the caller
+    // calls compute() before the next event.
+    bool apply(const Event& event) {
         now_ns_ = std::max(now_ns_, event.local_ns);
         segment_start_ = false;
         const bool last = event.flags & flag_last;
@@ -67,9 +75,20 @@ public:
             case Kind::timer: break;
             default: return false;
         }
-        if (!last || event.instrument != 0 || !active_) return false;
-        compute();
-        return true;
+        return last && event.instrument == 0 && active_;
+    }
+
+    // The second half: what changes with time, and the normalisation.
+    void compute() {
+        for (auto& one : averages_)
+            if (one.running) one.value.advance(now_ns_ >> one.bits, one.shift);
+        for (std::size_t k = 0; k < ops_.size(); ++k) {
+            const Op& op = ops_[k];
+            time_value(op, raw_[k]);
+            const std::int64_t half = op.shift > 0 ? std::int64_t{1} << (op.shift - 1) : 0;
+            const std::int64_t scaled = ((raw_[k] - op.offset) * op.multiplier + half) >> op.shift;
+            features_[k] = static_cast<std::int32_t>(std::clamp(scaled, minimum_, maximum_));
+        }
     }
 
     const std::int32_t* features() const { return features_.data(); }
@@ -303,18 +322,6 @@ private:
     std::int64_t basis(const Average& one) const {
         return std::clamp(one.scale_0 * mid_half_ticks() - one.scale_1 * other_mid_, -FeatureArithmetic::basis_limit,
                           FeatureArithmetic::basis_limit);
-    }
-
-    void compute() {
-        for (auto& one : averages_)
-            if (one.running) one.value.advance(now_ns_ >> one.bits, one.shift);
-        for (std::size_t k = 0; k < ops_.size(); ++k) {
-            const Op& op = ops_[k];
-            time_value(op, raw_[k]);
-            const std::int64_t half = op.shift > 0 ? std::int64_t{1} << (op.shift - 1) : 0;
-            const std::int64_t scaled = ((raw_[k] - op.offset) * op.multiplier + half) >> op.shift;
-            features_[k] = static_cast<std::int32_t>(std::clamp(scaled, minimum_, maximum_));
-        }
     }
 
     std::int64_t sum(std::size_t window) {

@@ -91,14 +91,18 @@ class FixEncoder {
         for (int i = width - 1; i >= 0; --i, value /= 10) p[i] = static_cast<char>('0' + value % 10);
         return p + width;
     }
+    // At least places + 1 digits, the point before the last `places`; divisions by the constant 10 only.
     static char* decimal(char* p, std::int64_t multiple, const Decimals& decimals) {
-        std::int64_t power = 1;
-        for (int i = 0; i < decimals.places; ++i) power *= 10;
-        const std::int64_t value = multiple * decimals.units;
-        p = number(p, value / power);
-        if (decimals.places == 0) return p;
-        *p++ = '.';
-        return padded(p, value % power, decimals.places);
+        std::uint64_t value = static_cast<std::uint64_t>(multiple * decimals.units);
+        char digits[24];
+        int n = 0;
+        do {
+            if (n == decimals.places && n > 0) digits[n++] = '.';
+            digits[n++] = static_cast<char>('0' + value % 10);
+            value /= 10;
+        } while (value > 0 || n <= decimals.places);
+        while (n > 0) *p++ = digits[--n];
+        return p;
     }
 
     // YYYYMMDD-HH:MM:SS.sss; the date's text is kept for as long as the day lasts.

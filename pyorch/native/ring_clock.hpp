@@ -37,6 +37,8 @@ inline std::uint64_t clock_scale() {
     return scale;
 }
 
+inline double clock_ns_per_cycle() { return static_cast<double>(clock_scale()) / (1 << 24); }
+
 inline std::uint32_t clock_ns(std::uint64_t from, std::uint64_t to) {
     const std::uint64_t cycles = to > from ? std::min<std::uint64_t>(to - from, std::uint64_t{1} << 32) : 0;
     return static_cast<std::uint32_t>(std::min<std::uint64_t>((cycles * clock_scale()) >> 24, 0xFFFFFFFFu));

@@ -1,0 +1,69 @@
+// Python bindings of the tick loop.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/tuple.h>
+
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "event_array.hpp"
+#include "quoting_drain.hpp"
+#include "tick_loop.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using pyorch::TickLoop;
+
+void bind_tick_loop(nb::module_& module) {
+    nb::class_<TickLoop>(module, "TickLoop", "Events to FIX bytes on one native thread; see pyorch.trading.loop.")
+        .def(
+            "__init__",
+            [](TickLoop* self, const pyorch::QuotingSettings& settings, pyorch::FeatureStream& stream,
+               pyorch::LstmEngine& engine, const pyorch::EventWords& events, int passes, int cpu, bool guarded) {
+                new (self) TickLoop(settings, stream, engine, pyorch::as_events(events), passes, cpu, guarded);
+            },
+            "settings"_a, "stream"_a, "engine"_a, "events"_a, "passes"_a = 1, "cpu"_a = -1, "guarded"_a = false,
+            nb::keep_alive<1, 3>(), nb::keep_alive<1, 4>(), nb::keep_alive<1, 5>(),
+            "guarded: any system call of the tick thread ends the process with SIGSYS.")
+        .def("start", &TickLoop::start, "Start the tick thread, once.")
+        .def("stop", &TickLoop::stop, "Ask the tick thread to end before its next event.")
+        .def("join", &TickLoop::join, nb::call_guard<nb::gil_scoped_release>(), "Wait for the tick thread's end.")
+        .def("abandon", [](TickLoop& loop) { loop.path().abandoned.store(true); },
+             "Nobody will read: full rings are overwritten and no longer hold the tick thread back.")
+        .def("kill", [](TickLoop& loop, bool up) { loop.path().killed.store(up); }, "up"_a = true,
+             "Raise or lower the kill flag; it is read at every tick.")
+        .def("drain", [](TickLoop& loop, std::size_t limit) { return pyorch::drain(loop.path(), limit); },
+             "limit"_a = static_cast<std::size_t>(-1), "(ticks, quotes, FIX) as bytes: whole ticks recorded so far.")
+        .def_prop_ro("done", &TickLoop::done)
+        .def_prop_ro("ticks", [](TickLoop& loop) { return loop.path().ticks(); }, "Valid when done.")
+        .def_prop_ro("events", &TickLoop::events, "Rows taken; valid when done.")
+        .def_prop_ro("duration_ns", &TickLoop::duration_ns, "First event to last byte; valid when done.")
+        .def_prop_ro("refusals", [](TickLoop& loop) { return loop.path().gate().counts(); }, "Valid when done.")
+        .def_prop_ro("ring_waits", &TickLoop::ring_waits, "How often a full ring held the tick thread back.")
+        .def_prop_ro("involuntary_switches", &TickLoop::involuntary_switches, "0 in a guarded loop, which cannot ask.")
+        .def_prop_ro("counted", &TickLoop::counted, "Whether the counting library is preloaded.")
+        .def_prop_ro("allocations", &TickLoop::allocations, "Allocations and releases of the tick thread.")
+        .def_prop_ro("locks", &TickLoop::locks, "Lock operations of the tick thread.");
+    module.def("count_control", [] {
+        pyorch::ThreadCounts counts;
+        std::thread([&counts] {
+            std::mutex mutex;
+            const auto before = pyorch::thread_counts();
+            for (int i = 0; i < 5; ++i) {
+                const std::lock_guard<std::mutex> lock(mutex);
+                ::operator delete(::operator new(1000));
+            }
+            const auto after = pyorch::thread_counts();
+            counts = {after.allocations - before.allocations, after.locks - before.locks};
+        }).join();
+        return std::pair{counts.allocations, counts.locks};
+    }, "Five allocations, releases and locks of a thread, as the preloaded library counts them (10, 5).");
+    module.def("break_guard", [] {
+        std::thread([] {
+            pyorch::forbid_system_calls();
+            syscall(SYS_getpid);
+        }).join();
+    }, "Make a system call where none is allowed: the process ends with SIGSYS. Shows that the guard works.");
+}

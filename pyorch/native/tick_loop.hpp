@@ -1,0 +1,148 @@
+// The tick on one native thread: events → book → features → LSTM → policy → quotes → risk → FIX → journal.
+// Nothing is allocated, no lock is taken and no system call is made between the first event and the last;
+// `guarded` proves the last of these: the thread runs under a filter that ends the process at any call.
+#pragma once
+
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <thread>
+
+#include "event.hpp"
+#include "features.hpp"
+#include "lstm_engine.hpp"
+#include "quoting_path.hpp"
+#include "tick_loop_guard.hpp"
+
+namespace pyorch {
+
+class TickLoop {
+   public:
+    // The stream, engine and events must outlive the loop. `passes` > 1 replays the events again and again,
+    // each pass later by their span plus a millisecond. `cpu` < 0: not pinned.
+    TickLoop(const QuotingSettings& settings, FeatureStream& stream, LstmEngine& engine, std::span<const Event> events,
+             int passes, int cpu, bool guarded)
+        : path_(settings), stream_(stream), engine_(engine), events_(events), passes_(passes), cpu_(cpu),
+          guarded_(guarded) {
+        if (settings.features != stream.size() || settings.features != engine.features() ||
+            settings.outputs != engine.outputs())
+            throw std::invalid_argument("settings, feature stream and engine differ in features or outputs");
+        if (passes < 1) throw std::invalid_argument("at least one pass");
+    }
+    TickLoop(const TickLoop&) = delete;
+    TickLoop& operator=(const TickLoop&) = delete;
+    ~TickLoop() {
+        path_.abandoned.store(true);
+        stop_.store(true);
+        if (thread_.joinable()) thread_.join();
+    }
+
+    void start() {
+        if (started_) throw std::logic_error("a tick loop runs once");
+        started_ = true;
+        thread_counts();  // the counters are looked up here, not on the tick thread
+        thread_ = std::thread([this] { run(); });
+    }
+    void stop() { stop_.store(true, std::memory_order_relaxed); }
+    void join() {
+        if (thread_.joinable()) thread_.join();
+    }
+    bool done() const { return done_.load(std::memory_order_acquire); }
+
+    QuotingPath& path() { return path_; }
+    std::int64_t events() const { return processed_; }
+    std::int64_t duration_ns() const { return duration_ns_; }
+    std::int64_t allocations() const { return after_.allocations - before_.allocations; }
+    std::int64_t locks() const { return after_.locks - before_.locks; }
+    bool counted() const { return thread_counts_available(); }
+    std::int64_t involuntary_switches() const { return switches_after_ - switches_before_; }
+    std::uint64_t ring_waits() {
+        return path_.tick_ring().waits() + path_.quote_ring().waits() + path_.fix_ring().waits();
+    }
+
+   private:
+    void run() {
+        if (cpu_ >= 0) {
+            cpu_set_t set;
+            CPU_ZERO(&set);
+            CPU_SET(cpu_, &set);
+            pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+        }
+        switches_before_ = switches();
+        if (guarded_) forbid_system_calls();
+        before_ = thread_counts();
+        const auto start = clock_cycles();
+        loop();
+        const auto end = clock_cycles();
+        after_ = thread_counts();
+        duration_ns_ = static_cast<std::int64_t>(static_cast<double>(end - start) * clock_ns_per_cycle());
+        if (guarded_) {
+            done_.store(true, std::memory_order_release);
+            end_thread();
+        }
+        switches_after_ = switches();
+        done_.store(true, std::memory_order_release);
+    }
+
+    static std::int64_t switches() {
+        rusage usage{};
+        getrusage(RUSAGE_THREAD, &usage);
+        return usage.ru_nivcsw;
+    }
+
+    void loop() {
+        if (events_.empty()) return;
+        const std::int64_t span_ns = events_.back().local_ns - events_.front().local_ns + 1'000'000;
+        for (int pass = 0; pass < passes_; ++pass) {
+            const std::int64_t later_ns = pass * span_ns;
+            for (std::size_t row = 0; row < events_.size(); ++row) {
+                Event event = events_[row];
+                event.local_ns += later_ns;
+                on_event(event, static_cast<std::int64_t>(row));
+                ++processed_;
+                if (stop_.load(std::memory_order_relaxed)) return;
+            }
+        }
+    }
+
+    void on_event(const Event& event, std::int64_t row) {
+        if (!message_open_) {
+            message_open_ = true;
+            message_start_ = clock_cycles();
+        }
+        if (event.flags & flag_last) message_open_ = false;
+        if (event.kind == Kind::surface) path_.surface(event.price_ticks, event.quantity_lots);
+        const bool was_active = stream_.active();
+        const bool due = stream_.apply(event);
+        if (was_active && !stream_.active()) path_.invalidate(row, event.local_ns, event.sequence);
+        if (!due) return;
+        const std::uint64_t after_book = clock_cycles();
+        stream_.compute();
+        const std::uint64_t after_features = clock_cycles();
+        if (stream_.segment_start()) engine_.reset();
+        engine_.step(stream_.features());
+        const std::uint64_t after_engine = clock_cycles();
+        path_.tick({row, event.local_ns, event.sequence, stream_.mid_half_ticks(), stream_.features(), engine_.logits(),
+                    engine_.scores(), true},
+                   {message_start_, after_book, after_features, after_engine});
+        engine_.prepare();  // what can be known before the next tick, once this one's bytes are out
+    }
+
+    QuotingPath path_;
+    FeatureStream& stream_;
+    LstmEngine& engine_;
+    std::span<const Event> events_;
+    int passes_, cpu_;
+    bool guarded_, started_ = false, message_open_ = false;
+    std::uint64_t message_start_ = 0;
+    std::int64_t processed_ = 0, duration_ns_ = 0, switches_before_ = 0, switches_after_ = 0;
+    ThreadCounts before_, after_;
+    std::atomic<bool> stop_{false}, done_{false};
+    std::thread thread_;
+};
+
+}  // namespace pyorch

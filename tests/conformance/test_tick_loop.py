@@ -1,0 +1,113 @@
+"""The native tick loop writes the journal and the FIX bytes of its twin, on whole tapes."""
+
+import numpy as np
+import pytest
+
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.errors import UsageError
+from pyorch.contract.events import EVENT_DTYPE, Kind
+from pyorch.market.simulate import simulate
+from pyorch.market.tape import Tape
+from pyorch.trading.config import QuotingConfig, load_config
+from pyorch.trading.loop import TickLoop
+from pyorch.trading.records import JournalBatch, TickFlag, rule_rates, without_clock
+from pyorch.trading.sample import random_quoting_bundle
+from pyorch.trading.twin import run_twin
+
+
+def with_reset(tape: Tape, at_s: float) -> Tape:
+    """The tape with the book void at ``at_s``, and snapshotted again half a second later."""
+    events = tape.events
+    local_ns = events["local_ns"]
+    cut = int(np.searchsorted(local_ns, local_ns[0] + int(at_s * 1e9)))
+    again = int(np.searchsorted(local_ns, local_ns[cut] + 500_000_000))
+    reset = np.zeros(1, EVENT_DTYPE)
+    reset["kind"], reset["side"], reset["flags"] = Kind.RESET, 2, 3
+    reset["local_ns"] = local_ns[cut]
+    reset[["exchange_ns", "first_sequence", "sequence", "previous_sequence"]] = (-1, -1, -1, -1)
+    snapshot = events[events["kind"] == Kind.SNAPSHOT].copy()
+    snapshot["local_ns"] = local_ns[again]
+    snapshot["sequence"] = -1
+    later = events[again:].copy()
+    for name in ("first_sequence", "sequence", "previous_sequence"):
+        later[name][later["kind"] == Kind.DEPTH] = -1
+    # A level that the old snapshot holds beyond the later best quotes would cross the book at once.
+    whole = np.concatenate([events[:cut], reset, events[cut:again], snapshot, later])
+    return Tape(whole, tape.instruments, tape.name + "-reset", tape.counts)
+
+
+def run_native(
+    bundle: Bundle, config: QuotingConfig, tape: Tape, simd: str = "auto"
+) -> JournalBatch:
+    return JournalBatch.join(list(TickLoop(bundle, config, tape, simd=simd).run()))
+
+
+def assert_same(ours: JournalBatch, definition: JournalBatch) -> None:
+    assert len(ours.ticks) == len(definition.ticks)
+    for name in definition.ticks.dtype.names or ():
+        np.testing.assert_array_equal(
+            without_clock(ours.ticks)[name], definition.ticks[name], err_msg=name
+        )
+    np.testing.assert_array_equal(ours.quotes, definition.quotes)
+    assert ours.fix == definition.fix
+
+
+@pytest.fixture(scope="module")
+def market() -> tuple[Tape, Bundle]:
+    tape = simulate(5, 40.0)
+    return tape, random_quoting_bundle(3, tape)
+
+
+@pytest.mark.parametrize("reset_at_s", [None, 12.0])
+def test_native_loop_equals_its_twin_on_a_simulated_tape(
+    market: tuple[Tape, Bundle], reset_at_s: float | None
+) -> None:
+    tape, bundle = market
+    if reset_at_s is not None:
+        tape = with_reset(tape, reset_at_s)
+    config = load_config()
+    ours = run_native(bundle, config, tape)
+    assert_same(ours, run_twin(bundle, config, tape))
+    assert len(ours.quotes) > 100
+    assert {"8=FIX.4.4", "35=i"} <= set(ours.fix.decode().split("\x01"))
+    cancelled = np.count_nonzero(ours.ticks["flags"] == TickFlag.CANCELLED)
+    assert (cancelled > 0) == (reset_at_s is not None)
+    assert all(0 <= fired <= active <= 1 for fired, active in rule_rates(ours.ticks, 4))
+
+
+def test_two_runs_write_the_same_bytes(market: tuple[Tape, Bundle]) -> None:
+    tape, bundle = market
+    first, second = (run_native(bundle, load_config(), tape, simd) for simd in ("auto", "scalar"))
+    assert first.fix == second.fix
+    np.testing.assert_array_equal(without_clock(first.ticks), without_clock(second.ticks))
+
+
+def test_the_kill_flag_withdraws_everything(market: tuple[Tape, Bundle]) -> None:
+    tape, bundle = market
+    loop = TickLoop(bundle, load_config(), tape)
+    loop.kill()
+    batch = JournalBatch.join(list(loop.run()))
+    assert len(batch.quotes) == 0 and batch.fix == b""
+    assert loop.summary().refusals["killed"] == len(batch.ticks) == loop.summary().ticks
+
+
+def test_later_passes_go_on_where_the_first_ended(market: tuple[Tape, Bundle]) -> None:
+    tape, bundle = market
+    loop = TickLoop(bundle, load_config(), tape, passes=2)
+    batch = JournalBatch.join(list(loop.run()))
+    assert loop.summary().events == 2 * len(loop.tape.events)
+    assert np.all(np.diff(batch.ticks["local_ns"]) >= 0)
+    assert list(batch.ticks["tick"]) == list(range(len(batch.ticks)))
+
+
+def test_a_loop_runs_once_and_a_bundle_needs_its_features(market: tuple[Tape, Bundle]) -> None:
+    tape, bundle = market
+    loop = TickLoop(bundle, load_config(), tape)
+    with pytest.raises(UsageError, match="read all of run"):
+        loop.summary()
+    list(loop.run())
+    with pytest.raises(UsageError, match="make another TickLoop"):
+        list(loop.run())
+    bare = Bundle(bundle.spec, bundle.weights, bundle.golden)
+    with pytest.raises(UsageError, match="no feature schema"):
+        TickLoop(bare, load_config(), tape)
