@@ -2,7 +2,8 @@
 
 A condition names ``head.output``. It is literal, or set from the scores of the calibration block so that
 the rule fires at no more than a stated share of its ticks. A rule whose head could not be trained, or
-that the model does not have, is disarmed, and says so: it never fires.
+that the model does not have, or whose bundle says nothing of the calibration block, is disarmed, and says so:
+it never fires.
 """
 
 from __future__ import annotations
@@ -10,12 +11,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import UsageError
 from pyorch.contract.model import ModelSpec
-from pyorch.contract.score_quantiles import score_quantiles
 from pyorch.trading.config import PROBABILITY_ONE, Rule, bp100
 from pyorch.trading.policy import ArmedRule
 
@@ -30,21 +28,11 @@ def arm_rules(rules: tuple[Rule, ...], bundle: Bundle) -> tuple[ArmedRule, ...]:
     """All rules, in order.
 
     Raises:
-        UsageError: a condition names a head that gives no probabilities, or a rule wants a threshold
-            from scores that the bundle does not have.
+        UsageError: a condition names a head that gives no probabilities, or a rule wants a share that
+            the bundle does not resolve.
     """
-    quantiles = _quantiles(bundle)
+    quantiles = bundle.provenance.get("score_quantiles")
     return tuple(_arm(rule, bundle.spec, quantiles) for rule in rules)
-
-
-def _quantiles(bundle: Bundle) -> dict[str, Any] | None:
-    stated: dict[str, Any] | None = bundle.provenance.get("score_quantiles")
-    if stated is not None:
-        return stated
-    scores = bundle.golden.get("sequence_scores")
-    if scores is None or len(scores) == 0:
-        return None
-    return score_quantiles("golden sequence", bundle.spec.outputs, np.asarray(scores))
 
 
 def _arm(rule: Rule, spec: ModelSpec, quantiles: dict[str, Any] | None) -> ArmedRule:
@@ -67,12 +55,14 @@ def _arm(rule: Rule, spec: ModelSpec, quantiles: dict[str, Any] | None) -> Armed
         if condition.probability is not None:
             threshold = math.ceil(condition.probability * PROBABILITY_ONE - 1e-9)
             notes.append(f"{condition.output} >= {condition.probability:g}")
+        elif quantiles is None:
+            problems.append("the bundle states no score quantiles of a calibration block")
+            continue
         else:
             share, threshold = _threshold(rule, spec.outputs[position], quantiles)
             notes.append(
                 f"{condition.output} >= {threshold / PROBABILITY_ONE:.4f} (reached at no more than "
-                f"{share:g} % of {quantiles['ticks'] if quantiles else 0} ticks of the "
-                f"{quantiles['block'] if quantiles else ''})"
+                f"{share:g} % of {quantiles['ticks']} ticks of the {quantiles['block']})"
             )
         outputs.append(position)
         thresholds.append(threshold)
@@ -93,14 +83,9 @@ def _arm(rule: Rule, spec: ModelSpec, quantiles: dict[str, Any] | None) -> Armed
     )
 
 
-def _threshold(rule: Rule, output: str, quantiles: dict[str, Any] | None) -> tuple[float, int]:
+def _threshold(rule: Rule, output: str, quantiles: dict[str, Any]) -> tuple[float, int]:
     """The largest listed share within the rule's limit, and its threshold."""
     limit = rule.fires_at_most_percent or 0.0
-    if quantiles is None:
-        raise UsageError(
-            f"rule {rule.name}: fires_at_most_percent needs scores of the calibration block, and the "
-            "bundle has none; give every condition a probability, or train and convert again"
-        )
     shares = [s for s in quantiles["shares_percent"] if s <= limit + 1e-12]
     if not shares:
         raise UsageError(

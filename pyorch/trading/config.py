@@ -127,24 +127,6 @@ class QuotingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """SHA-256 of the canonical JSON of all values."""
         return digest_of(msgspec.to_builtins(self))
 
-    def without_model(self) -> QuotingConfig:
-        """The same quoting with no rule at all: the arm that a model is compared with."""
-        return msgspec.structs.replace(self, rules=())
-
-    def always_widened(self) -> QuotingConfig:
-        """The same quoting with the deepest protection of all rules at every tick."""
-        if not self.rules:
-            return self
-        first = self.rules[0].conditions[0].output
-        widest = Rule(
-            name="always",
-            endangered="down",
-            conditions=(Condition(output=first, probability=0.0),),
-            widen_bp=max(rule.widen_bp for rule in self.rules),
-            size_cut_percent=max(rule.size_cut_percent for rule in self.rules),
-        )
-        return msgspec.structs.replace(self, rules=(widest,))
-
     @property
     def option_count(self) -> int:
         """How many options are quoted."""

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from pyorch.contract.bundle import Bundle
+from pyorch.contract.score_quantiles import score_quantiles
 from pyorch.features.definitions import default_schema
 from pyorch.features.normalise import fit
 from pyorch.features.streaming import compute
 from pyorch.inference.complete import complete_bundle
+from pyorch.inference.reference import run_sequence
 from pyorch.inference.sample import random_bundle
 from pyorch.market.tape import Tape
+
+SCORED_TICKS = 2000
+"""Ticks from which the calibrated rules take their thresholds."""
 
 
 def random_quoting_bundle(seed: int, tape: Tape, units: tuple[int, ...] = (32,)) -> Bundle:
@@ -20,6 +27,9 @@ def random_quoting_bundle(seed: int, tape: Tape, units: tuple[int, ...] = (32,))
     """
     schema = default_schema()
     schema = fit(schema, compute(tape, schema).raw)
-    bundle = random_bundle(seed, features=len(schema.features), units=units)
-    spec = replace(bundle.spec, feature_schema=schema.digest())
-    return replace(complete_bundle(spec, bundle.weights), schema=schema)
+    drawn = random_bundle(seed, features=len(schema.features), units=units)
+    bundle = complete_bundle(drawn.spec, drawn.weights, schema=schema)
+    features = compute(tape, schema).features[:SCORED_TICKS].astype(np.int64)
+    scores = run_sequence(bundle, features)[1]
+    stated = score_quantiles("tape's beginning", bundle.spec.outputs, scores)
+    return replace(bundle, provenance={"score_quantiles": stated})

@@ -1,15 +1,19 @@
 """The native tick loop writes the journal and the FIX bytes of its twin, on whole tapes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import UsageError
 from pyorch.contract.events import EVENT_DTYPE, Kind
+from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape
 from pyorch.trading.config import QuotingConfig, load_config
 from pyorch.trading.loop import TickLoop
+from pyorch.trading.plan import make_plan
 from pyorch.trading.records import JournalBatch, TickFlag, rule_rates, without_clock
 from pyorch.trading.sample import random_quoting_bundle
 from pyorch.trading.twin import run_twin
@@ -111,3 +115,23 @@ def test_a_loop_runs_once_and_a_bundle_needs_its_features(market: tuple[Tape, Bu
     bare = Bundle(bundle.spec, bundle.weights, bundle.golden)
     with pytest.raises(UsageError, match="no feature schema"):
         TickLoop(bare, load_config(), tape)
+
+
+@pytest.mark.tape
+def test_native_loop_equals_its_twin_on_the_recorded_market(recordings: Path) -> None:
+    from pyorch.market.feeds.binance import read_recordings
+    from pyorch.trading.bench_tick import first_seconds
+    from pyorch.trading.transplant import read_snapshot, transplant
+
+    whole = read_recordings([recordings / "binance" / "coinm_btcusd_perp_20240808.gz"])
+    tape = insert_timer_ticks(first_seconds(whole, 45.0))
+    bundle = random_quoting_bundle(7, tape)
+    config = load_config()
+    chain = recordings / "deribit_chain" / "btc_eth_chain_2025-12-30_2026-01-15.parquet"
+    plan = make_plan(config, bundle, tape)
+    surface = transplant(read_snapshot(chain), plan.universe.expiries_s, chain.name)
+    plan = plan.with_surface(surface.parameters_ppm, surface.label)
+    ours = JournalBatch.join(list(TickLoop(bundle, config, tape, plan=plan).run()))
+    assert_same(ours, run_twin(bundle, config, tape, plan))
+    assert len(ours.ticks) > 1500 and len(ours.quotes) > 20
+    assert ours.ticks["atm_volatility_ppm"][0] == surface.parameters_ppm[0][0]

@@ -11,7 +11,7 @@ from pyorch.contract.errors import UsageError
 from pyorch.contract.model import Head
 from pyorch.contract.score_quantiles import score_quantiles, threshold_at
 from pyorch.trading.arming import arm_rules
-from pyorch.trading.config import Condition, Rule, load_config
+from pyorch.trading.config import Condition, Rule
 from pyorch.trading.policy import Adjustment, ArmedRule, Policy
 from pyorch.trading.quoting import Protection, Terms, make_quote
 from pyorch.trading.records import TICK_DTYPE, TickFlag, rule_rates
@@ -107,9 +107,10 @@ def bundle_with(scores: Any, trainable: bool = True) -> Any:
         Head("slippage", "linear", ("slippage",), "ticks"),
     )
     outputs = tuple(name for head in heads for name in head.outputs)
-    golden = {} if scores is None else {"sequence_scores": scores}
+    stated = {} if scores is None else score_quantiles("calibration block", outputs, scores)
     return SimpleNamespace(
-        spec=SimpleNamespace(heads=heads, outputs=outputs), golden=golden, provenance={}
+        spec=SimpleNamespace(heads=heads, outputs=outputs),
+        provenance={"score_quantiles": stated} if stated else {},
     )
 
 
@@ -136,7 +137,7 @@ def test_calibrated_thresholds_fire_at_no_more_than_the_stated_share() -> None:
     (armed,) = arm_rules((rule("jump.down_100ms", percent=1.0),), bundle_with(scores))
     share = np.mean(scores[:, 3] >= armed.thresholds[0])
     assert 0.005 < share <= 0.01
-    assert "reached at no more than 1 % of 4000 ticks of the golden sequence" in armed.note
+    assert "reached at no more than 1 % of 4000 ticks of the calibration block" in armed.note
 
 
 def test_a_plateau_of_scores_does_not_break_the_limit() -> None:
@@ -155,13 +156,14 @@ def test_rules_on_untrainable_or_missing_heads_are_disarmed_and_say_so() -> None
     )
     assert not untrained.armed and "head jump had too few positives" in untrained.note
     assert not missing.armed and "the model has no output withdrawal.bid" in missing.note
+    (unknown,) = arm_rules((rule("direction.down", percent=1.0),), bundle)
+    assert not unknown.armed and "no score quantiles of a calibration block" in unknown.note
 
 
 @pytest.mark.parametrize(
     ("given", "scores", "message"),
     [
         (rule("slippage.slippage", 0.5), None, "is a linear output in ticks"),
-        (rule("direction.down", percent=1.0), None, "bundle has none; give every condition"),
         (rule("direction.down", percent=0.001), np.zeros((9, 6)), "below the smallest share"),
     ],
 )
@@ -175,11 +177,3 @@ def test_firing_rates_count_warm_ticks_only() -> None:
     ticks["flags"] = [0, TickFlag.WARM, TickFlag.WARM, TickFlag.WARM | TickFlag.CANCELLED]
     ticks["fired"], ticks["active"] = [1, 1, 0, 1], [1, 1, 1, 1]
     assert rule_rates(ticks, 2) == [(0.5, 1.0), (0.0, 0.0)]
-
-
-def test_the_other_arms_have_no_rule_and_one_that_always_acts() -> None:
-    config = load_config()
-    assert config.without_model().rules == ()
-    (always,) = config.always_widened().rules
-    assert (always.widen_bp, always.size_cut_percent, always.both_sides) == (15.0, 30, True)
-    assert always.conditions[0].probability == 0.0
