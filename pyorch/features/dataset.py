@@ -40,7 +40,7 @@ from pyorch.market.tape import Tape
 BLOCKS = ("train", "calibration", "test")
 TRAINABLE_POSITIVES = 200
 """A head with fewer positives in the training block is not trained, its rule disarmed."""
-MAXIMUM_SLIPPAGE_LOTS = 1 << 30
+MAXIMUM_SLIPPAGE_LOTS = 1 << 34
 
 Compute = Callable[[Tape, FeatureSchema], FeatureTable]
 

@@ -160,6 +160,9 @@ class _Ticks:
         """[ticks] first tick of the segment."""
         self.last: IntArray = np.repeat(table.segments + sizes - 1, sizes)
         """[ticks] last tick of the segment."""
+        following = np.minimum(self.index + 1, self.last)
+        self.lasting_ns: IntArray = self.now[following] - self.now
+        """[ticks] time until the next tick of the segment."""
         self.training, self.given = training, thresholds
         self.thresholds = Thresholds()
 
@@ -170,23 +173,39 @@ class _Ticks:
         return np.minimum(latest, self.last), whole
 
     def threshold(
-        self, name: str, choose: Callable[[IntArray], int], values: IntArray, valid: Any, end: Any
+        self,
+        name: str,
+        choose: Callable[[IntArray, IntArray], int],
+        values: IntArray,
+        valid: NDArray[np.bool_],
+        end: IntArray,
     ) -> int:
-        """Given, or chosen from the training block's valid values whose horizon ends inside it."""
+        """Given, or chosen from the training block's valid values whose horizon ends inside it.
+
+        ``choose`` gets the values, and for how long in ns each tick was the latest one.
+        """
         if self.given is not None:
             self.thresholds[name] = self.given[name]
             return self.given[name]
         if self.training is None:
             raise UsageError(f"label {name} needs a training block or a threshold")
         block = self.training
-        inside = values[block][valid[block] & ends_inside(end[block], self.now, block)]
-        if len(inside) == 0:
+        inside = valid[block] & ends_inside(end[block], self.now, block)
+        if not inside.any():
             raise UsageError(
                 f"label {name}: none of the {block.stop - block.start:,} ticks of the training block has "
                 "its whole horizon in it: use a longer tape or a shorter horizon"
             )
-        self.thresholds[name] = choose(np.sort(inside))
+        self.thresholds[name] = choose(values[block][inside], self.lasting_ns[block][inside])
         return self.thresholds[name]
+
+
+def quantile(values: IntArray, weights: IntArray | None, per_mille: int) -> int:
+    """The smallest value that, with those below it, holds a share of the weight (None: equal weights)."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(np.ones_like(values) if weights is None else np.maximum(weights[order], 1))
+    at = int(np.searchsorted(total * 1000, per_mille * int(total[-1])))
+    return int(values[order[min(at, len(order) - 1)]])
 
 
 def ends_inside(end_ns: IntArray, now_ns: IntArray, block: slice) -> NDArray[np.bool_]:
@@ -227,7 +246,7 @@ def _direction(ticks: _Ticks, name: str, horizon_ns: int | None, events: int | N
         end = ticks.now[later]
     change = ticks.book.micro[later] - ticks.book.micro
     threshold = ticks.threshold(
-        name, lambda ordered: int(ordered[(len(ordered) - 1) // 2]), np.abs(change), valid, end
+        name, lambda values, _: quantile(values, None, 500), np.abs(change), valid, end
     )
     values = np.where(change > threshold, UP, np.where(change < -threshold, DOWN, STABLE))
     if horizon_ns is None:
@@ -253,7 +272,7 @@ def _jumps(ticks: _Ticks, horizon_ns: int, options: LabelOptions) -> tuple[Label
     if options.jump_bp is None:
         threshold = ticks.threshold(
             f"jump_{suffix}",
-            lambda ordered: max(1, int(ordered[((len(ordered) - 1) * 99) // 100])),
+            lambda values, lasting_ns: max(1, quantile(values, lasting_ns, 990)),
             np.maximum(up, down),
             valid,
             end,
@@ -262,7 +281,7 @@ def _jumps(ticks: _Ticks, horizon_ns: int, options: LabelOptions) -> tuple[Label
         bp = options.jump_bp
         threshold = ticks.threshold(
             f"jump_{suffix}",
-            lambda ordered: max(1, round(bp * 1e-4 * int(ordered[len(ordered) // 2]))),
+            lambda values, _: max(1, round(bp * 1e-4 * quantile(values, None, 500))),
             mid,
             valid,
             end,

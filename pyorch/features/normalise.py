@@ -8,6 +8,7 @@ quantiles are order statistics, and every division is one of integers.
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -23,8 +24,10 @@ MAXIMUM_KNEE = 40
 MINIMUM_TICKS = 16
 
 # (per mille of the lower quantile, of the upper, standard deviations of a normal distribution between
-# them, in thousandths). The first that is not zero wide sets the scale; rare flows need the wider ones.
-_SPREADS = ((100, 900, 2563), (25, 975, 3920), (5, 995, 5152))
+# them, in thousandths). The larger scale of a group wins: a flow that is mostly zero has little width
+# between its inner quantiles, and would saturate whenever it is not. A group without any width gives way
+# to the next.
+_SPREADS = (((100, 900, 2563), (25, 975, 3920)), ((5, 995, 5152),))
 
 
 def _order_statistic(ordered: IntArray, per_mille: int) -> int:
@@ -33,10 +36,19 @@ def _order_statistic(ordered: IntArray, per_mille: int) -> int:
 
 def _scale(ordered: IntArray) -> tuple[int, int]:
     """A numerator and a denominator whose ratio is one standard deviation of raw."""
-    for lower, upper, thousandths in _SPREADS:
-        width = _order_statistic(ordered, upper) - _order_statistic(ordered, lower)
-        if width > 0:
-            return width * 1000, thousandths
+    for group in _SPREADS:
+        numerator, denominator = max(
+            (
+                (
+                    1000 * (_order_statistic(ordered, upper) - _order_statistic(ordered, lower)),
+                    width,
+                )
+                for lower, upper, width in group
+            ),
+            key=lambda scale: Fraction(*scale),
+        )
+        if numerator > 0:
+            return numerator, denominator
     widest = int(ordered[-1] - ordered[0])
     return (widest, 4) if widest > 0 else (1, 1)
 

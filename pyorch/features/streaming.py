@@ -66,7 +66,7 @@ def compute_with_book(
 
     Args:
         near_levels: how many levels ``near_lots`` sums.
-        slippage_lots: how many lots ``cost`` trades, at most 2^30.
+        slippage_lots: how many lots ``cost`` trades, at most 2^34.
 
     Raises:
         UsageError: the schema cannot be computed, or reads more instruments than the tape has.

@@ -40,7 +40,6 @@ public:
         features_.resize(specs.size());
         raw_.resize(specs.size());
         for (auto& side : totals_) side.assign(static_cast<std::size_t>(deepest_) + 1, 0);
-        for (auto& side : spans_) side.assign(static_cast<std::size_t>(deepest_) + 1, 1);
     }
 
     // True where the event made a tick: features() and raw() are those of the tick.
@@ -256,36 +255,37 @@ private:
         micro_offset_ = arithmetic_.micro_offset(spread, best_.bid_lots, best_.ask_lots);
         spread_log_ = arithmetic_.log2(spread);
         for (const Side side : {Side::bid, Side::ask}) {
-            auto& totals = totals_[static_cast<std::size_t>(side)];
-            auto& spans = spans_[static_cast<std::size_t>(side)];
+            std::int64_t* const totals = totals_[static_cast<std::size_t>(side)].data();
             const int depth = std::min(book.depth(side), deepest_);
-            const std::int64_t first = FeatureArithmetic::price(book.level(side, 0).price_ticks);
-            for (int k = 1; k <= deepest_; ++k) {
-                const auto at = static_cast<std::size_t>(k);
-                if (k > depth) {
-                    totals[at] = totals[at - 1];
-                    spans[at] = spans[at - 1];
-                    continue;
-                }
-                const Level& level = book.level(side, k - 1);
-                totals[at] = totals[at - 1] + FeatureArithmetic::quantity(level.quantity_lots);
-                const std::int64_t distance = first - FeatureArithmetic::price(level.price_ticks);
-                spans[at] = (distance < 0 ? -distance : distance) + 1;
+            std::int64_t total = 0;
+            for (int k = 0; k < depth; ++k) {
+                total += FeatureArithmetic::quantity(book.level(side, k).quantity_lots);
+                totals[k + 1] = total;
             }
+            for (int k = depth; k < deepest_; ++k) totals[k + 1] = total;
         }
-        for (std::size_t k = 0; k < ops_.size(); ++k) book_value(ops_[k], raw_[k]);
+        for (std::size_t k = 0; k < ops_.size(); ++k) book_value(book, ops_[k], raw_[k]);
     }
 
-    void book_value(const Op& op, std::int64_t& raw) const {
+    void book_value(const Book& book, const Op& op, std::int64_t& raw) const {
         const auto depth = static_cast<std::size_t>(op.depth);
         const auto side = static_cast<std::size_t>(op.side);
         switch (op.code) {
             case Code::micro_offset: raw = micro_offset_; break;
             case Code::spread: raw = spread_log_; break;
             case Code::imbalance: raw = arithmetic_.log2(totals_[0][depth]) - arithmetic_.log2(totals_[1][depth]); break;
-            case Code::density: raw = arithmetic_.log2(totals_[side][depth]) - arithmetic_.log2(spans_[side][depth]); break;
+            case Code::density: raw = arithmetic_.log2(totals_[side][depth]) - arithmetic_.log2(span(book, op)); break;
             default: break;  // those that change with time are computed at each tick
         }
+    }
+
+    // Ticks from the best to the last of op.depth levels, both counted.
+    static std::int64_t span(const Book& book, const Op& op) {
+        const Side side = op.side == 0 ? Side::bid : Side::ask;
+        const int last = std::min(static_cast<int>(op.depth), book.depth(side)) - 1;
+        const std::int64_t distance = FeatureArithmetic::price(book.level(side, 0).price_ticks) -
+                                      FeatureArithmetic::price(book.level(side, last).price_ticks);
+        return (distance < 0 ? -distance : distance) + 1;
     }
 
     void on_trade(const Event& event) {
@@ -360,7 +360,7 @@ private:
     std::vector<SourceWindow> windows_;
     std::vector<Average> averages_;
     int deepest_ = 1;
-    std::vector<std::int64_t> totals_[2], spans_[2];  // by number of levels
+    std::vector<std::int64_t> totals_[2];  // lots of the best levels, by their number
     Best best_{};
     std::int64_t micro_offset_ = 0, spread_log_ = 0, other_mid_ = 0;
     std::int64_t now_ns_ = std::numeric_limits<std::int64_t>::min();
