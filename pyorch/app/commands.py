@@ -2,6 +2,123 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
-COMMANDS: list[click.Command] = []
+if TYPE_CHECKING:
+    from pyorch.app.replay import Progress
+
+_PATH = click.Path(path_type=Path)
+SIMULATED_SEED = 20_240_808
+SIMULATED_MINUTES = 5.0
+
+
+@click.command()
+@click.option("--bundle", type=_PATH, help="Model to run; default: the bundle that ships with pyorch.")
+@click.option("--tape", type=_PATH, help="Tape to replay; default: a simulated market.")
+@click.option("--seed", default=SIMULATED_SEED, show_default=True, help="Of the simulated market.")
+@click.option("--minutes", default=SIMULATED_MINUTES, show_default=True, help="Of simulated market.")
+@click.option("--config", type=_PATH, help="Quoting configuration (TOML); default: the project's.")
+@click.option("--arm", type=click.Choice(["model", "no-model", "always-widen", "all"]), default="model",
+              show_default=True, help="all: each arm into a folder of its own inside OUT.")  # fmt: skip
+@click.option("--out", type=_PATH, required=True, help="Folder of the journal.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def replay(
+    bundle: Path | None,
+    tape: Path | None,
+    seed: int,
+    minutes: float,
+    config: Path | None,
+    arm: str,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Run the quoting loop over a tape and write its journal.
+
+    The same bundle, tape, configuration and arm give a journal with the same content digest.
+    """
+    from pyorch.app.replay import ARMS, replay_figures
+    from pyorch.app.replay import replay as run
+    from pyorch.app.shipped import shipped_bundle
+    from pyorch.contract.bundle import Bundle
+    from pyorch.contract.figures import Figures
+    from pyorch.market.simulate import simulate
+    from pyorch.market.tape import read_tape
+    from pyorch.trading.config import load_config
+
+    settings = load_config(config)
+    model = Bundle.load(bundle or shipped_bundle())
+    market = read_tape(tape) if tape is not None else simulate(seed, 60 * minutes)
+    seeds = {} if tape is not None else {"simulated market": seed}
+    figures = Figures(_command_line("replay"))
+    for name in ARMS if arm == "all" else (arm,):
+        with progress(f"replaying, {name}") as on_progress:
+            journal = run(
+                model,
+                market,
+                settings,
+                name,
+                out / name if arm == "all" else out,
+                seeds=seeds,
+                on_progress=on_progress,
+            )
+        figures.digests |= journal.run.digests | {f"journal {name}": journal.content_digest}
+        found = replay_figures(journal)
+        if name == arm or name == "model":
+            figures.figures = found
+        else:
+            figures.peers[name] = found
+    figures.show(as_json)
+
+
+@click.command()
+@click.argument("journals", nargs=-1, required=True, type=_PATH)
+@click.option("--out", type=_PATH, default=Path("report.html"), show_default=True,
+              help="The page, one HTML file.")  # fmt: skip
+@click.option("--training", type=_PATH, help="training.json; default: what the bundle recorded.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def report(journals: tuple[Path, ...], out: Path, training: Path | None, as_json: bool) -> None:
+    """Write a report about JOURNALS, the arms of one tape, as one self-contained HTML file.
+
+    A folder that holds a journal for each arm (`pyorch replay --arm all`) stands for all of them.
+    """
+    from pyorch.app.journal import Journal, journals_in
+    from pyorch.app.report.page import report_figures, write_report
+    from pyorch.app.report.training import Training
+    from pyorch.contract.figures import Figures
+
+    found = [Journal.load(folder) for given in journals for folder in journals_in(given)]
+    record = Training.load(training) if training is not None else None
+    comparison = write_report(found, out, training=record)
+    figures = Figures(_command_line("report"))
+    for journal in found:
+        figures.digests |= journal.run.digests | {f"journal {journal.run.arm}": journal.content_digest}
+    figures.peers = report_figures(comparison)
+    figures.show(as_json)
+    if not as_json:
+        click.echo(f"report: {out.resolve()}")
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Progress]:
+    """A bar on standard error that is gone when the work is done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+def _command_line(verb: str) -> str:
+    import shlex
+    import sys
+
+    return shlex.join(["pyorch", *sys.argv[1:]]) if verb in sys.argv[1:2] else f"pyorch {verb}"
+
+
+COMMANDS: list[click.Command] = [replay, report]

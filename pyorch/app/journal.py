@@ -256,6 +256,12 @@ class JournalWriter:
         return content
 
 
+def journals_in(folder: Path) -> list[Path]:
+    """The journal's folder itself, or the journals that lie in it."""
+    inside = sorted(path for path in folder.glob("*") if _is_journal(path))
+    return inside if inside and not _is_journal(folder) else [folder]
+
+
 def _is_journal(folder: Path) -> bool:
     return (folder / TICKS).is_file() and (folder / "manifest.json").is_file()
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,37 +13,19 @@ import numpy as np
 import pyorch
 from pyorch.app.journal import Journal, JournalWriter, QuotedOption, RuleInForce, RunDescription
 from pyorch.app.outcomes import outcomes_at
+from pyorch.app.report.latency import measure
+from pyorch.app.report.rules import rule_rows
 from pyorch.contract.bundle import Bundle
-from pyorch.contract.errors import BundleError, DataError, UsageError
-from pyorch.market.clock import insert_timer_ticks
+from pyorch.contract.errors import DataError, UsageError
+from pyorch.contract.fixed import IntArray
 from pyorch.market.tape import Tape
 from pyorch.trading.config import QuotingConfig
-from pyorch.trading.plan import QuotingPlan, make_plan
-from pyorch.trading.records import JournalBatch
+from pyorch.trading.loop import TickLoop
 
 ARMS = ("model", "no-model", "always-widen")
 
 Progress = Callable[[float], None]
 """Called now and then with the share done, 0 to 1."""
-
-
-@dataclass(slots=True)
-class LoopRun:
-    """A run of the loop in progress.
-
-    Attributes:
-        batches: stretches of the journal, in order.
-        engine: what computes, in words.
-        facts: filled while ``batches`` is read: counters of the loop, name with unit → number.
-    """
-
-    batches: Iterable[JournalBatch]
-    engine: str
-    facts: dict[str, float] = field(default_factory=dict)
-
-
-Loop = Callable[[QuotingPlan, Bundle, Tape], LoopRun]
-"""Runs a plan with a bundle over a tape."""
 
 
 def arm_config(config: QuotingConfig, arm: str) -> QuotingConfig:
@@ -80,7 +61,6 @@ def replay(
     config: QuotingConfig,
     arm: str,
     out: Path,
-    loop: Loop,
     *,
     seeds: dict[str, int] | None = None,
     on_progress: Progress | None = None,
@@ -93,30 +73,24 @@ def replay(
         config: before the arm is applied to it.
         arm: one of `ARMS`.
         out: the journal's folder.
-        loop: what runs.
         seeds: what drew random numbers on the way → its seed; for the manifest.
         on_progress: called with the share of the tape done.
 
     Raises:
-        BundleError: the bundle has no feature schema.
+        BundleError: the bundle has another feature schema than its model.
         DataError: the tape has no valid book, or makes no tick.
-        UsageError: the configuration does not fit the model; ``out`` exists and is not a journal.
+        UsageError: the configuration does not fit the model, the model is not on
+            features, or ``out`` exists and is not a journal.
     """
-    if bundle.schema is None:
-        raise BundleError(
-            f"bundle {bundle.spec.name} has no feature schema: it cannot be run on a tape; "
-            "convert a model that was trained by `pyorch train`"
-        )
-    tape = insert_timer_ticks(tape)
     used = arm_config(config, arm)
-    plan = make_plan(used, bundle, tape)
-    run = loop(plan, bundle, tape)
-    rows: list[Any] = []
+    loop = TickLoop(bundle, used, tape)
+    tape = loop.tape
+    rows: list[IntArray] = []
     with JournalWriter(out) as writer:
-        for batch in run.batches:
+        for batch in loop.run():
             writer.append(batch)
             rows.append(batch.ticks["row"].astype(np.int64))
-            if on_progress is not None and len(batch.ticks):
+            if on_progress is not None:
                 on_progress(float(batch.ticks["row"][-1] + 1) / len(tape.events))
         if writer.ticks == 0:
             raise DataError(
@@ -124,21 +98,41 @@ def replay(
                 "valid book with both sides"
             )
         outcomes = outcomes_at(np.concatenate(rows), tape, bundle)
-        writer.finish(_describe(bundle, tape, config, used, arm, plan, run, seeds or {}), outcomes)
+        writer.finish(_describe(bundle, config, used, arm, loop, seeds or {}), outcomes)
     return Journal.load(out)
+
+
+def replay_figures(journal: Journal) -> dict[str, float]:
+    """What a run did, name with unit → number."""
+    ticks = journal.ticks
+    latency = measure(ticks)
+    figures: dict[str, float] = {
+        "ticks": len(ticks),
+        "quotes": len(journal.quotes),
+        "fix_messages": int(ticks["fix_messages"].sum()),
+        "fix_bytes": len(journal.fix),
+        "quotes_refused": int(ticks["refused"].sum()),
+        "events_per_s": round(float(journal.run.facts["events_per_s"])),
+    }
+    for rule in rule_rows(journal):
+        figures[f"{rule.name}_fired_percent"] = 100 * rule.fired
+        figures[f"{rule.name}_acted_percent"] = 100 * rule.acted
+    for stage in (*latency.stages, latency.total):
+        figures[f"quoting_tick_{stage.name}_p50_us"] = stage.p50_us
+        figures[f"quoting_tick_{stage.name}_p99_us"] = stage.p99_us
+    return figures
 
 
 def _describe(
     bundle: Bundle,
-    tape: Tape,
     config: QuotingConfig,
     used: QuotingConfig,
     arm: str,
-    plan: QuotingPlan,
-    run: LoopRun,
+    loop: TickLoop,
     seeds: dict[str, int],
 ) -> RunDescription:
     assert bundle.schema is not None
+    tape, plan, summary = loop.tape, loop.plan, loop.summary()
     universe = plan.universe
     local_ns = tape.events["local_ns"]
     return RunDescription(
@@ -154,7 +148,7 @@ def _describe(
             "pyorch": pyorch.__version__,
             "Python": platform.python_version(),
             "NumPy": np.__version__,
-            "engine": run.engine,
+            "engine": loop.engine,
         },
         model=bundle.spec.to_json(),
         schema=bundle.schema.to_json(),
@@ -186,5 +180,10 @@ def _describe(
             )
             for rule in plan.rules
         ),
-        facts=dict(run.facts),
+        facts={
+            "events_per_s": summary.events_per_s,
+            "ring_waits": summary.ring_waits,
+            "involuntary_switches": summary.involuntary_switches,
+            "refusals": summary.refusals,
+        },
     )

@@ -13,7 +13,7 @@ from pyorch.app.arms import FillModel
 from pyorch.app.fair import forward_usd
 from pyorch.app.journal import Journal
 from pyorch.app.report import plots
-from pyorch.app.report.comparison import compare
+from pyorch.app.report.comparison import Comparison, compare
 from pyorch.app.report.explain import explain
 from pyorch.app.report.formats import FILTERS, count, duration
 from pyorch.app.report.latency import measure
@@ -46,10 +46,13 @@ def write_report(
     path: Path,
     fill_model: FillModel | None = None,
     training: Training | None = None,
-) -> None:
+) -> Comparison:
     """Write the report, one self-contained HTML file.
 
     The first screen explains the journal of the arm ``model`` (or the first, without one).
+
+    Returns:
+        The arms' figures.
 
     Args:
         journals: one for each arm, of one tape.
@@ -67,12 +70,39 @@ def write_report(
     if len(set(arms)) < len(arms):
         raise UsageError(f"two journals are of the same arm ({', '.join(arms)}); give one of each")
     main = next((j for j in journals if j.run.arm == "model"), journals[0])
-    text = _render(main, journals, fill_model or FillModel(), training or Training.of(main))
+    fill_model = fill_model or FillModel()
+    comparison = compare(journals, fill_model)
+    text = _render(main, journals, comparison, fill_model, training or Training.of(main))
     write_atomically(path, text.encode())
+    return comparison
+
+
+def report_figures(comparison: Comparison) -> dict[str, dict[str, float]]:
+    """The arms' figures, arm → name with unit → number."""
+    result = {}
+    for arm in comparison.arms:
+        figures: dict[str, float] = {
+            "quoted_width_bp": arm.width_bp,
+            "quoted_share": arm.quoted_share,
+            "informed_fills": arm.informed,
+            "random_fills": arm.random,
+        }
+        for kind, markouts in (("", arm.all_fills), ("informed_", arm.informed_fills)):
+            for one in markouts:
+                if one.fills:
+                    name = f"{kind}markout_{one.horizon_ns // 1_000_000}ms"
+                    figures[f"{name}_bp"] = one.mean_bp
+                    figures[f"{name}_total_btc"] = one.total_btc
+        result[arm.name] = figures
+    return result
 
 
 def _render(
-    main: Journal, journals: Sequence[Journal], fill_model: FillModel, training: Training
+    main: Journal,
+    journals: Sequence[Journal],
+    comparison: Comparison,
+    fill_model: FillModel,
+    training: Training,
 ) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -103,7 +133,7 @@ def _render(
         "e": explain(main),
         "rules": rules,
         "latency": measure(main.ticks),
-        "comparison": compare(journals, fill_model),
+        "comparison": comparison,
         "fill_text": fill_text(fill_model),
         "simulated": simulated(main),
         "market": _market(main),
