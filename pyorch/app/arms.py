@@ -36,7 +36,7 @@ BLOCK_NS = 10_000_000_000
 class FillModel:
     """The declared parameters of the simulated takers."""
 
-    informed_ns: int = 500_000_000
+    informed_ns: int = 100_000_000
     informed_edge_btc: float = 0.0
     pause_ns: int = 1_000_000_000
     random_per_s: float = 2.0

@@ -16,8 +16,10 @@ from pyorch.app.outcomes import outcomes_at
 from pyorch.app.report.latency import measure
 from pyorch.app.report.rules import rule_rows
 from pyorch.contract.bundle import Bundle
+from pyorch.contract.engine import EngineInfo
 from pyorch.contract.errors import DataError, UsageError
 from pyorch.contract.fixed import IntArray
+from pyorch.inference.cpu import CpuEngine
 from pyorch.market.tape import Tape
 from pyorch.trading.config import QuotingConfig
 from pyorch.trading.loop import TickLoop
@@ -78,11 +80,13 @@ def replay(
 
     Raises:
         BundleError: the bundle has another feature schema than its model.
+        MismatchError: the engine does not return the bundle's golden vectors.
         DataError: the tape has no valid book, or makes no tick.
         UsageError: the configuration does not fit the model, the model is not on
             features, or ``out`` exists and is not a journal.
     """
     used = arm_config(config, arm)
+    engine = CpuEngine.open(bundle)  # replays the golden vectors
     loop = TickLoop(bundle, used, tape)
     tape = loop.tape
     rows: list[IntArray] = []
@@ -98,7 +102,7 @@ def replay(
                 "valid book with both sides"
             )
         outcomes = outcomes_at(np.concatenate(rows), tape, bundle)
-        writer.finish(_describe(bundle, config, used, arm, loop, seeds or {}), outcomes)
+        writer.finish(_describe(bundle, config, used, arm, loop, engine.info, seeds or {}), outcomes)
     return Journal.load(out)
 
 
@@ -129,6 +133,7 @@ def _describe(
     used: QuotingConfig,
     arm: str,
     loop: TickLoop,
+    engine: EngineInfo,
     seeds: dict[str, int],
 ) -> RunDescription:
     assert bundle.schema is not None
@@ -148,7 +153,7 @@ def _describe(
             "pyorch": pyorch.__version__,
             "Python": platform.python_version(),
             "NumPy": np.__version__,
-            "engine": loop.engine,
+            "engine": f"{engine.name}, {engine.device}",
         },
         model=bundle.spec.to_json(),
         schema=bundle.schema.to_json(),
