@@ -18,10 +18,14 @@ SIMULATED_MINUTES = 5.0
 
 
 @click.command()
-@click.option("--bundle", type=_PATH, help="Model to run; default: the bundle that ships with pyorch.")
+@click.option(
+    "--bundle", type=_PATH, help="Model to run; default: the bundle that ships with pyorch."
+)
 @click.option("--tape", type=_PATH, help="Tape to replay; default: a simulated market.")
 @click.option("--seed", default=SIMULATED_SEED, show_default=True, help="Of the simulated market.")
-@click.option("--minutes", default=SIMULATED_MINUTES, show_default=True, help="Of simulated market.")
+@click.option(
+    "--minutes", default=SIMULATED_MINUTES, show_default=True, help="Of simulated market."
+)
 @click.option("--config", type=_PATH, help="Quoting configuration (TOML); default: the project's.")
 @click.option("--arm", type=click.Choice(["model", "no-model", "always-widen", "all"]), default="model",
               show_default=True, help="all: each arm into a folder of its own inside OUT.")  # fmt: skip
@@ -96,7 +100,9 @@ def report(journals: tuple[Path, ...], out: Path, training: Path | None, as_json
     comparison = write_report(found, out, training=record)
     figures = Figures(_command_line("report"))
     for journal in found:
-        figures.digests |= journal.run.digests | {f"journal {journal.run.arm}": journal.content_digest}
+        figures.digests |= journal.run.digests | {
+            f"journal {journal.run.arm}": journal.content_digest
+        }
     figures.peers = report_figures(comparison)
     figures.show(as_json)
     if not as_json:

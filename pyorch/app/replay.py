@@ -102,7 +102,9 @@ def replay(
                 "valid book with both sides"
             )
         outcomes = outcomes_at(np.concatenate(rows), tape, bundle)
-        writer.finish(_describe(bundle, config, used, arm, loop, engine.info, seeds or {}), outcomes)
+        writer.finish(
+            _describe(bundle, config, used, arm, loop, engine.info, seeds or {}), outcomes
+        )
     return Journal.load(out)
 
 

@@ -83,14 +83,18 @@ def test_fair_values_are_those_of_the_readable_pricing(journals: list[Journal]) 
     )
     surface = run.config["surface"]
     for tick in journal.ticks[:: len(journal.ticks) // 5]:
-        parts = [[round(v * 1e6) for v in surface[k]] for k in ("atm_volatility", "skew", "curvature")]
+        parts = [
+            [round(v * 1e6) for v in surface[k]] for k in ("atm_volatility", "skew", "curvature")
+        ]
         definition = Surface(*parts)
         definition.apply(int(tick["atm_volatility_ppm"]), int(tick["skew_ppm"]))
         wanted = value_options(
             universe, definition, int(tick["forward_half_ticks"]), int(tick["minutes"])
         )
         one = np.array([tick], journal.ticks.dtype)
-        assert fair_values(journal, one)[0] == pytest.approx([v.value_btc for v in wanted], abs=1e-14)
+        assert fair_values(journal, one)[0] == pytest.approx(
+            [v.value_btc for v in wanted], abs=1e-14
+        )
         assert forward_usd(journal, one)[0] > 0
 
 
@@ -141,9 +145,7 @@ def test_a_run_without_triggers_says_how_near_it_came(
         msgspec.structs.replace(
             rule,
             fires_at_most_percent=None,
-            conditions=tuple(
-                msgspec.structs.replace(c, probability=1.0) for c in rule.conditions
-            ),
+            conditions=tuple(msgspec.structs.replace(c, probability=1.0) for c in rule.conditions),
         )
         for rule in config.rules
     )
@@ -162,7 +164,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(
     comparison = write_report(journals, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert [arm.name for arm in comparison.arms] == list(ARMS)
-    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page.replace("xlink:href=\"#", ""))
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page.replace('xlink:href="#', ""))
     assert "url(http" not in page and "@import" not in page and "<script" not in page
     assert not re.search(r">\s*(?:nan|None|inf)\b", page)
     ids = re.findall(r'\sid="([^"]+)"', page)

@@ -153,7 +153,13 @@ def _heads(record: dict[str, Any]) -> QualityTable:
             fixed(value["average_precision"], 3),
             *(
                 fixed(value[key], 4)
-                for key in ("brier_base_rate", "brier_before", "brier_after", "ece_before", "ece_after")
+                for key in (
+                    "brier_base_rate",
+                    "brier_before",
+                    "brier_after",
+                    "ece_before",
+                    "ece_after",
+                )
             ),
             fixed(value["highest_score"], 3),
         )
