@@ -73,4 +73,46 @@ def convert(
         console.print(f"bundle written: {target}", markup=False, highlight=False)
 
 
-COMMANDS: list[click.Command] = [convert]
+@click.command()
+@click.argument("bundle", type=_PATH)
+@click.option("--windows", type=click.IntRange(1), default=2000, show_default=True,
+              help="Windows of real features, reference against C simulation.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(0), default=1_000_000, show_default=True,
+              help="Steps of reference against native engine for each SIMD path; 0: none.")  # fmt: skip
+@click.option("--tape", type=_PATH, help="Where features come from; default: the simulated market.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def check(bundle: Path, windows: int, steps: int, tape: Path | None, as_json: bool) -> None:
+    """Compare a BUNDLE's reference with C simulation, stock hls4ml and the native engine, bit for bit."""
+    from rich.console import Console
+
+    from hls.check import check_bundle
+    from pyorch.contract.bundle import Bundle
+    from pyorch.contract.errors import MismatchError
+    from pyorch.contract.figures import Figures
+
+    console = Console(stderr=True)
+    loaded = Bundle.load(bundle)
+    with console.status("…") as status:
+        found = check_bundle(
+            loaded,
+            windows=windows,
+            steps=steps,
+            tape=tape,
+            progress=lambda text: status.update(f"{text} …"),
+        )
+    digests = {"model": loaded.digest(), "simulation_sources": found.simulation_sources}
+    figures = Figures(f"pyorch check {bundle}", digests=digests, ok=not found.mismatches)
+    for one in found.comparisons:
+        figures.figures[f"{one.name}_compared_count"] = one.compared
+        figures.figures[f"{one.name}_mismatches_count"] = one.mismatches
+    figures.figures["mismatches_count"] = found.mismatches
+    figures.show(as_json)
+    if found.mismatches:
+        worst = next(one for one in found.comparisons if one.mismatches)
+        raise MismatchError(
+            f"{found.mismatches:,} integers differ; first in {worst.name}: {worst.first}; "
+            "do not use this bundle"
+        )
+
+
+COMMANDS: list[click.Command] = [convert, check]

@@ -4,7 +4,7 @@ hls4ml's own bridge passes float32 and knows whole calls only. Ours includes the
 so it calls the very functions, with the very types and weight arrays, that hls4ml generated:
 
 - ``csim_windows``: the project's top function, once a window;
-- ``csim_steps``: the same layers one step at a time, any number of steps from zero state, h and c of every
+- ``csim_steps``: the same layers one step at a time, any number of steps from any state, h and c of every
   layer shown (projects with our header only);
 - ``csim_weights``: the weight arrays as the compiled program holds them;
 - ``csim_table``: a table that stock hls4ml builds at start-up (stock projects only).
@@ -72,9 +72,13 @@ _WEIGHTS = """    if (!std::strcmp(name, "{name}")) {{
 """
 
 _STEPS = """
-extern "C" void csim_steps(long count, const long long *raw_in, long long *raw_states, long long *raw_out) {{
+extern "C" void csim_steps(long count, const long long *raw_first, const long long *raw_in,
+                           long long *raw_states, long long *raw_out) {{
     {input_t} {input}[{features}];
 {declarations}
+    if (raw_first) {{
+{first}
+    }}
     for (long t = 0; t < count; t++) {{
         for (int k = 0; k < {features}; k++)
             {input}[k] = from_raw<{input_t}>(raw_in[t * {features} + k]);
@@ -129,7 +133,7 @@ def bridge_cpp(project: Project) -> str:
 
 
 def _steps(project: Project, names: dict[str, Any]) -> str:
-    declarations, calls, states = [], [], []
+    declarations, first, calls, states = [], [], [], []
     previous = INPUT
     output = result_size = None
     for node in project.graph.get_layers():
@@ -152,7 +156,11 @@ def _steps(project: Project, names: dict[str, Any]) -> str:
                 f"        nnet::lstm_step<{arguments[1]}>({previous}, {name}, cell_{name}, "
                 f"{arguments[2]});"
             )
-            for array in (name, f"cell_{name}"):
+            for array, type_name in ((name, kind), (f"cell_{name}", f"config{index}::cell_t")):
+                first.append(
+                    f"        for (int k = 0; k < {size}; k++)\n"
+                    f"            {array}[k] = from_raw<{type_name}>(*raw_first++);"
+                )
                 states.append(
                     f"        for (int k = 0; k < {size}; k++)\n"
                     f"            *raw_states++ = to_raw({array}[k]);"
@@ -164,6 +172,7 @@ def _steps(project: Project, names: dict[str, Any]) -> str:
         input=INPUT,
         features=project.bundle.spec.features,
         declarations="\n".join(declarations),
+        first="\n".join(first),
         calls="\n".join(calls),
         states="\n".join(states),
         output=output,

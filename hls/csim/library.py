@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,7 +41,7 @@ LIBRARY = "csim.so"
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Every step of a sequence from zero state: per LSTM layer h and c [m, units]; logits [m, O]."""
+    """Every step of a sequence: per LSTM layer h and c [m, units]; logits [m, O]."""
 
     hidden: tuple[IntArray, ...]
     cell: tuple[IntArray, ...]
@@ -127,10 +128,18 @@ class Simulation:
             return result.reshape(len(source), self.length, -1)
         return result
 
-    def steps(self, features: IntArray) -> Trace:
-        """Any number of steps from zero state, h and c carried: features [m, F] → every state and logit.
+    def steps(
+        self,
+        features: IntArray,
+        hidden: Sequence[IntArray] | None = None,
+        cell: Sequence[IntArray] | None = None,
+    ) -> Trace:
+        """Any number of steps, h and c carried: features [m, F] → every state and logit.
 
         The stack and the dense layers of the project, called with its own types and weights.
+
+        Args:
+            hidden, cell: per LSTM layer [units], what to start from; default: zero.
         """
         if self.project.stock or self.project.sequences:
             raise UsageError(
@@ -145,8 +154,16 @@ class Simulation:
         units = [layer.units for layer in spec.lstm_layers]
         states = np.empty((len(source), 2 * sum(units)), dtype=np.int64)
         logits = np.empty((len(source), self.outputs), dtype=np.int64)
+        first = None
+        if hidden is not None and cell is not None:
+            pairs = [part for pair in zip(hidden, cell, strict=True) for part in pair]
+            first = np.ascontiguousarray(np.concatenate(pairs), dtype=np.int64)
         self._library.csim_steps(
-            ctypes.c_long(len(source)), _pointer(source), _pointer(states), _pointer(logits)
+            ctypes.c_long(len(source)),
+            None if first is None else _pointer(first),
+            _pointer(source),
+            _pointer(states),
+            _pointer(logits),
         )
         edges = np.cumsum([size for unit in units for size in (unit, unit)])[:-1]
         parts = np.split(states, edges, axis=1)

@@ -84,7 +84,7 @@ def write_project(
         with quiet():
             graph = hls4ml().converters.convert_from_keras_model(
                 model,
-                hls_config=_configuration(bundle, stock),
+                hls_config=_configuration(bundle, stock, sequences),
                 backend=name,
                 output_dir=str(folder),
                 project_name=PROJECT,
@@ -142,7 +142,7 @@ def _exact(name: str, part: str, form: FixedFormat, bundle: Bundle) -> Any:
     return form.to_float(bundle.weights[f"{name}.{part}"]).astype(np.float32)
 
 
-def _configuration(bundle: Bundle, stock: bool) -> dict[str, Any]:
+def _configuration(bundle: Bundle, stock: bool, sequences: bool) -> dict[str, Any]:
     named: dict[str, Any] = {INPUT: {"Precision": {"result": str(bundle.spec.input)}}}
     for number, layer in enumerate(bundle.spec.layers):
         precision = {
@@ -158,6 +158,7 @@ def _configuration(bundle: Bundle, stock: bool) -> dict[str, Any]:
             precision["result"] = str(layer.hidden)
             entry["TableT"] = str(layer.table)
             entry["TableSize"] = 1 << layer.gate.index_bits
+            entry["Static"] = not sequences  # so that the stock anchors cover both of its variants
             if not stock:
                 entry["CellT"] = str(layer.cell)
                 entry |= _activations(layer, number, bundle)

@@ -21,7 +21,7 @@ from pyorch.contract.model import Activation, LstmLayer
 _TYPEDEF = re.compile(r"^typedef (ap_u?(?:fixed|int)<[^;]*>) (\w+);", re.MULTILINE)
 _STRUCT = re.compile(r"^struct (\w+)[^{]*\{(.*?)^\};", re.MULTILINE | re.DOTALL)
 _MEMBER = re.compile(
-    r"^    (?:static const [\w ]+? (\w+) = ([^;]+)|typedef (.+?) (\w+));", re.MULTILINE
+    r"^    (?:static const [\w ]+? (\w+) += ([^;]+)|typedef (.+?) (\w+));", re.MULTILINE
 )
 
 
