@@ -269,15 +269,14 @@ def slippage_lots(tape: Tape, btc: float) -> int:
 def cut_blocks(local_ns: IntArray, options: DataSetOptions) -> dict[str, slice]:
     """Chronological blocks by share of ticks, each begun an embargo after the end of the one before.
 
+    A block ends with the last tick of its time: ticks that share their time are never parted.
+
     Raises:
         DataError: a block has no tick.
     """
     count = len(local_ns)
-    stops = [
-        round(count * options.train),
-        round(count * (options.train + options.calibration)),
-        count,
-    ]
+    wanted = (round(count * options.train), round(count * (options.train + options.calibration)))
+    stops = [*(_after_equal_times(local_ns, stop) for stop in wanted), count]
     blocks, begin = {}, 0
     for name, stop in zip(BLOCKS, stops, strict=True):
         blocks[name] = slice(min(begin, stop), stop)
@@ -293,12 +292,20 @@ def cut_blocks(local_ns: IntArray, options: DataSetOptions) -> dict[str, slice]:
     return blocks
 
 
+def _after_equal_times(local_ns: IntArray, stop: int) -> int:
+    if stop == 0 or stop >= len(local_ns):
+        return stop
+    return int(np.searchsorted(local_ns, local_ns[stop - 1], "right"))
+
+
 def purged(label: Label, local_ns: IntArray, blocks: dict[str, slice]) -> NDArray[np.bool_]:
     """Valid ticks of a label that lie in a block and look no further than its end."""
     kept = np.zeros(len(local_ns), dtype=bool)
     for block in blocks.values():
         if not _empty(block):
-            kept[block] = label.valid[block] & ends_inside(label.end_ns[block], local_ns, block)
+            kept[block] = label.valid[block] & ends_inside(
+                label.end_ns[block], local_ns, block.stop
+            )
     return kept
 
 

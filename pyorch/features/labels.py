@@ -190,7 +190,7 @@ class _Ticks:
         if self.training is None:
             raise UsageError(f"label {name} needs a training block or a threshold")
         block = self.training
-        inside = valid[block] & ends_inside(end[block], self.now, block)
+        inside = valid[block] & ends_inside(end[block], self.now, block.stop)
         if not inside.any():
             raise UsageError(
                 f"label {name}: none of the {block.stop - block.start:,} ticks of the training block has "
@@ -208,12 +208,9 @@ def quantile(values: IntArray, weights: IntArray | None, per_mille: int) -> int:
     return int(values[order[min(at, len(order) - 1)]])
 
 
-def ends_inside(end_ns: IntArray, now_ns: IntArray, block: slice) -> NDArray[np.bool_]:
-    """Whether labels that look until ``end_ns`` see no tick behind the block, nor its absence."""
-    inside = end_ns <= now_ns[block.stop - 1]
-    if block.stop < len(now_ns):
-        inside &= end_ns < now_ns[block.stop]  # ticks may share their time
-    return np.asarray(inside)
+def ends_inside(end_ns: IntArray, now_ns: IntArray, stop: int) -> NDArray[np.bool_]:
+    """Whether labels that look until ``end_ns`` need no tick from ``stop`` on, nor its absence."""
+    return np.asarray(end_ns <= now_ns[stop - 1])
 
 
 def range_extreme(values: IntArray, begin: IntArray, end: IntArray, largest: bool) -> IntArray:
