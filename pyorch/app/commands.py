@@ -109,6 +109,26 @@ def report(journals: tuple[Path, ...], out: Path, training: Path | None, as_json
         click.echo(f"report: {out.resolve()}")
 
 
+@click.command()
+@click.option("--quick", is_flag=True, help="Only the first report, from the bundle that ships.")
+@click.option("--trained-only", is_flag=True, help="Only what follows the first report.")
+@click.option("--tape", "on_tape", is_flag=True,
+              help="On the recorded market (PYORCH_DATA or ../shared/data).")  # fmt: skip
+@click.option("--out", type=_PATH, default=Path("out/demo"), show_default=True,
+              help="Folder of everything it makes.")  # fmt: skip
+def demo(quick: bool, trained_only: bool, on_tape: bool, out: Path) -> None:
+    """Show the whole way: shipped bundle, report; then train, convert, check, replay and report anew.
+
+    Training needs the extra `train`; scripts/demo installs it between the two halves.
+    """
+    from pyorch.app.demo import run_demo
+    from pyorch.contract.errors import UsageError
+
+    if quick and trained_only:
+        raise UsageError("--quick and --trained-only leave nothing to do; give one of them")
+    run_demo(out, on_tape, first=not trained_only, trained=not quick)
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Progress]:
     """A bar on standard error that is gone when the work is done."""
@@ -127,4 +147,4 @@ def _command_line(verb: str) -> str:
     return shlex.join(["pyorch", *sys.argv[1:]]) if verb in sys.argv[1:2] else f"pyorch {verb}"
 
 
-COMMANDS: list[click.Command] = [replay, report]
+COMMANDS: list[click.Command] = [replay, report, demo]

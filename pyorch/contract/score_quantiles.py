@@ -1,8 +1,8 @@
 """How often calibrated scores reach a value: what a bundle says about its calibration block.
 
-``provenance["score_quantiles"]`` of a bundle holds, per output, the smallest threshold that at most a
-stated share of the block's ticks reaches. A rule that may fire at N % of ticks takes its threshold from
-there: literal thresholds such as 0.70 may never be reached by a rare event.
+``provenance["score_quantiles"]`` of a bundle holds, per output in the order of ``outputs``, the smallest
+threshold that at most a stated share of the block's ticks reaches. A rule that may fire at N % of ticks
+takes its threshold from there: literal ones such as 0.70 may never be reached by a rare event.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ def score_quantiles(block: str, outputs: tuple[str, ...], scores: IntArray) -> d
         "block": block,
         "ticks": len(scores),
         "shares_percent": list(SHARES_PERCENT),
-        "thresholds": {
-            name: [threshold_at(scores[:, k], share) for share in SHARES_PERCENT]
-            for k, name in enumerate(outputs)
-        },
+        "outputs": list(outputs),
+        "thresholds": [
+            [threshold_at(scores[:, k], share) for share in SHARES_PERCENT]
+            for k in range(len(outputs))
+        ],
     }

@@ -59,7 +59,7 @@ def _arm(rule: Rule, spec: ModelSpec, quantiles: dict[str, Any] | None) -> Armed
             problems.append("the bundle states no score quantiles of a calibration block")
             continue
         else:
-            share, threshold = _threshold(rule, spec.outputs[position], quantiles)
+            share, threshold = _threshold(rule, position, quantiles)
             notes.append(
                 f"{condition.output} >= {threshold / PROBABILITY_ONE:.4f} (reached at no more than "
                 f"{share:g} % of {quantiles['ticks']} ticks of the {quantiles['block']})"
@@ -83,7 +83,7 @@ def _arm(rule: Rule, spec: ModelSpec, quantiles: dict[str, Any] | None) -> Armed
     )
 
 
-def _threshold(rule: Rule, output: str, quantiles: dict[str, Any]) -> tuple[float, int]:
+def _threshold(rule: Rule, output: int, quantiles: dict[str, Any]) -> tuple[float, int]:
     """The largest listed share within the rule's limit, and its threshold."""
     limit = rule.fires_at_most_percent or 0.0
     shares = [s for s in quantiles["shares_percent"] if s <= limit + 1e-12]

@@ -146,7 +146,7 @@ def test_a_plateau_of_scores_does_not_break_the_limit() -> None:
     assert threshold_at(scores, 10.0) == 6
     assert threshold_at(scores, 100.0) == 5
     stated = score_quantiles("calibration block", ("a",), scores[:, None])
-    assert stated["thresholds"]["a"][stated["shares_percent"].index(20.0)] == 6
+    assert stated["thresholds"][0][stated["shares_percent"].index(20.0)] == 6
 
 
 def test_rules_on_untrainable_or_missing_heads_are_disarmed_and_say_so() -> None:
