@@ -27,6 +27,8 @@ SIMULATED_MINUTES = 5.0
     "--minutes", default=SIMULATED_MINUTES, show_default=True, help="Of simulated market."
 )
 @click.option("--config", type=_PATH, help="Quoting configuration (TOML); default: the project's.")
+@click.option("--chain", type=_PATH, help="Option chain (Parquet) whose surface is transplanted to a tape "
+              "that has none.")  # fmt: skip
 @click.option("--arm", type=click.Choice(["model", "no-model", "always-widen", "all"]), default="model",
               show_default=True, help="all: each arm into a folder of its own inside OUT.")  # fmt: skip
 @click.option("--out", type=_PATH, required=True, help="Folder of the journal.")
@@ -37,6 +39,7 @@ def replay(
     seed: int,
     minutes: float,
     config: Path | None,
+    chain: Path | None,
     arm: str,
     out: Path,
     as_json: bool,
@@ -67,6 +70,7 @@ def replay(
                 settings,
                 name,
                 out / name if arm == "all" else out,
+                chain=chain,
                 seeds=seeds,
                 on_progress=on_progress,
             )

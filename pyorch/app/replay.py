@@ -64,6 +64,7 @@ def replay(
     arm: str,
     out: Path,
     *,
+    chain: Path | None = None,
     seeds: dict[str, int] | None = None,
     on_progress: Progress | None = None,
 ) -> Journal:
@@ -75,6 +76,7 @@ def replay(
         config: before the arm is applied to it.
         arm: one of `ARMS`.
         out: the journal's folder.
+        chain: an option chain whose surface is transplanted to the tape; see `make_plan`.
         seeds: what drew random numbers on the way → its seed; for the manifest.
         on_progress: called with the share of the tape done.
 
@@ -87,7 +89,7 @@ def replay(
     """
     used = arm_config(config, arm)
     engine = CpuEngine.open(bundle)  # replays the golden vectors
-    loop = TickLoop(bundle, used, tape)
+    loop = TickLoop(bundle, used, tape, chain=chain)
     tape = loop.tape
     rows: list[IntArray] = []
     with JournalWriter(out) as writer:

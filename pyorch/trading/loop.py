@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from pyorch import _native
 from pyorch.contract.bundle import Bundle
@@ -61,7 +62,8 @@ class TickLoop:
         bundle: model and feature schema.
         config: what is quoted, and how.
         tape: the market; timer ticks are inserted where it has none. Journal rows index `tape` below.
-        plan: instead of the one made from configuration, bundle and tape.
+        chain: an option chain whose surface is transplanted to the tape; see `make_plan`.
+        plan: instead of the one made from configuration, bundle, tape and chain.
         passes: replays the tape so many times, each later than the one before (measurements).
         cpu: core that the tick thread is pinned to; None: not pinned.
         simd: kernels of the engine.
@@ -83,6 +85,7 @@ class TickLoop:
         config: QuotingConfig,
         tape: Tape,
         *,
+        chain: Path | None = None,
         plan: QuotingPlan | None = None,
         passes: int = 1,
         cpu: int | None = None,
@@ -108,7 +111,7 @@ class TickLoop:
             )
         check_model(bundle)
         self.tape = insert_timer_ticks(tape)
-        self.plan = plan if plan is not None else make_plan(config, bundle, self.tape)
+        self.plan = plan if plan is not None else make_plan(config, bundle, self.tape, chain=chain)
         self._loop = _native.TickLoop(
             native_settings(self.plan),
             open_stream(schema),

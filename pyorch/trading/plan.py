@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import DataError, UsageError
@@ -18,6 +19,7 @@ from pyorch.trading.pricing import Option, Surface, Universe
 from pyorch.trading.quoting import Terms
 from pyorch.trading.records import MAXIMUM_FEATURES, MAXIMUM_OUTPUTS
 from pyorch.trading.risk import Limits
+from pyorch.trading.transplant import read_snapshot, transplant
 
 NANO = 1_000_000_000
 DAY_S = 86_400
@@ -129,15 +131,18 @@ def make_plan(
     bundle: Bundle,
     tape: Tape,
     positions_lots: tuple[int, ...] | None = None,
+    chain: Path | None = None,
 ) -> QuotingPlan:
     """Resolve everything.
 
     Args:
+        chain: an option chain in Parquet whose first snapshot's surface is transplanted to the tape, for
+            tapes without one of their own; None: the configuration's.
         positions_lots: per option, signed, held for the run; none: flat.
 
     Raises:
         UsageError: the model is too large for a journal record, or a rule cannot be armed.
-        DataError: the tape has no valid book.
+        DataError: the tape has no valid book, or the chain cannot be read.
     """
     spec = bundle.spec
     outputs = len(spec.outputs)
@@ -157,7 +162,7 @@ def make_plan(
     def ppm(values: tuple[float, ...]) -> tuple[int, ...]:
         return tuple(round(value * 1e6) for value in values)
 
-    return QuotingPlan(
+    plan = QuotingPlan(
         universe=universe,
         surface_ppm=(ppm(surface.atm_volatility), ppm(surface.skew), ppm(surface.curvature)),
         surface_label="parametric (configuration), moved by the tape's surface rows",
@@ -197,3 +202,7 @@ def make_plan(
         warm_up_ticks=quoting.warm_up_ticks,
         origin_ns=int(tape.events["local_ns"][0]),
     )
+    if chain is None:
+        return plan
+    carried = transplant(read_snapshot(chain), universe.expiries_s, chain.name)
+    return plan.with_surface(carried.parameters_ppm, carried.label)

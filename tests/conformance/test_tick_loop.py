@@ -13,7 +13,6 @@ from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape
 from pyorch.trading.config import QuotingConfig, load_config
 from pyorch.trading.loop import TickLoop
-from pyorch.trading.plan import make_plan
 from pyorch.trading.records import JournalBatch, TickFlag, rule_rates, without_clock
 from pyorch.trading.sample import random_quoting_bundle
 from pyorch.trading.twin import run_twin
@@ -121,17 +120,15 @@ def test_a_loop_runs_once_and_a_bundle_needs_its_features(market: tuple[Tape, Bu
 def test_native_loop_equals_its_twin_on_the_recorded_market(recordings: Path) -> None:
     from pyorch.market.feeds.binance import read_recordings
     from pyorch.trading.bench_tick import first_seconds
-    from pyorch.trading.transplant import read_snapshot, transplant
 
     whole = read_recordings([recordings / "binance" / "coinm_btcusd_perp_20240808.gz"])
-    tape = insert_timer_ticks(first_seconds(whole, 45.0))
+    tape = insert_timer_ticks(first_seconds(whole, 25.0))
     bundle = random_quoting_bundle(7, tape)
     config = load_config()
     chain = recordings / "deribit_chain" / "btc_eth_chain_2025-12-30_2026-01-15.parquet"
-    plan = make_plan(config, bundle, tape)
-    surface = transplant(read_snapshot(chain), plan.universe.expiries_s, chain.name)
-    plan = plan.with_surface(surface.parameters_ppm, surface.label)
-    ours = JournalBatch.join(list(TickLoop(bundle, config, tape, plan=plan).run()))
-    assert_same(ours, run_twin(bundle, config, tape, plan))
-    assert len(ours.ticks) > 1500 and len(ours.quotes) > 20
-    assert ours.ticks["atm_volatility_ppm"][0] == surface.parameters_ppm[0][0]
+    loop = TickLoop(bundle, config, tape, chain=chain)
+    assert loop.plan.surface_label.startswith("transplanted from btc_eth_chain")
+    ours = JournalBatch.join(list(loop.run()))
+    assert_same(ours, run_twin(bundle, config, tape, loop.plan))
+    assert len(ours.ticks) > 800 and len(ours.quotes) > 20
+    assert ours.ticks["atm_volatility_ppm"][0] == loop.plan.surface_ppm[0][0]
