@@ -27,9 +27,10 @@ from pyorch.contract.errors import DataError
 
 RECORDED = ("binance/coinm_btcusd_perp_20240808.gz", "binance/coinm_btcusd_perp_20240809.gz")
 """The default recorded market: both files are one session."""
-TRAINING_SEED, TRAINING_MINUTES = 1, 30
+TRAINING_MINUTES = 30
+"""Of simulated market to train on; its seed is that of `pyorch train`."""
 SHOWN_SEED, SHOWN_MINUTES = 20_240_808, 5
-"""Simulated markets: one to train on, another to show."""
+"""The simulated market that is shown: another one."""
 
 
 @dataclass(slots=True)
@@ -118,10 +119,12 @@ def run_demo(out: Path, on_tape: bool, first: bool, trained: bool) -> None:
         BundleError: nothing ships with this installation.
     """
     files = recordings() if on_tape else []
-    demo = Demo(out, on_tape, (3 if first else 0) + ((5 if on_tape else 6) if trained else 0))
-    shown = out / "market.parquet"
-    if first:
+    shown = out / ("recorded.parquet" if on_tape else "simulated.parquet")
+    fetch = first or not shown.is_file()
+    demo = Demo(out, on_tape, fetch + (2 if first else 0) + (5 if trained else 0))
+    if fetch:
         _market(demo, files, shown)
+    if first:
         figures = demo.verb("replay", "--bundle", shipped_bundle(), "--tape", shown, "--arm", "all",
                             "--out", out / "first")  # fmt: skip
         arms = demo.verb("report", out / "first", "--out", out / "first.html")
@@ -129,12 +132,10 @@ def run_demo(out: Path, on_tape: bool, first: bool, trained: bool) -> None:
         demo.finished(out / "first.html")
     if not trained:
         return
-    market = shown
-    if not on_tape:
-        market = out / "training.parquet"
-        demo.verb("simulate-market", "--seed", TRAINING_SEED, "--minutes", TRAINING_MINUTES,
-                  "--out", market)  # fmt: skip
-    demo.verb("train", "--tape", market, "--out", out / "model")
+    market: tuple[object, ...] = ("--minutes", TRAINING_MINUTES)
+    if on_tape:
+        market = ("--tape", shown)
+    demo.verb("train", *market, "--out", out / "model")
     bundle = out / "bundle"
     demo.verb("convert", out / "model", "--out", bundle)
     checked = demo.verb("check", bundle, "--tape", shown, "--steps", 100_000)

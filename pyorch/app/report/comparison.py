@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pyorch.app.arms import ArmResult, FillModel, Quotes, simulate_fills, summarise
 from pyorch.app.fair import fair_values
 from pyorch.app.journal import Journal
+from pyorch.app.judged import held_out_from
 from pyorch.app.resting import resting
 from pyorch.contract.errors import DataError
 
@@ -46,8 +47,9 @@ def _pair(journal: Journal) -> tuple[Journal, Quotes]:
 
 
 def quotes_of(journal: Journal) -> Quotes:
-    """Everything that rested in a run, with fair values."""
+    """Everything that rested in the part of a run that counts, with fair values."""
     usable = journal.ticks["forward_half_ticks"] > 0
+    usable[: held_out_from(journal)] = False
     ticks = journal.ticks[usable]
     rests = resting(journal)
     return Quotes(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pyorch.app.fair import fair_values, forward_usd
 from pyorch.app.journal import Journal, RuleInForce
+from pyorch.app.judged import judged
 from pyorch.app.report import plots
 from pyorch.app.report.rules import output_names
 from pyorch.app.resting import resting
@@ -128,7 +129,7 @@ def explain(journal: Journal) -> Explanation | None:
     no part in the choice.
     """
     ticks = journal.ticks
-    usable = (ticks["flags"] & TickFlag.WARM != 0) & (ticks["flags"] & TickFlag.CANCELLED == 0)
+    usable = judged(journal)
     if not usable.any() or not any(rule.armed for rule in journal.run.rules):
         return None
     found = _strongest(journal, usable)

@@ -12,6 +12,7 @@ import numpy as np
 from pyorch.app.arms import FillModel
 from pyorch.app.fair import forward_usd
 from pyorch.app.journal import Journal
+from pyorch.app.judged import held_out_from, judged
 from pyorch.app.report import plots
 from pyorch.app.report.comparison import Comparison, compare
 from pyorch.app.report.explain import explain
@@ -23,7 +24,7 @@ from pyorch.contract.digest import write_atomically
 from pyorch.contract.errors import UsageError
 from pyorch.contract.model import PROBABILITY, ModelSpec
 from pyorch.contract.schema import FeatureSchema
-from pyorch.trading.records import RecordArray, TickFlag
+from pyorch.trading.records import RecordArray
 
 ONE = 1 << PROBABILITY.fraction
 BINS = 10
@@ -115,8 +116,7 @@ def _render(
         undefined=StrictUndefined,
     )
     environment.filters.update(FILTERS)
-    flags = main.ticks["flags"]
-    warm = main.ticks[(flags & TickFlag.WARM != 0) & (flags & TickFlag.CANCELLED == 0)]
+    warm = main.ticks[judged(main)]
     spec = ModelSpec.from_json(main.run.model)
     rules = rule_rows(main)
     labels, curves = _labels(main, spec)
@@ -130,6 +130,7 @@ def _render(
         "seconds": float(times[-1] - times[0]) * 1e-9 if len(times) else 0.0,
         "content_digest": main.content_digest,
         "journals": [journal.folder.name for journal in journals],
+        "unseen": _unseen(main),
         "e": explain(main),
         "rules": rules,
         "latency": measure(main.ticks),
@@ -189,6 +190,18 @@ def simulated(journal: Journal) -> tuple[str, ...]:
     )
 
 
+def _unseen(journal: Journal) -> str:
+    """What part of the tape the figures are about, if the model was trained on the tape's beginning."""
+    first = held_out_from(journal)
+    if first == 0:
+        return ""
+    times = journal.ticks["local_ns"]
+    return (
+        f"The model was trained on the beginning of this tape. All figures below are about its last "
+        f"{duration(float(times[-1] - times[first]) * 1e-9)}, which training has not seen."
+    )
+
+
 def _market(journal: Journal) -> str:
     ticks = journal.ticks[journal.ticks["forward_half_ticks"] > 0]
     if not len(ticks):
@@ -209,8 +222,7 @@ def _labels(
 ) -> tuple[list[LabelRow], list[tuple[str, Any, Any, Any]]]:
     if journal.outcomes is None:
         return [], []
-    flags = journal.ticks["flags"]
-    warm = (flags & TickFlag.WARM != 0) & (flags & TickFlag.CANCELLED == 0)
+    warm = judged(journal)
     names = output_names(spec)
     linear = {n for h in spec.heads if h.kind == "linear" for n in h.outputs}
     rows, curves = [], []

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pyorch.app.journal import Journal, RuleInForce
+from pyorch.app.judged import judged
 from pyorch.contract.model import PROBABILITY, ModelSpec
-from pyorch.trading.records import TickFlag, rule_rates
 
 ONE = 1 << PROBABILITY.fraction
 
@@ -53,9 +53,8 @@ def rule_rows(journal: Journal) -> tuple[RuleRow, ...]:
     ticks = journal.ticks
     spec = ModelSpec.from_json(journal.run.model)
     names = output_names(spec)
-    flags = ticks["flags"]
-    warm = (flags & TickFlag.WARM != 0) & (flags & TickFlag.CANCELLED == 0)
-    rates = rule_rates(ticks, len(journal.run.rules))
+    warm = judged(journal)
+    total = max(1, int(warm.sum()))
     started = ticks["active"] & ~np.concatenate([[np.uint32(0)], ticks["active"][:-1]])
     rows = []
     for number, rule in enumerate(journal.run.rules):
@@ -76,8 +75,9 @@ def rule_rows(journal: Journal) -> tuple[RuleRow, ...]:
                 ),
                 f"+{rule.widen_bp:g} bp, size −{100 - rule.size_percent} %",
                 base,
-                *rates[number],
-                int(np.count_nonzero(started >> number & 1)),
+                int(fired.sum()) / total,
+                int((warm & (ticks["active"] >> number & 1 == 1)).sum()) / total,
+                int((warm & (started >> number & 1 == 1)).sum()),
                 hits,
                 rule.armed,
                 _note(rule, journal.run.config["rules"][number]),
