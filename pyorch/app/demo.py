@@ -27,6 +27,8 @@ from pyorch.contract.errors import DataError
 
 RECORDED = ("binance/coinm_btcusd_perp_20240808.gz", "binance/coinm_btcusd_perp_20240809.gz")
 """The default recorded market: both files are one session."""
+RECORDED_CHAIN = "deribit_chain/btc_eth_chain_2025-12-30_2026-01-15.parquet"
+"""Options of another time, whose surface is transplanted to it."""
 TRAINING_MINUTES = 30
 """Of simulated market to train on; its seed is that of `pyorch train`."""
 SHOWN_SEED, SHOWN_MINUTES = 20_240_808, 5
@@ -105,6 +107,12 @@ def recordings() -> list[Path]:
     return files
 
 
+def _surface(files: list[Path]) -> list[str | Path]:
+    """Options for `pyorch replay`: a recorded market takes its surface from the recorded chain."""
+    chain = files[0].parents[1] / RECORDED_CHAIN if files else None
+    return ["--chain", chain] if chain is not None and chain.is_file() else []
+
+
 def run_demo(out: Path, on_tape: bool, first: bool, trained: bool) -> None:
     """Run the demonstration.
 
@@ -126,7 +134,7 @@ def run_demo(out: Path, on_tape: bool, first: bool, trained: bool) -> None:
         _market(demo, files, shown)
     if first:
         figures = demo.verb("replay", "--bundle", shipped_bundle(), "--tape", shown, "--arm", "all",
-                            "--out", out / "first")  # fmt: skip
+                            "--out", out / "first", *_surface(files))  # fmt: skip
         arms = demo.verb("report", out / "first", "--out", out / "first.html")
         show_run(demo.console, figures, arms, "the bundle that ships")
         demo.finished(out / "first.html")
@@ -140,7 +148,7 @@ def run_demo(out: Path, on_tape: bool, first: bool, trained: bool) -> None:
     demo.verb("convert", out / "model", "--out", bundle)
     checked = demo.verb("check", bundle, "--tape", shown, "--steps", 100_000)
     figures = demo.verb("replay", "--bundle", bundle, "--tape", shown, "--arm", "all", "--out",
-                        out / "trained")  # fmt: skip
+                        out / "trained", *_surface(files))  # fmt: skip
     page = out / "trained.html"
     arms = demo.verb("report", out / "trained", "--out", page)
     show_run(demo.console, figures, arms, "the model just trained")

@@ -8,6 +8,7 @@ import pytest
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import UsageError
 from pyorch.contract.events import EVENT_DTYPE, Kind
+from pyorch.features.definitions import schema_with_basis
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape
@@ -76,6 +77,18 @@ def test_native_loop_equals_its_twin_on_a_simulated_tape(
     cancelled = np.count_nonzero(ours.ticks["flags"] == TickFlag.CANCELLED)
     assert (cancelled > 0) == (reset_at_s is not None)
     assert all(0 <= fired <= active <= 1 for fired, active in rule_rates(ours.ticks, 4))
+
+
+def test_native_loop_equals_its_twin_with_a_basis_and_a_windowed_model() -> None:
+    tape = simulate(11, 12.0, second=True)
+    schema = schema_with_basis(*tape.instruments)
+    bundle = random_quoting_bundle(4, tape, units=(8,), mode="window", schema=schema)
+    config = load_config()
+    ours = run_native(bundle, config, tape)
+    assert_same(ours, run_twin(bundle, config, tape))
+    assert len(ours.quotes) > 20
+    with pytest.raises(UsageError, match="give a tape with the second instrument"):
+        TickLoop(bundle, config, simulate(11, 2.0))
 
 
 def test_two_runs_write_the_same_bytes(market: tuple[Tape, Bundle]) -> None:
