@@ -72,21 +72,35 @@ class Plot:
 
 @contextmanager
 def figure(
-    width: float, height: float, rows: int = 1, columns: int = 1, **options: Any
+    width: float,
+    height: float,
+    rows: int = 1,
+    columns: int = 1,
+    margins: tuple[float, float, float, float] = (48, 12, 24, 40),
 ) -> Iterator[tuple[Plot, list[Axes]]]:
     """Draw in the page's style: ``with figure(600, 300) as (plot, (axes,)):``, then read ``plot.svg``.
 
     Args:
         width, height: in CSS pixels, when the page is at its full width.
         rows, columns: of axes.
-        options: for ``Figure.subplots``.
+        margins: left, right, top and bottom of each axes, for its labels; fixed, since a layout that
+            measures its text takes as long again as the drawing.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     with rc_context(STYLE):
-        drawing = Figure(figsize=(width / 72, height / 72), layout="constrained")
-        axes = drawing.subplots(rows, columns, squeeze=False, **options)
+        drawing = Figure(figsize=(width / 72, height / 72))
+        axes = drawing.subplots(rows, columns, squeeze=False)
+        left, right, top, bottom = margins
+        drawing.subplots_adjust(
+            left=left / width,
+            right=1 - right / width,
+            top=1 - top / height,
+            bottom=bottom / height,
+            wspace=(left + right) * columns / max(1, width - columns * (left + right)),
+            hspace=(top + bottom) * rows / max(1, height - rows * (top + bottom)),
+        )
         plot = Plot()
         yield plot, list(axes.flat)
         buffer = io.StringIO()
@@ -127,7 +141,7 @@ def around_trigger(
         fair, bid, ask: [n] BTC; NaN where nothing was quoted.
         symbol: of the option.
     """
-    with figure(470, 300) as (plot, (axes,)):
+    with figure(470, 300, margins=(62, 8, 24, 40)) as (plot, (axes,)):
         axes.fill_between(seconds, bid, ask, step="post", color=BLUE, alpha=0.13, linewidth=0)
         axes.step(seconds, ask, where="post", color=BLUE, label="our ask and bid")
         axes.step(seconds, bid, where="post", color=BLUE)
@@ -195,7 +209,7 @@ def histograms(
     """
     columns = min(columns, max(1, len(parts)))
     rows = -(-len(parts) // columns)
-    with figure(WIDTH, 150 * rows, rows, columns) as (plot, axes):
+    with figure(WIDTH, 150 * rows, rows, columns, margins=(40, 12, 24, 26)) as (plot, axes):
         for axis, (title, values, unit, marks) in zip(axes, parts, strict=False):
             counts, edges = np.histogram(values, bins=48)
             axis.stairs(counts, edges, baseline=0.5, fill=True, color=BLUE, alpha=0.75)
@@ -235,7 +249,7 @@ def market(seconds: FloatArray, usd: FloatArray, triggers: Sequence[tuple[str, F
         usd: [n] forward.
         triggers: (rule, seconds at which it began to act).
     """
-    with figure(WIDTH, 200) as (plot, (axes,)):
+    with figure(WIDTH, 200, margins=(62, 8, 28, 40)) as (plot, (axes,)):
         axes.plot(seconds, usd, color=INK, linewidth=0.9, label="mid of the underlying")
         for colour, (name, times) in zip((RED, GREEN, AMBER, VIOLET), triggers, strict=False):
             if len(times):

@@ -96,5 +96,5 @@ def _note(rule: RuleInForce, configured: dict[str, Any]) -> str:
         return rule.note.removeprefix("disarmed: ")
     wanted = configured.get("fires_at_most_percent")
     if wanted is None:
-        return "thresholds as written"
-    return f"set to be reached at no more than {wanted:g} % of calibration ticks"
+        return "literal thresholds"
+    return f"set for ≤ {wanted:g} % of the calibration block"
