@@ -7,7 +7,6 @@ are wanted at many thousands of ticks.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,20 +40,17 @@ def fair_values(journal: Journal, ticks: RecordArray) -> FloatArray:
     _, first, back = np.unique(states, axis=0, return_index=True, return_inverse=True)
     some = ticks[first]
     forward = forward_usd(journal, some)
-    surface: dict[str, Any] = journal.run.config["surface"]
+    atm_ppm, skew_ppm, curvature_ppm = journal.run.surface_ppm
     values = np.empty((len(some), len(journal.run.options)))
     for column, option in enumerate(journal.run.options):
-        base = surface["atm_volatility"][option.expiry] - surface["atm_volatility"][0]
-        skew = surface["skew"][option.expiry] - surface["skew"][0]
+        base = (some["atm_volatility_ppm"] - atm_ppm[0] + atm_ppm[option.expiry]) / PPM
+        skew = (some["skew_ppm"] - skew_ppm[0] + skew_ppm[option.expiry]) / PPM
+        curvature = curvature_ppm[option.expiry] / PPM
         seconds = option.expiry_s - 60 * some["minutes"]
         years = np.maximum(seconds, 1) / YEAR_S
         log_moneyness = np.log(option.strike_usd / forward)
         y = log_moneyness / np.sqrt(years)
-        sigma = (
-            some["atm_volatility_ppm"] / PPM
-            + base
-            + y * (some["skew_ppm"] / PPM + skew + y * surface["curvature"][option.expiry])
-        )
+        sigma = base + y * (skew + y * curvature)
         sigma = np.clip(sigma, VOLATILITY_MINIMUM, VOLATILITY_MAXIMUM)
         value = _call(option.strike_usd / forward, log_moneyness, years, sigma)
         if option.right == "put":

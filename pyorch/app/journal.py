@@ -89,14 +89,16 @@ class RunDescription:
 
     Attributes:
         arm: ``model``, ``no-model`` or ``always-widen``.
-        digests: ``bundle``, ``config``, ``tape``, ``schema`` → SHA-256; with the arm they determine
-            the content.
+        digests: ``bundle``, ``config``, ``tape``, ``schema``, ``surface`` → SHA-256; with the arm they
+            determine the content.
         seeds: what drew random numbers → its seed.
         versions: of the project, its arithmetic and the interpreter.
         model, schema: JSON of the bundle's specification and feature schema.
         config: the quoting configuration as JSON values, after defaults.
         tape: name, instruments, counts, first and last local time in ns.
         provenance: of the bundle.
+        surface_ppm: at-the-money volatility, skew and curvature per expiry at the start, in 1e-6.
+        surface_label: where those come from, in words.
         options: the universe, in the order of the quote records' ``option``.
         rules: in the order of the tick records' bits.
         facts: what the run found out about itself: counters of the risk gate, thresholds in force, ...
@@ -111,6 +113,8 @@ class RunDescription:
     config: dict[str, Any] = field(default_factory=dict)
     tape: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    surface_ppm: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] = ((), (), ())
+    surface_label: str = ""
     options: tuple[QuotedOption, ...] = ()
     rules: tuple[RuleInForce, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)

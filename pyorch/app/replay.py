@@ -16,6 +16,7 @@ from pyorch.app.outcomes import outcomes_at
 from pyorch.app.report.latency import measure
 from pyorch.app.report.rules import rule_rows
 from pyorch.contract.bundle import Bundle
+from pyorch.contract.digest import digest_of
 from pyorch.contract.engine import EngineInfo
 from pyorch.contract.errors import DataError, UsageError
 from pyorch.contract.fixed import IntArray
@@ -151,6 +152,7 @@ def _describe(
             "config": config.digest(),
             "tape": tape.digest(),
             "schema": bundle.schema.digest(),
+            "surface": digest_of(plan.surface_ppm),
         },
         seeds=seeds,
         versions={
@@ -169,9 +171,10 @@ def _describe(
             "rows": len(tape.events),
             "first_ns": int(local_ns[0]),
             "last_ns": int(local_ns[-1]),
-            "surface": plan.surface_label,
         },
         provenance=bundle.provenance,
+        surface_ppm=plan.surface_ppm,
+        surface_label=plan.surface_label,
         options=tuple(
             QuotedOption(o.symbol, o.right, o.strike_usd, o.expiry, universe.expiries_s[o.expiry])
             for o in universe.options

@@ -167,21 +167,15 @@ def simulated(journal: Journal) -> tuple[str, ...]:
     """What of this run was not real, plainly."""
     instrument = journal.run.tape["instruments"][0]
     made = instrument["venue"] == "simulated"
-    moves = (
-        journal.run.tape["counts"].get("surface", 0) or len(np.unique(journal.ticks["surface"])) > 1
-    )
+    moves = len(np.unique(journal.ticks["surface"])) - 1
     return (
         "Market: a seeded simulator; its prices carry structure that a model can learn, so its figures say "
         "nothing about a real market."
         if made
         else f"Market: recorded, {instrument['symbol']} at {instrument['venue']}. Nothing that we quoted "
         "could influence it.",
-        "Options: none is on the tape. Fair values are inverse Black-76 on the underlying's mid with a "
-        + (
-            "parametric surface that the simulator moves."
-            if made and moves
-            else "parametric surface, fixed during the run."
-        ),
+        "Options: none is on the tape. Fair values are inverse Black-76 on the underlying's mid. Volatility "
+        f"surface: {journal.run.surface_label}; rows of the tape moved it {moves:,} times.",
         "Liquidity of the options: the underlying's book is the declared proxy.",
         "Venue: none. FIX messages go to a file; nothing is acknowledged, no position is built.",
         "Fills: simulated, by the takers described above. Too little data for a claim of trading value.",
