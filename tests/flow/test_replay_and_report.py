@@ -81,12 +81,8 @@ def test_fair_values_are_those_of_the_readable_pricing(journals: list[Journal]) 
         float(run.tape["instruments"][0]["tick_size"]) / 2,
         "BTC",
     )
-    surface = run.config["surface"]
     for tick in journal.ticks[:: len(journal.ticks) // 5]:
-        parts = [
-            [round(v * 1e6) for v in surface[k]] for k in ("atm_volatility", "skew", "curvature")
-        ]
-        definition = Surface(*parts)
+        definition = Surface(*(list(values) for values in run.surface_ppm))
         definition.apply(int(tick["atm_volatility_ppm"]), int(tick["skew_ppm"]))
         wanted = value_options(
             universe, definition, int(tick["forward_half_ticks"]), int(tick["minutes"])
