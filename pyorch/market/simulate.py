@@ -1,14 +1,15 @@
 """A seeded market: a perpetual's book, trades, best quotes and volatility surface, without recordings.
 
 Shaped after the recorded BTCUSD perpetual of August 2024: a tick of 0.1 USD near 61,800, contracts of
-100 USD, best queues near 1,000 contracts one tick apart, levels about every six ticks behind them, 1.7
-moves a second with a median of 16 ticks, about 85 depth messages a second, silences and bursts.
+100 USD, best queues near 1,000 contracts one tick apart, levels about every six ticks behind them, about
+three moves a second with a median of some 20 ticks, 85 depth messages a second, silences and bursts.
 
-What there is to learn (`pyorch.market.simulated_regimes`): runs of informed flow push the price for a
-second; displayed imbalance sides with the flow in honest times and opposes it in spoofed ones, which
-show in how deep levels and trades behave; runs repeat or undo each other by a slower state; liquidity is
-withdrawn for 150 to 400 ms before a jump, and sometimes for nothing. A function of the last feature
-vector sees a part of this; a memory sees more.
+What there is to learn (`pyorch.market.simulated_regimes`): informed flow builds up for most of a second,
+when it shows only in displayed sizes, and then pushes the price. Displayed sizes side with the flow in
+honest times and oppose it in spoofed ones, which show in how often small levels flicker behind the best:
+imbalance alone predicts moves a little, imbalance with that much better. Pushes repeat or undo each other
+by a slower state. Liquidity is withdrawn for 150 to 400 ms before a jump, and sometimes for nothing. A
+linear function of the last feature vector sees a part of this; a memory sees more.
 
 The same seed and arguments give the same bytes on every machine (exact fractions and integers only).
 """
@@ -138,14 +139,13 @@ class _Market:
         if hidden.jump_steps:
             self._jump(now_us)
         else:
-            rate = 2.0 if hidden.direction else 0.15
+            rate = 11.0 if hidden.pushing else 0.2
             if draw() < rate * pace * step_s:
-                self._move(now_us, hidden.direction or (1 if draw() < 0.5 else -1))
-            elif hidden.direction and draw() < 0.08 * pace * step_s:
-                self._move(now_us, -hidden.direction)
+                with_flow = hidden.pushing and draw() < 0.95
+                self._move(now_us, hidden.direction if with_flow else 1 if draw() < 0.5 else -1)
             busy = 1.8 if hidden.honest else 0.6
             if draw() < TRADES_PER_S * pace * busy * step_s:
-                up = draw() < 0.5 + 0.16 * hidden.direction
+                up = draw() < 0.5 + (0.2 if hidden.pushing else 0.08) * hidden.direction
                 self._trades(now_us, ASK if up else BID, 1 + int(draw() * draw() * 8))
         book.breathe(hidden)
         self._depth(now_us, touch)

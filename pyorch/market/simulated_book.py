@@ -35,14 +35,15 @@ DISTANCES = (
     260,
     380,
 )
+NEAR_TICKS = 40
+"""Within this distance of the best, levels behind it are small."""
+NEAR_LOTS = (1, 1, 1, 3, 4, 8, 15, 25, 35, 50, 63, 75, 90, 150, 230)
 LEVEL_LOTS = (1, 1, 1, 3, 4, 8, 15, 25, 35, 50, 63, 75, 90, 150, 230, 391, 412, 490, 769, 1279)
 MOVE_TICKS = (1, 2, 4, 7, 10, 13, 15, 16, 18, 21, 25, 30, 35, 44, 54, 80)
-JUMP_TICKS = (12, 20, 26, 32, 40, 50)
-FLICKER_LOTS = 600
+JUMP_TICKS = (10, 14, 18, 24, 30, 36)
+FLICKER_TICKS, FLICKER_LOTS = (2, 3, 4, 5, 6, 7), (1, 2, 3, 5)
 GAP_TICKS = (1, 2, 3, 5, 8, 11)
 """Extra spread that some moves leave for a moment."""
-DISPLAY_SHARE = 0.6
-"""How far displayed queues lean with the flow (or against it), of their usual size."""
 
 
 class SimulatedBook:
@@ -57,7 +58,7 @@ class SimulatedBook:
             self._set(side, self._best(side), 900)
             for distance in range(1, REACH_TICKS):
                 if random.random() < 0.17:
-                    self._set(side, self._behind(side, distance), pick(random, LEVEL_LOTS))
+                    self._set(side, self._behind(side, distance), self._usual_lots(distance))
 
     def touch(self) -> tuple[int, int, int, int]:
         """Best bid ticks and lots, best ask ticks and lots."""
@@ -90,21 +91,19 @@ class SimulatedBook:
     def breathe(self, hidden: Hidden) -> None:
         """One step of ordinary life: queues lean towards their targets, levels come and go."""
         draw = self._random.random
-        lean = DISPLAY_SHARE * hidden.direction * (1 if hidden.honest else -1)
-        for side, sign in ((BID, 1), (ASK, -1)):
+        for side in (BID, ASK):
             if draw() < 0.7:
                 price = self._best(side)
                 lots = self._levels[side][price]
-                usual = hidden.regime.queue_lots
-                target = usual * (1 + sign * lean) * hidden.thinning[side]
-                noise = (draw() - 0.5) * 0.5 * usual * hidden.thinning[side]
+                target = self._target(side, hidden)
+                noise = (draw() - 0.5) * 0.1 * target
                 speed = 0.35 if hidden.withdrawing == side else 0.22
                 self._set(side, price, max(1, int(lots + (target - lots) * speed + noise)))
         if self.ask - self.bid > 1 and draw() < 0.3:
             self._close_spread(hidden)
         for _ in range(2 + int(draw() * 10)):
             self._background(BID if draw() < 0.5 else ASK)
-        if draw() < 0.8:
+        if draw() < 0.6:
             self._flicker(BID if draw() < 0.5 else ASK, not hidden.honest)
         if hidden.withdrawing is not None:
             self._withdraw(hidden.withdrawing)
@@ -112,8 +111,9 @@ class SimulatedBook:
     def move(self, direction: int, hidden: Hidden, wide: bool) -> None:
         """The best of one side is gone and the other side follows: both quotes move."""
         random = self._random
-        ticks = pick(random, JUMP_TICKS if wide else MOVE_TICKS)
-        ticks = max(1, ticks * hidden.regime.move_stretch >> 4)
+        stretch = hidden.regime.move_stretch * (3 if hidden.pushing else 2)
+        ticks = pick(random, MOVE_TICKS) * stretch >> 5
+        ticks = pick(random, JUMP_TICKS) if wide else max(1, ticks)
         near, far = (ASK, BID) if direction > 0 else (BID, ASK)
         old_near, old_far = self._best(near), self._best(far)
         new_near = old_near + direction * ticks
@@ -124,36 +124,40 @@ class SimulatedBook:
         self._set_best(near, new_near)
         gap = pick(random, GAP_TICKS) if ticks > 12 and random.random() < 0.15 else 0
         self._set_best(far, new_near - direction * (1 + gap))
-        share = 0.25 if wide else 0.6
+        share = 0.3 if wide else 0.95
         for side in (near, far):
-            size = int(hidden.regime.queue_lots * hidden.thinning[side] * share)
-            self._set(side, self._best(side), max(5, size - int(random.random() * size * 0.5)))
+            size = int(self._target(side, hidden) * share)
+            self._set(side, self._best(side), max(5, size - int(random.random() * size * 0.15)))
         resting = self._levels[far].get(old_far, 0)
         if resting:  # the queue left behind thins out
             self._set(far, old_far, resting >> 2)
         for price in range(old_far + direction, self._best(far), direction):
             if random.random() < 0.12:
-                self._set(far, price, pick(random, LEVEL_LOTS))
+                self._set(far, price, pick(random, NEAR_LOTS))
         for side in (BID, ASK):
             self._prune(side)
 
+    @staticmethod
+    def _target(side: int, hidden: Hidden) -> float:
+        """Lots that the best queue of a side is drawn to."""
+        lean = hidden.lean if side == BID else -hidden.lean
+        return hidden.regime.queue_lots * (1 + lean) * hidden.thinning[side]
+
     def _flicker(self, side: int, spoofed: bool) -> None:
-        """Spoofed: a large level close behind the best appears or vanishes. Honest: it vanishes."""
-        random = self._random
-        price = self._behind(side, 2 + int(random.random() * 5))
+        """Spoofed: a small level close behind the best appears or vanishes. Honest: it vanishes."""
+        price = self._behind(side, pick(self._random, FLICKER_TICKS))
         lots = self._levels[side].get(price, 0)
-        if lots >= FLICKER_LOTS:
+        if lots in FLICKER_LOTS:
             self._set(side, price, 0)
-        elif spoofed:
-            self._set(side, price, FLICKER_LOTS + int(random.random() * 900))
+        elif spoofed and not lots:
+            self._set(side, price, pick(self._random, FLICKER_LOTS))
 
     def _close_spread(self, hidden: Hidden) -> None:
         """Someone improves the best quote to one tick from the other side, rather with the flow."""
         draw = self._random.random
         side = BID if draw() < 0.5 + 0.3 * hidden.direction else ASK
         self._set_best(side, self.ask - 1 if side == BID else self.bid + 1)
-        size = int(hidden.regime.queue_lots * hidden.thinning[side] * 0.5)
-        self._set(side, self._best(side), max(5, size))
+        self._set(side, self._best(side), max(5, int(self._target(side, hidden) * 0.5)))
 
     def _background(self, side: int) -> None:
         random = self._random
@@ -162,9 +166,12 @@ class SimulatedBook:
         levels = self._levels[side]
         if price in levels:
             gone = random.random() < 0.5
-            self._set(side, price, 0 if gone else pick(random, LEVEL_LOTS))
+            self._set(side, price, 0 if gone else self._usual_lots(distance))
         elif random.random() < 0.13:
-            self._set(side, price, pick(random, LEVEL_LOTS))
+            self._set(side, price, self._usual_lots(distance))
+
+    def _usual_lots(self, distance: int) -> int:
+        return pick(self._random, NEAR_LOTS if distance < NEAR_TICKS else LEVEL_LOTS)
 
     def _withdraw(self, side: int) -> None:
         random = self._random

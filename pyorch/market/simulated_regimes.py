@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
+from typing import TypeVar
 
 BID, ASK = 0, 1
+Entry = TypeVar("Entry", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,17 @@ class Regime:
 
 
 REGIMES = (
-    Regime(0.5, 1400, 10, 480_000),
-    Regime(1.0, 900, 16, 560_000),
-    Regime(1.9, 450, 26, 700_000),
+    Regime(0.75, 1300, 11, 480_000),
+    Regime(1.0, 900, 14, 560_000),
+    Regime(1.35, 550, 18, 700_000),
 )
-REGIME_CHANGES_PER_S = 1 / 45
-HONEST_ENDS_PER_S, SPOOFED_ENDS_PER_S = 1 / 6.0, 1 / 4.0
+REGIME_CHANGES_PER_S = 1 / 25
+HONEST_ENDS_PER_S, SPOOFED_ENDS_PER_S = 1 / 3.6, 1 / 2.4
 TREND_ENDS_PER_S = 1 / 20
-RUN_ENDS_PER_S, NEUTRAL_ENDS_PER_S = 1 / 1.6, 1 / 0.8
+REST_ENDS_PER_S = 1 / 1.0
+BUILD_S, PUSH_S = (0.5, 0.65, 0.8, 0.95), (0.25, 0.3, 0.35, 0.4)
 SAME_DIRECTION = 0.75
-WITHDRAWALS_PER_S = 1 / 4.5
+WITHDRAWALS_PER_S = 1 / 4
 
 
 @dataclass(slots=True)
@@ -48,10 +51,13 @@ class Hidden:
 
     Attributes:
         regime: volatility regime; makes everything faster, larger and thinner.
-        direction: -1, 0 or 1: where the informed flow pushes during a run of about a second.
-        trending: whether the next run tends to repeat the last one's direction or to undo it.
+        direction: -1, 0 or 1: where the informed flow goes. It rests (0), then builds up for some 700 ms,
+            when it shows only in displayed sizes, then pushes the price for some 300 ms.
+        pushing: whether it pushes.
+        phase_s: seconds left of building up or pushing.
+        trending: whether the next push tends to repeat the last one's direction or to undo it.
         honest: whether displayed size sides with the flow; otherwise it is posted against it, to be
-            pulled. Spoofed times show in large levels that flicker behind the best, and in fewer trades.
+            pulled. Spoofed times show in small levels that flicker behind the best, and in fewer trades.
         withdrawing: side whose liquidity is being pulled, or None.
         thinning: per side, share of its usual liquidity that is there, in (0, 1].
         jump_steps: steps left of a jump, in direction ``jump_direction``.
@@ -60,6 +66,8 @@ class Hidden:
     random: Random
     regime: Regime = REGIMES[1]
     direction: int = 0
+    pushing: bool = False
+    phase_s: float = 0.0
     last_direction: int = 1
     trending: bool = True
     honest: bool = True
@@ -79,17 +87,29 @@ class Hidden:
             self.trending = not self.trending
         if draw() < (HONEST_ENDS_PER_S if self.honest else SPOOFED_ENDS_PER_S) * step_s:
             self.honest = not self.honest
-        self._advance_run(step_s)
+        self._advance_flow(step_s)
         self._advance_withdrawal(step_s)
 
-    def _advance_run(self, step_s: float) -> None:
+    @property
+    def lean(self) -> float:
+        """How far displayed sizes lean to the bid side, as a share of their usual size."""
+        share = 0.0 if self.direction == 0 else 0.25 if self.pushing else 0.65
+        return share * self.direction * (1 if self.honest else -1)
+
+    def _advance_flow(self, step_s: float) -> None:
         draw = self.random.random
-        if self.direction:
-            if draw() < RUN_ENDS_PER_S * step_s:
-                self.last_direction, self.direction = self.direction, 0
-        elif draw() < NEUTRAL_ENDS_PER_S * step_s:
-            same = draw() < SAME_DIRECTION
-            self.direction = self.last_direction if same == self.trending else -self.last_direction
+        self.phase_s -= step_s
+        if self.direction == 0:
+            if draw() < REST_ENDS_PER_S * self.regime.pace * step_s:
+                same = draw() < SAME_DIRECTION
+                last = self.last_direction
+                self.direction = last if same == self.trending else -last
+                self.phase_s = pick(self.random, BUILD_S)
+        elif self.phase_s <= 0:
+            if self.pushing:
+                self.last_direction, self.direction, self.pushing = self.direction, 0, False
+            else:
+                self.pushing, self.phase_s = True, pick(self.random, PUSH_S)
 
     def _advance_withdrawal(self, step_s: float) -> None:
         draw = self.random.random
@@ -111,12 +131,12 @@ class Hidden:
             self.withdrawing = None
 
     def jumped(self) -> None:
-        """The last step of a jump is done: the flow often goes on, and sometimes turns round."""
-        self.direction = (
-            self.jump_direction if self.random.random() < 0.65 else -self.jump_direction
-        )
+        """The last step of a jump is done: the flow goes on or turns round."""
+        on = self.random.random() < 0.5
+        self.direction = self.jump_direction if on else -self.jump_direction
+        self.pushing, self.phase_s = True, pick(self.random, PUSH_S)
 
 
-def pick(random: Random, table: tuple[int, ...]) -> int:
+def pick(random: Random, table: tuple[Entry, ...]) -> Entry:
     """One entry of a table, each as likely."""
     return table[int(random.random() * len(table))]
