@@ -146,10 +146,11 @@ def make_plan(
     """
     spec = bundle.spec
     outputs = len(spec.outputs)
-    if spec.features > MAXIMUM_FEATURES or outputs > MAXIMUM_OUTPUTS or spec.input.width > 16:
+    fits = spec.input.minimum >= -(1 << 15) and spec.input.maximum < 1 << 15
+    if spec.features > MAXIMUM_FEATURES or outputs > MAXIMUM_OUTPUTS or not fits:
         raise UsageError(
             f"the model has {spec.features} features of {spec.input.width} bits and {outputs} outputs; "
-            f"a journal record holds {MAXIMUM_FEATURES} of 16 bits and {MAXIMUM_OUTPUTS} outputs"
+            f"a journal record holds {MAXIMUM_FEATURES} of 16 bits with sign and {MAXIMUM_OUTPUTS} outputs"
         )
     universe = make_universe(config, tape)
     count = len(universe.options)

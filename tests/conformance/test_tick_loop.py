@@ -12,7 +12,8 @@ from pyorch.features.definitions import schema_with_basis
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape
-from pyorch.trading.config import QuotingConfig, load_config
+from pyorch.trading.bench_tick import first_seconds
+from pyorch.trading.config import QuotingConfig, default_path, load_config
 from pyorch.trading.loop import TickLoop
 from pyorch.trading.records import JournalBatch, TickFlag, rule_rates, without_clock
 from pyorch.trading.sample import random_quoting_bundle
@@ -79,6 +80,36 @@ def test_native_loop_equals_its_twin_on_a_simulated_tape(
     assert all(0 <= fired <= active <= 1 for fired, active in rule_rates(ours.ticks, 4))
 
 
+def test_native_loop_equals_its_twin_with_other_terms(
+    market: tuple[Tape, Bundle], tmp_path: Path
+) -> None:
+    text = default_path().read_text()
+    for old, new in (
+        ("both_rights = true ", "both_rights = false "),
+        ("strikes = 5 ", "strikes = 17 "),
+        ("coarse_tick_factor = 1 ", "coarse_tick_factor = 5 "),
+        ("both_sides = true", "both_sides = false"),
+        ("minimum_change_ticks = 1 ", "minimum_change_ticks = 7 "),
+        ("minimum_interval_ms = 20 ", "minimum_interval_ms = 400 "),
+        ("quotes_burst = 500 ", "quotes_burst = 20 "),
+        ("quotes_per_second = 5000 ", "quotes_per_second = 60 "),
+        ("warm_up_ticks = 200", "warm_up_ticks = 3"),
+        ("widen_bp = 15.0", "widen_bp = 7.77"),
+        ('lot_btc = "0.1"', 'lot_btc = "1"'),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    path = tmp_path / "other.toml"
+    path.write_text(text)
+    tape, bundle = market
+    config, part = load_config(path), first_seconds(tape, 12.0)
+    ours = run_native(bundle, config, part)
+    assert_same(ours, run_twin(bundle, config, part))
+    assert len(set(ours.quotes["option"])) == 34
+    assert ours.ticks["flags"].max() & TickFlag.PENDING
+    assert np.any(ours.ticks["extra_down_bp100"] != ours.ticks["extra_up_bp100"])
+
+
 def test_native_loop_equals_its_twin_with_a_basis_and_a_windowed_model() -> None:
     tape = simulate(11, 12.0, second=True)
     schema = schema_with_basis(*tape.instruments)
@@ -132,7 +163,6 @@ def test_a_loop_runs_once_and_a_bundle_needs_its_features(market: tuple[Tape, Bu
 @pytest.mark.tape
 def test_native_loop_equals_its_twin_on_the_recorded_market(recordings: Path) -> None:
     from pyorch.market.feeds.binance import read_recordings
-    from pyorch.trading.bench_tick import first_seconds
 
     whole = read_recordings([recordings / "binance" / "coinm_btcusd_perp_20240808.gz"])
     tape = insert_timer_ticks(first_seconds(whole, 25.0))

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from pyorch.contract.bundle import Bundle
 from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape
-from pyorch.trading.bench_tick import corrected_ns, tick
+from pyorch.trading.bench_tick import corrected_ns, tick, typical_ns
 from pyorch.trading.proof import counting_library, prove
 from pyorch.trading.sample import random_quoting_bundle
 
@@ -74,3 +74,9 @@ def test_a_slow_tick_delays_those_that_arrive_meanwhile() -> None:
     arrival = np.array([0, 100, 110, 500])
     service = np.array([10, 200, 10, 10], dtype=np.uint32)
     np.testing.assert_array_equal(corrected_ns(arrival, service), [10, 200, 200, 10])
+
+
+def test_one_disturbed_pass_leaves_a_tick_s_typical_latency_alone() -> None:
+    row = np.array([7, 9, 7, 9, 7, 9])
+    total = np.array([100, 50, 9_000_000, 40, 110, 60], dtype=np.uint32)
+    np.testing.assert_array_equal(typical_ns(row, total), [110, 50])
