@@ -1,0 +1,1 @@
+"""Training to the numeric contract: the cell, the loop, baselines, calibration, figures."""

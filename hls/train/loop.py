@@ -1,0 +1,196 @@
+"""The training loop: float first, then the contract's arithmetic from there, with early stopping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from hls.train.backend import tensorflow
+from hls.train.cell import DTYPE, Arithmetic
+from hls.train.metrics import macro_f1
+from hls.train.network import Network, Weights
+from hls.train.samples import Batch, Batches, Samples, Weighting
+
+GRADIENT_NORM = 1.0
+"""Gradients are scaled down to this norm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast.
+
+    Attributes:
+        mode: carried state, or windows from zero state.
+        epochs, fine_epochs: at most so many in float, then in the contract's arithmetic.
+        rate, fine_rate: Adam's learning rate at the start; it falls along a cosine to a tenth.
+        streams: parallel streams, or windows a batch.
+        steps: vectors a chunk (truncated back-propagation), or T of a window.
+        burn_in: first vectors of a stream or segment without weight.
+        patience: epochs without a better stopping loss before a phase ends.
+        windows: windows an epoch.
+    """
+
+    mode: Literal["window", "stateful"] = "stateful"
+    epochs: int = 14
+    fine_epochs: int = 8
+    rate: float = 4e-3
+    fine_rate: float = 1e-3
+    streams: int = 32
+    steps: int = 32
+    burn_in: int = 32
+    patience: int = 4
+    windows: int = 16_384
+
+
+@dataclass(slots=True)
+class Curve:
+    """What happened in the epochs of a phase: training loss, stopping loss, stopping macro-F1."""
+
+    arithmetic: Arithmetic
+    loss: list[float] = field(default_factory=list)
+    stopping_loss: list[float] = field(default_factory=list)
+    stopping_f1: list[float] = field(default_factory=list)
+    best: int = 0
+
+
+Progress = Callable[[str], None]
+
+
+class Trainer:
+    """Trains one network on one set of samples."""
+
+    def __init__(
+        self, network: Network, samples: Samples, weighting: Weighting, schedule: Schedule, seed: int
+    ) -> None:
+        self.network, self.samples, self.schedule, self.seed = network, samples, schedule, seed
+        self.weighting = weighting
+        self.training = Batches(samples, weighting, samples.blocks["training"])
+        self.stopping = Batches(samples, weighting, samples.blocks["stopping"])
+        self._tf = tensorflow()
+
+    def train(self, arithmetic: Arithmetic, epochs: int, rate: float, tell: Progress) -> Curve:
+        """One phase; ends with the weights of the epoch whose stopping loss was least."""
+        tf, curve = self._tf, Curve(arithmetic)
+        optimizer = tf.keras.optimizers.Adam(rate, global_clipnorm=GRADIENT_NORM)
+        optimizer.build(self.network.variables)
+        learn, judge = self._learning_step(optimizer, arithmetic), self._judging_step(arithmetic)
+        rng = np.random.default_rng([self.seed, 0 if arithmetic == "float" else 1])
+        best: Weights = self.network.weights()
+        least = math.inf
+        for epoch in range(epochs):
+            optimizer.learning_rate.assign(
+                rate * (0.1 + 0.45 * (1.0 + math.cos(math.pi * epoch / max(epochs - 1, 1))))
+            )
+            losses = [loss for loss, _ in self._pass(self._batches(rng), learn)]
+            stopping_loss, f1 = self._judge(judge)
+            curve.loss.append(float(np.mean(losses)))
+            curve.stopping_loss.append(stopping_loss)
+            curve.stopping_f1.append(f1)
+            if stopping_loss < least:
+                least, best, curve.best = stopping_loss, self.network.weights(), epoch
+            tell(f"{arithmetic} loss {curve.loss[-1]:.3f} stopping {stopping_loss:.3f} F1 {f1:.3f}")
+            if epoch - curve.best >= self.schedule.patience:
+                break
+        self.network.assign(best)
+        return curve
+
+    def _batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        s = self.schedule
+        if s.mode == "window":
+            return self.training.windows(s.streams, s.steps, s.windows, rng)
+        return self.training.streams(s.streams, s.steps, s.burn_in, int(rng.integers(s.steps)))
+
+    def _judge(self, judge: Any) -> tuple[float, float]:
+        """Stopping loss and macro-F1 of the direction head."""
+        s, block = self.schedule, self.samples.blocks["stopping"]
+        if s.mode == "window":
+            count = min(s.streams, block.stop - block.start - s.steps)
+            batches = self.stopping.windows(count, s.steps, s.windows // 4, None)
+        else:
+            ticks = block.stop - block.start
+            streams = max(1, min(s.streams, ticks // (8 * s.steps)))
+            batches = self.stopping.streams(streams, s.steps, s.burn_in)
+        direction = self.samples.columns("direction")
+        losses, truth, answer = [], [], []
+        kept: list[Batch] = []
+        for loss, logits in self._pass(self._remember(batches, kept), judge):
+            losses.append(loss)
+            counted = kept[-1].weights[:, :, direction.start] > 0
+            truth.append(kept[-1].values[:, :, direction].argmax(axis=2)[counted])
+            answer.append(logits.numpy()[:, :, direction].argmax(axis=2)[counted])
+        score = macro_f1(np.concatenate(truth), np.concatenate(answer), classes=3)
+        return float(np.mean(losses)), score
+
+    @staticmethod
+    def _remember(batches: Iterator[Batch], kept: list[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            kept[:] = [batch]
+            yield batch
+
+    def _pass(self, batches: Iterator[Batch], step: Any) -> Iterator[tuple[float, Any]]:
+        tf, units = self._tf, self.network.units
+        hidden = cell = None
+        for batch in batches:
+            if not batch.carries:
+                hidden = cell = tf.zeros((len(batch.features), units), DTYPE)
+            loss, logits, hidden, cell = step(
+                batch.features, hidden, cell, batch.keep, batch.values, batch.weights
+            )
+            yield float(loss), logits
+
+    def _learning_step(self, optimizer: Any, arithmetic: Arithmetic) -> Any:
+        tf, network = self._tf, self.network
+
+        def step(x: Any, hidden: Any, cell: Any, keep: Any, values: Any, weights: Any) -> Any:
+            with tf.GradientTape() as tape:
+                loss, logits, hidden, cell = self._loss(
+                    arithmetic, x, hidden, cell, keep, values, weights
+                )
+            gradients = tape.gradient(loss, network.variables)
+            optimizer.apply_gradients(zip(gradients, network.variables, strict=True))
+            network.clip()
+            return loss, logits, hidden, cell
+
+        return tf.function(step)
+
+    def _judging_step(self, arithmetic: Arithmetic) -> Any:
+        def step(x: Any, hidden: Any, cell: Any, keep: Any, values: Any, weights: Any) -> Any:
+            return self._loss(arithmetic, x, hidden, cell, keep, values, weights)
+
+        return self._tf.function(step)
+
+    def _loss(
+        self,
+        arithmetic: Arithmetic,
+        x: Any,
+        hidden: Any,
+        cell: Any,
+        keep: Any,
+        values: Any,
+        weights: Any,
+    ) -> Any:
+        last = self.schedule.mode == "window"
+        logits, hidden, cell = self.network.forward(x, hidden, cell, keep, arithmetic, last)
+        return self._objective(logits, values, weights), logits, hidden, cell
+
+    def _objective(self, logits: Any, values: Any, weights: Any) -> Any:
+        """Cross-entropies and Huber losses of all heads, weighted, a labelled tick."""
+        tf, total, start = self._tf, 0.0, 0
+        for target, scale in zip(self.samples.targets, self.weighting.scale, strict=True):
+            columns = slice(start, start + target.values.shape[1])
+            start = columns.stop
+            y, z, w = values[:, :, columns], logits[:, :, columns], weights[:, :, columns]
+            if target.head.kind == "softmax":
+                loss = tf.nn.softmax_cross_entropy_with_logits(y, z)
+                w = w[:, :, 0]
+            elif target.head.kind == "sigmoid":
+                loss = tf.nn.sigmoid_cross_entropy_with_logits(y, z)
+            else:
+                off = tf.abs(z - y) / scale
+                loss = tf.where(off < 1.0, 0.5 * off * off, off - 0.5) * scale
+            total += tf.reduce_mean(w * loss)
+        return total
