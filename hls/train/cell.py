@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hls.recipe import Precision
+from pyorch.contract.precision import Precision
 from hls.train.backend import tensorflow
 from pyorch.contract.errors import UsageError
 from pyorch.contract.fixed import FixedFormat, Overflow, Rounding

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hls.recipe import Precision
+from pyorch.contract.precision import Precision
 from hls.train.backend import tensorflow
 from hls.train.cell import DTYPE, Arithmetic, cell_class, convert, quantizer_class
 from pyorch.contract.fixed import FixedFormat, IntArray

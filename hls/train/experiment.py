@@ -1,0 +1,189 @@
+"""One training, whole: float model, quantised model, baselines, calibration, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hls.train import evaluate
+from hls.train.assemble import assemble
+from hls.train.backend import seed_everything
+from hls.train.baselines import logistic, majority
+from hls.train.calibration import fit_maps
+from hls.train.loop import Curve, Schedule, Trainer
+from hls.train.network import Network, Weights
+from hls.train.predict import network_logits, reference_logits
+from hls.train.samples import Samples, Target, class_weighting
+from pyorch.contract.errors import MismatchError
+from pyorch.contract.fixed import IntArray
+from pyorch.contract.model import Head
+from pyorch.contract.precision import PRESETS, Precision
+from pyorch.inference.tables import identity_calibration
+
+CLASS_POWER = 0.75
+"""Classes weigh (frequent / rare) to this power: between as they come (0) and all alike (1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training made.
+
+    Attributes:
+        weights: as trained; `Weights.quantised` gives what hardware holds.
+        heads: with their trainability.
+        calibration: [O, 17] knots.
+        figures: all figures and curves, as plain JSON.
+    """
+
+    weights: Weights
+    precision: Precision
+    heads: tuple[Head, ...]
+    calibration: IntArray
+    figures: dict[str, Any]
+
+
+def run_experiment(
+    samples: Samples,
+    preset: str,
+    units: int,
+    schedule: Schedule,
+    seed: int,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Trained:
+    """Train, calibrate and judge.
+
+    Args:
+        preset: of `pyorch.contract.precision.PRESETS`.
+        tell: told what was done, once an epoch and once a later stage.
+
+    Raises:
+        MismatchError: the trained network and the integer reference disagree on the test block.
+    """
+    precision = PRESETS[preset]
+    seed_everything(seed)
+    samples = replace(samples, targets=tuple(_judged(samples, t) for t in samples.targets))
+    weighting = class_weighting(samples, CLASS_POWER)
+    network = Network(samples.features.shape[1], units, samples.outputs, precision, seed)
+    trainer = Trainer(network, samples, weighting, schedule, seed)
+    window = schedule.steps if schedule.mode == "window" else None
+    test = samples.blocks["test"]
+
+    curves = [trainer.train("float", schedule.epochs, schedule.rate, tell)]
+    float_logits = network_logits(network, samples, test, window, "float")
+    curves.append(trainer.train("contract", schedule.fine_epochs, schedule.fine_rate, tell))
+
+    weights = network.weights()
+    heads = tuple(target.head for target in samples.targets)
+    bundle = assemble("trained", schedule.mode, schedule.steps, weights, precision, heads)
+    raw_test = reference_logits(bundle, samples, test, window)
+    forward = network_logits(network, samples, test, window, "contract")
+    mismatches = int(np.count_nonzero(forward != precision.logits.to_float(raw_test)))
+    if mismatches:
+        raise MismatchError(
+            f"{mismatches} of {forward.size} logits of the trained network differ from the integer "
+            "reference; the cell no longer trains to the contract"
+        )
+    tell("equal to the integer reference")
+    unrounded = network_logits(network, samples, test, window, "float")
+    network.assign(weights.quantised(precision))
+    rounded_weights = network_logits(network, samples, test, window, "float")
+    network.assign(weights)
+
+    fitting = samples.blocks["calibration"]
+    warm_up = schedule.steps - 1 if window else schedule.burn_in
+    maps = _calibrate(
+        samples,
+        evaluate.counted(samples, fitting, warm_up),
+        evaluate.raw_probabilities(bundle, reference_logits(bundle, samples, fitting, window)),
+    )
+    tell("calibrated")
+
+    direction = samples.columns("direction")
+    warm = evaluate.counted(samples, test, warm_up)
+    rows = np.flatnonzero(warm & samples.target("direction").valid[test].all(axis=1))
+    judge = evaluate.DirectionFigures(samples, rows + test.start, seed)
+    answers = {
+        "quantised": raw_test,
+        "float_same_weights": unrounded,
+        "float_rounded_weights": rounded_weights,
+        "float_trained": float_logits,
+    }
+    classes = {name: z[rows][:, direction].argmax(axis=1) for name, z in answers.items()}
+    classes["majority"] = majority(samples)[test][rows]
+    classes["logistic"] = logistic(samples, test, weighting.positive[0])[rows]
+    models = {name: judge.of(answer) for name, answer in classes.items()}
+    f1 = models["quantised"]["macro_f1"]["value"]
+    tell(f"macro-F1 {f1:.3f}")
+    figures = {
+        "preset": preset,
+        "mode": schedule.mode,
+        "steps": schedule.steps,
+        "units": units,
+        "seed": seed,
+        "schedule": asdict(schedule),
+        "class_power": CLASS_POWER,
+        "blocks": _block_figures(samples),
+        "curves": [asdict(curve) for curve in curves],
+        "direction": models,
+        "gain": {
+            other: judge.gain(classes["quantised"], classes[other])
+            for other in ("majority", "logistic", "float_trained")
+        },
+        "fidelity": {
+            other: evaluate.fidelity(
+                classes["quantised"], classes[other], f1, models[other]["macro_f1"]["value"]
+            )
+            for other in ("float_same_weights", "float_rounded_weights", "float_trained")
+        },
+        "heads": evaluate.head_figures(
+            samples, test, warm, evaluate.raw_probabilities(bundle, raw_test), maps
+        ),
+        "linear": evaluate.linear_figures(
+            samples, test, warm, precision.logits.to_float(raw_test)
+        ),
+        "equal_to_reference": {"logits": int(forward.size), "mismatches": mismatches},
+        "test_ticks": len(rows),
+        "epochs": _epochs(curves),
+    }
+    return Trained(weights, precision, heads, maps, figures)
+
+
+def _judged(samples: Samples, target: Target) -> Target:
+    """The target with its head's trainability settled: 200 positives of every output in training."""
+    if target.head.kind == "linear":
+        return target
+    fewest = int(evaluate.positives(samples, target.head.name).min())
+    enough = fewest >= evaluate.FEWEST_POSITIVES
+    return replace(target, head=replace(target.head, trainable=enough))
+
+
+def _calibrate(samples: Samples, warm: Any, raw: IntArray) -> IntArray:
+    """Maps fitted on the calibration block, for trainable probability heads alone."""
+    block = samples.blocks["calibration"]
+    truths = np.concatenate([t.values[block] for t in samples.targets], axis=1)
+    valid = np.concatenate([t.valid[block] for t in samples.targets], axis=1) & warm[:, None]
+    wanted = [
+        t.head.trainable and t.head.kind != "linear" for t in samples.targets for _ in t.head.outputs
+    ]
+    if not any(wanted):
+        return identity_calibration(samples.outputs)
+    return fit_maps(raw, truths, valid, wanted)
+
+
+def _block_figures(samples: Samples) -> dict[str, dict[str, float]]:
+    return {
+        name: {
+            "ticks": block.stop - block.start,
+            "seconds": float(samples.local_ns[block.stop - 1] - samples.local_ns[block.start]) / 1e9,
+        }
+        for name, block in samples.blocks.items()
+    }
+
+
+def _epochs(curves: list[Curve]) -> dict[str, int]:
+    return {f"{curve.arithmetic}_best": curve.best + 1 for curve in curves} | {
+        f"{curve.arithmetic}_run": len(curve.loss) for curve in curves
+    }
