@@ -155,13 +155,13 @@ class Trainer:
             network.clip()
             return loss, logits, hidden, cell
 
-        return tf.function(step)
+        return tf.function(step, autograph=False)
 
     def _judging_step(self, arithmetic: Arithmetic) -> Any:
         def step(x: Any, hidden: Any, cell: Any, keep: Any, values: Any, weights: Any) -> Any:
             return self._loss(arithmetic, x, hidden, cell, keep, values, weights)
 
-        return self._tf.function(step)
+        return self._tf.function(step, autograph=False)
 
     def _loss(
         self,

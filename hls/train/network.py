@@ -138,10 +138,10 @@ class Network:
 
     @cached_property
     def _compiled(self) -> Any:
-        return self._tf.function(self.forward, jit_compile=False)
+        return self._tf.function(self.forward, autograph=False)
 
     def run(
-        self, features: IntArray, keep: NDArray[np.float64], arithmetic: Arithmetic, chunk: int = 64
+        self, features: IntArray, keep: NDArray[np.float64], arithmetic: Arithmetic, chunk: int = 16
     ) -> NDArray[np.float64]:
         """Streams [B, T, F] from zero state → logits [B, T, O]; T is padded to whole chunks."""
         streams, steps, _ = features.shape
