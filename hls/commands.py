@@ -3,10 +3,48 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
 _PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--tape", type=_PATH, help="Tape to train on; default: the simulated market.")
+@click.option("--minutes", type=click.FloatRange(min=1), default=60.0, show_default=True,
+              help="Length of the simulated market.")  # fmt: skip
+@click.option("--preset", type=click.Choice(["default", "narrow"]), default="default", show_default=True,
+              help="Formats; narrow: 6-bit weights, 8-bit h, for fully parallel hardware.")  # fmt: skip
+@click.option("--mode", type=click.Choice(["stateful", "window"]), default="stateful",
+              show_default=True, help="Carried state, or windows of 20 vectors.")  # fmt: skip
+@click.option("--units", type=click.IntRange(1, 512), default=32, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), help="At most so many epochs in float, a third more "
+              "in fixed point; default: what early stopping leaves of the schedule.")  # fmt: skip
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same weights.")
+@click.option("--out", type=_PATH, default=Path("out/training"), show_default=True,
+              help="Folder for model.h5, recipe.json and training.json.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def train(
+    tape: Path | None,
+    minutes: float,
+    preset: str,
+    mode: Literal["stateful", "window"],
+    units: int,
+    epochs: int | None,
+    seed: int,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Train a quantised LSTM on a tape, or on the simulated market.
+
+    Float first, then in the contract's arithmetic; majority, logistic and float models are judged on the
+    same held-out ticks.
+    """
+    from hls.train.run import Options, train_to_folder
+
+    options = Options(out, tape, minutes, preset, mode, units, epochs, seed)
+    train_to_folder(options).show(as_json)
 
 
 @click.command()
@@ -115,4 +153,4 @@ def check(bundle: Path, windows: int, steps: int, tape: Path | None, as_json: bo
         )
 
 
-COMMANDS: list[click.Command] = [convert, check]
+COMMANDS: list[click.Command] = [train, convert, check]

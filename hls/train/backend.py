@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -31,10 +32,8 @@ def tensorflow() -> Any:
     if tf.config.get_visible_devices("GPU"):
         tf.config.set_visible_devices([], "GPU")
     tf.config.experimental.enable_op_determinism()
-    try:
+    with suppress(RuntimeError):  # another part of this process has used TensorFlow before us
         tf.config.threading.set_intra_op_parallelism_threads(1)
-    except RuntimeError:  # another part of this process has used TensorFlow before us
-        pass
     return tf
 
 

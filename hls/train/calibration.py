@@ -67,7 +67,10 @@ def fit_knots(probability: IntArray, truth: NDArray[np.float64]) -> IntArray | N
 
 
 def fit_maps(
-    probabilities: IntArray, truths: NDArray[np.float64], valid: NDArray[np.bool_], wanted: list[bool]
+    probabilities: IntArray,
+    truths: NDArray[np.float64],
+    valid: NDArray[np.bool_],
+    wanted: list[bool],
 ) -> IntArray:
     """Maps of all outputs: [n, O] probabilities and truths → [O, 17]; the identity where not wanted."""
     maps = identity_calibration(probabilities.shape[1])

@@ -18,11 +18,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pyorch.contract.precision import Precision
 from hls.train.backend import tensorflow
 from pyorch.contract.errors import UsageError
 from pyorch.contract.fixed import FixedFormat, Overflow, Rounding
 from pyorch.contract.model import Activation
+from pyorch.contract.precision import Precision
 from pyorch.inference.tables import activation_table
 
 Arithmetic = Literal["contract", "float"]
@@ -37,7 +37,7 @@ def convert(values: Any, target: FixedFormat) -> Any:
     if target.rounding is not Rounding.RND or target.overflow is not Overflow.SAT:
         raise UsageError(f"{target}: training supports RND and SAT; write fixed<W,I,RND,SAT>")
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def straight_through(x: Any) -> Any:
         raw = tf.floor(x * 2.0**target.fraction + 0.5)
         return tf.clip_by_value(raw, target.minimum, target.maximum) * target.lsb, lambda dy: dy
@@ -172,7 +172,7 @@ def cell_class() -> Any:
             """Gates, c and h from the accumulators, with the gradients written out."""
             hidden_format, cell_format = self.precision.hidden, self.precision.cell
 
-            @tf.custom_gradient
+            @tf.custom_gradient  # type: ignore[untyped-decorator]
             def tail(a: Any, c_before: Any) -> Any:
                 gates = self._look_up(a, self._gate_scale, self._gate_offset)
                 i, f, g, o = tf.split(gates, 4, axis=1)

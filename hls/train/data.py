@@ -47,7 +47,9 @@ def samples_from(dataset: DataSet, logits: FixedFormat) -> Samples:
         DataError: the training block is too short for a gap and a stopping slice.
     """
     training = dataset.blocks["train"]
-    horizon_ns = max(dataset.described[name].horizon_ns for names in LABELS.values() for name in names)
+    horizon_ns = max(
+        dataset.described[name].horizon_ns for names in LABELS.values() for name in names
+    )
     begin = training.stop - round((training.stop - training.start) * STOPPING_SHARE)
     end = int(np.searchsorted(dataset.local_ns, dataset.local_ns[begin] - horizon_ns))
     if end <= training.start:

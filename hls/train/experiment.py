@@ -35,6 +35,8 @@ class Trained:
         weights: as trained; `Weights.quantised` gives what hardware holds.
         heads: with their trainability.
         calibration: [O, 17] knots.
+        calibration_logits, calibration_raw: [ticks of the calibration block, O] raw logits, and
+            probabilities before their map.
         figures: all figures and curves, as plain JSON.
     """
 
@@ -42,6 +44,8 @@ class Trained:
     precision: Precision
     heads: tuple[Head, ...]
     calibration: IntArray
+    calibration_logits: IntArray
+    calibration_raw: IntArray
     figures: dict[str, Any]
 
 
@@ -93,16 +97,13 @@ def run_experiment(
     network.assign(weights)
 
     fitting = samples.blocks["calibration"]
-    warm_up = schedule.steps - 1 if window else schedule.burn_in
-    maps = _calibrate(
-        samples,
-        evaluate.counted(samples, fitting, warm_up),
-        evaluate.raw_probabilities(bundle, reference_logits(bundle, samples, fitting, window)),
-    )
+    fitting_logits = reference_logits(bundle, samples, fitting, window)
+    fitting_raw = evaluate.raw_probabilities(bundle, fitting_logits)
+    maps = _calibrate(samples, evaluate.counted(samples, fitting, schedule.warm_up), fitting_raw)
     tell("calibrated")
 
     direction = samples.columns("direction")
-    warm = evaluate.counted(samples, test, warm_up)
+    warm = evaluate.counted(samples, test, schedule.warm_up)
     rows = np.flatnonzero(warm & samples.target("direction").valid[test].all(axis=1))
     judge = evaluate.DirectionFigures(samples, rows + test.start, seed)
     answers = {
@@ -141,14 +142,12 @@ def run_experiment(
         "heads": evaluate.head_figures(
             samples, test, warm, evaluate.raw_probabilities(bundle, raw_test), maps
         ),
-        "linear": evaluate.linear_figures(
-            samples, test, warm, precision.logits.to_float(raw_test)
-        ),
+        "linear": evaluate.linear_figures(samples, test, warm, precision.logits.to_float(raw_test)),
         "equal_to_reference": {"logits": int(forward.size), "mismatches": mismatches},
         "test_ticks": len(rows),
         "epochs": _epochs(curves),
     }
-    return Trained(weights, precision, heads, maps, figures)
+    return Trained(weights, precision, heads, maps, fitting_logits, fitting_raw, figures)
 
 
 def _judged(samples: Samples, target: Target) -> Target:
@@ -166,7 +165,9 @@ def _calibrate(samples: Samples, warm: Any, raw: IntArray) -> IntArray:
     truths = np.concatenate([t.values[block] for t in samples.targets], axis=1)
     valid = np.concatenate([t.valid[block] for t in samples.targets], axis=1) & warm[:, None]
     wanted = [
-        t.head.trainable and t.head.kind != "linear" for t in samples.targets for _ in t.head.outputs
+        t.head.trainable and t.head.kind != "linear"
+        for t in samples.targets
+        for _ in t.head.outputs
     ]
     if not any(wanted):
         return identity_calibration(samples.outputs)
@@ -177,7 +178,8 @@ def _block_figures(samples: Samples) -> dict[str, dict[str, float]]:
     return {
         name: {
             "ticks": block.stop - block.start,
-            "seconds": float(samples.local_ns[block.stop - 1] - samples.local_ns[block.start]) / 1e9,
+            "seconds": float(samples.local_ns[block.stop - 1] - samples.local_ns[block.start])
+            / 1e9,
         }
         for name, block in samples.blocks.items()
     }

@@ -35,15 +35,20 @@ class Schedule:
     """
 
     mode: Literal["window", "stateful"] = "stateful"
-    epochs: int = 14
-    fine_epochs: int = 8
-    rate: float = 4e-3
-    fine_rate: float = 1e-3
+    epochs: int = 10
+    fine_epochs: int = 4
+    rate: float = 3e-3
+    fine_rate: float = 5e-4
     streams: int = 32
     steps: int = 32
     burn_in: int = 32
-    patience: int = 4
+    patience: int = 3
     windows: int = 16_384
+
+    @property
+    def warm_up(self) -> int:
+        """Ticks after a reset whose answers do not count."""
+        return self.steps - 1 if self.mode == "window" else self.burn_in
 
 
 @dataclass(slots=True)
@@ -64,7 +69,12 @@ class Trainer:
     """Trains one network on one set of samples."""
 
     def __init__(
-        self, network: Network, samples: Samples, weighting: Weighting, schedule: Schedule, seed: int
+        self,
+        network: Network,
+        samples: Samples,
+        weighting: Weighting,
+        schedule: Schedule,
+        seed: int,
     ) -> None:
         self.network, self.samples, self.schedule, self.seed = network, samples, schedule, seed
         self.weighting = weighting

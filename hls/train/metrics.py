@@ -119,7 +119,7 @@ def calibration_error(truth: NDArray[np.float64], probability: NDArray[np.float6
 
 
 def ranking(truth: NDArray[np.float64], score: NDArray[np.float64]) -> tuple[float, float]:
-    """Area under the ROC curve and average precision; (nan-free) 0.5 and the base rate if one class is absent."""
+    """Area under the ROC curve, average precision; 0.5 and the base rate if a class is absent."""
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     positives = int(truth.sum())

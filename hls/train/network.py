@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyorch.contract.precision import Precision
 from hls.train.backend import tensorflow
 from hls.train.cell import DTYPE, Arithmetic, cell_class, convert, quantizer_class
 from pyorch.contract.fixed import FixedFormat, IntArray
+from pyorch.contract.precision import Precision
 
 FORGET_BIAS = 1.0
 """The forget gate starts open: the state is carried before anything is learnt."""
@@ -152,19 +152,20 @@ class Network:
         cell, parts = hidden, []
         for start in range(0, steps + pad, chunk):
             part = slice(start, start + chunk)
-            logits, hidden, cell = self._compiled(x[:, part], hidden, cell, kept[:, part], arithmetic)
+            logits, hidden, cell = self._compiled(
+                x[:, part], hidden, cell, kept[:, part], arithmetic
+            )
             parts.append(logits.numpy())
-        return np.concatenate(parts, axis=1)[:, :steps]
+        joined: NDArray[np.float64] = np.concatenate(parts, axis=1)
+        return joined[:, :steps]
 
 
-def initial_weights(
-    features: int, units: int, outputs: int, rng: np.random.Generator
-) -> Weights:
+def initial_weights(features: int, units: int, outputs: int, rng: np.random.Generator) -> Weights:
     """Keras' defaults: Glorot-uniform kernels, orthogonal recurrent kernel, an open forget gate."""
 
     def glorot(rows: int, columns: int) -> NDArray[np.float64]:
         limit = np.sqrt(6.0 / (rows + columns))
-        return rng.uniform(-limit, limit, (rows, columns))
+        return np.asarray(rng.uniform(-limit, limit, (rows, columns)))
 
     orthogonal, upper = np.linalg.qr(rng.normal(size=(4 * units, units)))
     bias = np.zeros(4 * units)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hls.train.cell import Arithmetic
 from hls.train.network import Network
@@ -102,7 +104,7 @@ def _window_batches(samples: Samples, block: slice, window: int) -> list[IntArra
     return [rows[first : first + WINDOW_BATCH] for first in range(0, len(rows), WINDOW_BATCH)]
 
 
-def _gathered(found: IntArray, rows: IntArray, block: slice) -> IntArray:
+def _gathered(found: NDArray[Any], rows: IntArray, block: slice) -> NDArray[Any]:
     answers = np.empty((block.stop - block.start, found.shape[2]), dtype=found.dtype)
     answers[rows[rows >= 0]] = found[rows >= 0]
     return answers
