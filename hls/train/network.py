@@ -141,7 +141,7 @@ class Network:
         return self._tf.function(self.forward, autograph=False)
 
     def run(
-        self, features: IntArray, keep: NDArray[np.float64], arithmetic: Arithmetic, chunk: int = 16
+        self, features: IntArray, keep: NDArray[np.float64], arithmetic: Arithmetic, chunk: int = 8
     ) -> NDArray[np.float64]:
         """Streams [B, T, F] from zero state → logits [B, T, O]; T is padded to whole chunks."""
         streams, steps, _ = features.shape

@@ -20,9 +20,7 @@ from pyorch.contract.model import Head
 pytestmark = pytest.mark.tensorflow
 
 TICKS = 6000
-QUICK = Schedule(
-    epochs=5, fine_epochs=2, rate=2e-2, fine_rate=4e-3, streams=16, steps=16, burn_in=8
-)
+QUICK = Schedule(epochs=5, fine_epochs=2, rate=2e-2, fine_rate=4e-3, streams=16, steps=8, burn_in=8)
 
 
 def remembered_task(seed: int, ticks: int = TICKS) -> Samples:
@@ -88,7 +86,7 @@ def test_a_head_with_few_positives_is_not_trainable_and_not_calibrated(trained: 
 
 def test_the_folder_holds_a_plain_model_and_its_recipe(trained: Trained, tmp_path: Path) -> None:
     """Stock QKeras reads it, and its weights are on the formats' grids."""
-    recipe = Recipe("t", "stateful", 16, trained.precision, trained.heads)
+    recipe = Recipe("t", "stateful", 8, trained.precision, trained.heads)
     write_training(tmp_path / "t", trained.weights, recipe, trained.figures)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["t"]
     assert Recipe.load(tmp_path / "t" / "recipe.json") == recipe
@@ -128,5 +126,5 @@ def test_windowed_training_learns() -> None:
 
 
 def test_a_block_too_short_for_the_streams_is_refused() -> None:
-    with pytest.raises(DataError, match="too short for 512 streams of 16 ticks"):
+    with pytest.raises(DataError, match="too short for 512 streams of 8 ticks"):
         run_experiment(remembered_task(1), "default", 4, replace(QUICK, streams=512), seed=1)
