@@ -119,17 +119,18 @@ def _keras_3_weights(outline: Outline) -> dict[str, list[Any]]:
     else:
         data = outline.path.read_bytes()
     with h5py.File(io.BytesIO(data), "r") as file:
-        root = file["model_weights"] if "model_weights" in file else file["layers"]
+        # A legacy .h5 has a group per layer name; a .keras archive one per class and number of its kind.
+        by_name = "model_weights" in file
+        root = file["model_weights" if by_name else "layers"]
         found = {}
         seen: dict[str, int] = {}
         for layer in outline.layers:
             if layer.kind not in (*LSTMS, *DENSES):
                 continue
-            # `.weights.h5` names a group by class and number of its kind; legacy `.h5` by layer.
             number = seen.get(layer.kind, 0)
             seen[layer.kind] = number + 1
             by_class = layer.kind.lower() + (f"_{number}" if number else "")
-            group = root[layer.name] if layer.name in root else root[by_class]
+            group = root[layer.name if by_name else by_class]
             arrays: dict[str, Any] = {}
             group.visititems(
                 lambda name, item, arrays=arrays: (
