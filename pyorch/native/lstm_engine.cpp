@@ -1,9 +1,7 @@
 #include "lstm_engine.hpp"
 
 #include <algorithm>
-#include <stdexcept>
-
-#include "lstm_scores.hpp"
+#include <cstddef>
 
 namespace pyorch {
 
@@ -150,6 +148,16 @@ void LstmEngine::dense(PreparedLayer& layer, Values& in, Values& out) {
     const int fraction = m.accumulator.fraction();
     if (layer.simd_product) {
         kernels_->product(layer.kernel, in.packed(), layer.bias.data(), gates_.data());
+        if (layer.narrow_output) {
+            const std::int32_t lowest = m.relu ? std::max(layer.minimum, 0) : layer.minimum;
+            for (int j = 0; j < m.units; ++j) {
+                // relu before the conversion or after it: rounding keeps the sign's side
+                const std::int32_t value = (gates_.data()[j] + layer.addend) >> layer.drop;
+                out.raw.data()[j] = std::min(std::max(value, lowest), layer.maximum);
+            }
+            if (layer.packing.used()) kernels_->pack(layer.packing, m.units, out.raw.data(), out.packed());
+            return;
+        }
         for (int j = 0; j < m.units; ++j) gates_wide_.data()[j] = gates_.data()[j];
     } else {
         wide_product(m, in.raw.data(), layer.bias_wide.data(), gates_wide_.data());
@@ -169,8 +177,9 @@ void LstmEngine::answer(Lane& lane) {
         dense(layers_[l], *in, out);
         in = &out;
     }
-    for (std::size_t k = 0; k < logits_.size(); ++k) logits_[k] = in->raw.data()[k];
-    scores_of(model_, logits_.data(), scores_.data());
+    const std::int32_t* raw = in->raw.data();
+    for (std::size_t k = 0; k < logits_.size(); ++k) logits_[k] = raw[k];
+    scorer_(raw, scores_.data());
 }
 
 void LstmEngine::step(const std::int32_t* features) {

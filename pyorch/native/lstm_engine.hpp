@@ -13,6 +13,7 @@
 #include "aligned.hpp"
 #include "lstm_kernels.hpp"
 #include "lstm_model.hpp"
+#include "lstm_scores.hpp"
 
 namespace pyorch {
 
@@ -47,7 +48,11 @@ struct PreparedLayer {
     Aligned<std::int64_t> bias_wide;    // aligned
     Tail tail;
     std::vector<Aligned<std::int32_t>> tables;
-    int padded_columns = 0;
+    Aligned<std::int16_t> gate_half, candidate_half;
+    // dense: one conversion in 32 bits, where the accumulator leaves room for the rounding addend
+    bool narrow_output = false;
+    std::int32_t addend = 0, minimum = 0, maximum = 0;
+    int drop = 0;
 };
 
 class LstmEngine {
@@ -96,6 +101,7 @@ public:
 private:
     void prepare_layer(std::size_t index);
     void prepare_tail(PreparedLayer& layer);
+    void prepare_compact(PreparedLayer& layer, int hidden_drop);
     Packing packing_of(const Fixed& format, const std::vector<const Matrix*>& consumers) const;
     Lane make_lane() const;
     void clear(Lane& lane);
@@ -106,7 +112,6 @@ private:
     void scalar_tail(PreparedLayer& layer, Lane::Layer& state, const std::int32_t* gates,
                      const std::int64_t* wide);
     void dense(PreparedLayer& layer, Values& in, Values& out);
-    void head();
 
     LstmModel model_;
     const Kernels* kernels_ = nullptr;
@@ -125,6 +130,7 @@ private:
     Aligned<std::int32_t> gates_;
     Aligned<std::int64_t> gates_wide_;
     Aligned<std::int32_t> history_;  // windowed: the last T - 1 vectors, a ring beside the lanes'
+    Scorer scorer_;
     std::vector<std::int64_t> logits_, scores_;
 };
 

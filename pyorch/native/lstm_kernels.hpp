@@ -29,17 +29,49 @@ struct Packing {
     bool words = false;
     int low_offset = 0;
     int high_offset = 0;
+
+    bool used() const { return bytes || words; }
 };
+
+// Blocks of a matrix: as few as `largest` allows, as even as can be; the first `longer` have one vector more.
+struct Blocks {
+    int count = 0, size = 0, longer = 0;
+};
+static inline Blocks blocks_of(int vectors, int largest) {
+    const int count = (vectors + largest - 1) / largest;
+    return {count, vectors / count, vectors % count};
+}
 
 // Weights in the order in which a kernel reads them:
 // [block][group of inputs][vector of the block][lane = output][input within the group]
 struct Matrix {
     bool bytes = false;  // else words
     bool split = false;
-    int vectors = 0;  // outputs, padded, over lanes
+    Blocks blocks;    // of vectors: outputs, padded, over lanes
     int groups = 0;   // inputs, padded, over the group's size
     int shift = 0;    // from the product's binary point to the accumulator's
     const void* data = nullptr;
+};
+
+// A table that is point-symmetric, f(-x) = complement - f(x) but for saturation: entry u is f of the bin u to the
+// left of zero, and the bin u to the right holds min(complement - entry, maximum). Every entry is checked
+// against the bundle's table when the engine is built. Small enough for register permutes, where a gather of
+// sixteen values takes thirty cycles.
+struct HalfTable {
+    const std::int16_t* entries = nullptr;  // [64 * chunks]
+    int chunks = 0;                         // 1, 2, 4 or 8
+    int last = 0;                           // index of the last bin
+    int shift = 0;                          // from the value to the bin
+    int complement = 0;
+    int maximum = 0;
+};
+
+// The tail with both tables symmetric, h rounded, and o * 2**output_up in 16 bits: one rounding multiply gives h.
+struct CompactTail {
+    bool usable = false;
+    HalfTable gate, candidate;
+    int squash_shift = 0;  // from c to the bin of the candidate table
+    int forget_up = 0, candidate_up = 0, output_up = 0;
 };
 
 // f*c + i*g and o*tanh(c) with table values and c in signed 16 bits, so that one multiply-add of word pairs
@@ -58,6 +90,7 @@ struct Tail {
     int cell_addend = 0, cell_drop = 0, cell_minimum = 0, cell_maximum = 0;
     int hidden_addend = 0, hidden_drop = 0, hidden_minimum = 0, hidden_maximum = 0;
     Packing packing;
+    CompactTail compact;
 };
 
 struct Kernels {
@@ -69,7 +102,8 @@ struct Kernels {
     int largest_split;    // vectors a block: two planes
     // out[j] = start[j] + (sum_k value[k] * weight[k][j] << shift), for all padded outputs
     void (*product)(const Matrix&, const Activations&, const std::int32_t* start, std::int32_t* out);
-    // gates [4 * units] and cell [units] -> cell, hidden, and hidden packed; reads and writes whole vectors
+    // gates [4 * units] and cell [units] -> cell, hidden, and hidden packed; reads and writes up to 31 values
+    // behind the last unit
     void (*tail)(const Tail&, const std::int32_t* gates, std::int32_t* cell, std::int32_t* hidden,
                  const Activations& packed);  // null: the engine's own scalar tail
     void (*pack)(const Packing&, int count, const std::int32_t* values, const Activations& packed);
@@ -79,14 +113,5 @@ struct Kernels {
 const Kernels* avx512vnni_kernels();
 const Kernels* avx2_kernels();
 const Kernels* neon_kernels();
-
-// Blocks of a matrix: as few as `largest` allows, as even as can be; the first `longer` have one vector more.
-struct Blocks {
-    int count, size, longer;
-};
-static inline Blocks blocks_of(int vectors, int largest) {
-    const int count = (vectors + largest - 1) / largest;
-    return {count, vectors / count, vectors % count};
-}
 
 }  // namespace pyorch

@@ -47,7 +47,7 @@ void dispatch(int wanted, const Matrix& matrix, const Activations& values, const
 }
 
 void product(const Matrix& matrix, const Activations& values, const std::int32_t* start, std::int32_t* out) {
-    const Blocks split = blocks_of(matrix.vectors, largest_block);
+    const Blocks split = matrix.blocks;
     const auto* weights = static_cast<const std::int16_t*>(matrix.data);
     for (int b = 0; b < split.count; ++b) {
         const int size = split.size + (b < split.longer);

@@ -49,8 +49,8 @@ Packing byte_form(const Fixed& format) {
 // Weights [inputs][columns] in the kernel's order, signed bytes or words.
 template <typename T>
 void arrange(const std::vector<std::int64_t>& weights, int inputs, int columns, const Matrix& matrix,
-             int lanes, int group, int largest, T* out) {
-    const Blocks blocks = blocks_of(matrix.vectors, largest);
+             int lanes, int group, T* out) {
+    const Blocks blocks = matrix.blocks;
     int first = 0;
     for (int b = 0; b < blocks.count; ++b) {
         const int size = blocks.size + (b < blocks.longer);
@@ -77,16 +77,16 @@ Matrix arranged(const Kernels& kernels, const std::vector<std::int64_t>& weights
     matrix.split = matrix.bytes && values.width > 8;
     matrix.shift = shift;
     const int group = matrix.bytes ? kernels.byte_group : kernels.word_group;
-    matrix.vectors = padded(columns, kernels.lanes) / kernels.lanes;
+    const int vectors = padded(columns, kernels.lanes) / kernels.lanes;
+    matrix.blocks = blocks_of(vectors, matrix.split ? kernels.largest_split : kernels.largest_block);
     matrix.groups = padded(inputs, group) / group;
-    const std::size_t count = static_cast<std::size_t>(matrix.vectors) * kernels.lanes * matrix.groups * group;
+    const std::size_t count = static_cast<std::size_t>(vectors) * kernels.lanes * matrix.groups * group;
     data = Aligned<char>(count * (matrix.bytes ? 1 : 2));
-    const int largest = matrix.split ? kernels.largest_split : kernels.largest_block;
     if (matrix.bytes) {
-        arrange(weights, inputs, columns, matrix, kernels.lanes, group, largest,
+        arrange(weights, inputs, columns, matrix, kernels.lanes, group,
                 reinterpret_cast<std::int8_t*>(data.data()));
     } else {
-        arrange(weights, inputs, columns, matrix, kernels.lanes, group, largest,
+        arrange(weights, inputs, columns, matrix, kernels.lanes, group,
                 reinterpret_cast<std::int16_t*>(data.data()));
     }
     matrix.data = data.data();
@@ -107,6 +107,31 @@ std::int64_t largest_of(const std::vector<std::int64_t>& values) {
     std::int64_t largest = 0;
     for (const std::int64_t value : values) largest = std::max(largest, std::abs(value));
     return largest;
+}
+
+// The left half of a table, nearest bin first, when every entry of the right half follows from it.
+bool halve(const std::vector<std::int64_t>& table, const ActivationRule& rule, const Fixed& form,
+           Aligned<std::int16_t>& entries, HalfTable& half) {
+    const int bins = static_cast<int>(table.size()) / 2;
+    half.chunks = 1;
+    while (64 * half.chunks < bins) half.chunks *= 2;
+    if (half.chunks > 8) return false;
+    const std::int64_t complement = rule.sigmoid ? std::int64_t{1} << form.fraction() : 0;
+    const std::int64_t maximum = *std::max_element(table.begin(), table.end());
+    if (complement > 32767) return false;
+    entries = Aligned<std::int16_t>(static_cast<std::size_t>(64) * half.chunks);
+    for (int u = 0; u < bins; ++u) {
+        const std::int64_t left = table[static_cast<std::size_t>(bins - 1 - u)];
+        const std::int64_t right = complement - left;
+        if (left < -32767 || left > 32767 || right > 32767) return false;
+        if (table[static_cast<std::size_t>(bins + u)] != std::min(right, maximum)) return false;
+        entries.data()[u] = static_cast<std::int16_t>(left);
+    }
+    half.entries = entries.data();
+    half.last = bins - 1;
+    half.complement = static_cast<int>(complement);
+    half.maximum = static_cast<int>(maximum);
+    return true;
 }
 
 Values make_values(int count) {
@@ -162,6 +187,7 @@ LstmEngine::LstmEngine(const LstmModel& model, const std::string& simd) : model_
     for (int k = 0; k < lanes; ++k) lanes_.push_back(make_lane());
     scratch_ = make_lane();
     history_ = Aligned<std::int32_t>(static_cast<std::size_t>(lanes) * model_.features());
+    scorer_ = Scorer(model_);
     logits_.assign(static_cast<std::size_t>(model_.outputs()), 0);
     scores_.assign(static_cast<std::size_t>(model_.outputs()), 0);
     reset();
@@ -197,8 +223,7 @@ void LstmEngine::prepare_layer(std::size_t index) {
         layer.kernel = layer.recurrent = {};
         return;
     }
-    layer.padded_columns = padded(columns, kernels_->lanes);
-    layer.bias = Aligned<std::int32_t>(static_cast<std::size_t>(layer.padded_columns));
+    layer.bias = Aligned<std::int32_t>(static_cast<std::size_t>(padded(columns, kernels_->lanes)));
     for (int j = 0; j < columns; ++j) {
         std::int64_t value = layer.bias_wide.data()[j];
         value -= offset_share(m.kernel_weights, m.inputs, columns, j, m.input, layer.kernel);
@@ -207,6 +232,14 @@ void LstmEngine::prepare_layer(std::size_t index) {
         layer.bias.data()[j] = static_cast<std::int32_t>(static_cast<std::uint32_t>(value));
     }
     if (m.lstm && kernels_->tail != nullptr) prepare_tail(layer);
+    const int drop = fraction - m.hidden.fraction();
+    if (!m.lstm && m.accumulator.width <= 30 && m.hidden.saturate && drop >= 0 && drop <= 29) {
+        layer.narrow_output = true;
+        layer.drop = drop;
+        layer.addend = m.hidden.round && drop > 0 ? 1 << (drop - 1) : 0;
+        layer.minimum = static_cast<std::int32_t>(m.hidden.minimum());
+        layer.maximum = static_cast<std::int32_t>(m.hidden.maximum());
+    }
 }
 
 // The SIMD tail holds where table values, c and their scaled copies are signed 16-bit, gates are not negative,
@@ -263,6 +296,24 @@ void LstmEngine::prepare_tail(PreparedLayer& layer) {
     t.hidden_minimum = static_cast<int>(m.hidden.minimum());
     t.hidden_maximum = static_cast<int>(m.hidden.maximum());
     layer.simd_tail = true;
+    t.compact.forget_up = up_forget;
+    t.compact.candidate_up = up_candidate;
+    prepare_compact(layer, hidden_drop);
+}
+
+// The tail on words, where h is rounded and both tables are point-symmetric and have at most 1,024 entries.
+void LstmEngine::prepare_compact(PreparedLayer& layer, int hidden_drop) {
+    const LayerModel& m = layer.model;
+    Tail& t = layer.tail;
+    if (t.truncate || !m.hidden.round || hidden_drop > 15) return;
+    if ((largest_of(m.gate_table) << (15 - hidden_drop)) > 32767 || t.squash_shift > 15) return;
+    if (!halve(m.gate_table, m.gate, m.table, layer.gate_half, t.compact.gate)) return;
+    if (!halve(m.cell_table, m.activation, m.table, layer.candidate_half, t.compact.candidate)) return;
+    t.compact.gate.shift = t.gate_shift;
+    t.compact.candidate.shift = t.candidate_shift;
+    t.compact.squash_shift = t.squash_shift;
+    t.compact.output_up = 15 - hidden_drop;
+    t.compact.usable = true;
 }
 
 Lane LstmEngine::make_lane() const {
@@ -271,8 +322,7 @@ Lane LstmEngine::make_lane() const {
         const LayerModel& m = layers_[l].model;
         Lane::Layer state;
         state.hidden = make_values(m.units);
-        state.cell = Aligned<std::int32_t>(static_cast<std::size_t>(padded(m.units, 16)));
-        // the tail reads whole vectors: up to 15 values behind the last gate
+        state.cell = Aligned<std::int32_t>(static_cast<std::size_t>(padded(m.units, 32)));
         state.ready = Aligned<std::int32_t>(static_cast<std::size_t>(padded(m.columns(), 16)));
         state.ready_wide = Aligned<std::int64_t>(layers_[l].simd_product ? 0 : static_cast<std::size_t>(m.columns()));
         lane.layers.push_back(std::move(state));
