@@ -11,6 +11,7 @@ from pyorch.app.fair import fair_values, forward_usd
 from pyorch.app.journal import Journal, RuleInForce
 from pyorch.app.judged import judged
 from pyorch.app.report import plots
+from pyorch.app.report.fix_fields import FixField, message_about
 from pyorch.app.report.rules import output_names
 from pyorch.app.resting import resting
 from pyorch.contract.model import PROBABILITY, ModelSpec
@@ -19,8 +20,6 @@ from pyorch.trading.records import Reason, RecordArray, TickFlag
 
 BEFORE_NS, AFTER_NS = 1_000_000_000, 2_000_000_000
 """What the chart shows around the tick."""
-SYMBOL, ENTRY = 55, 299
-"""FIX tags: Symbol; QuoteEntryID, which opens an entry of a MassQuote."""
 ONE = 1 << PROBABILITY.fraction
 
 
@@ -77,15 +76,6 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
-class FixField:
-    """A field of the FIX message."""
-
-    tag: int
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
 class Explanation:
     """Everything that the first panel shows."""
 
@@ -99,7 +89,8 @@ class Explanation:
     mover: str
     features: tuple[FeatureRow, ...]
     outputs: tuple[OutputRow, ...]
-    rule: RuleInForce
+    rule: RuleInForce | None
+    """None: no rule is armed."""
     conditions: tuple[Condition, ...]
     other_rules: tuple[str, ...]
     symbol: str
@@ -122,21 +113,23 @@ class Explanation:
 
 
 def explain(journal: Journal) -> Explanation | None:
-    """Explain the run's strongest trigger, or its highest score where nothing fired; None: no tick, no rule.
+    """Explain the run's strongest trigger; None: nothing was ever quoted.
 
     The strongest trigger is the tick at which a rule began to act, at least one quote widened, and the
     smallest of the rule's conditions exceeded its threshold by the most. What the market did next plays
-    no part in the choice.
+    no part in the choice. Where nothing fired, it is the quoting tick that came nearest to firing a
+    rule; where no rule is armed, the one that sent the most quotes.
     """
     ticks = journal.ticks
     usable = judged(journal)
-    if not usable.any() or not any(rule.armed for rule in journal.run.rules):
+    quoting = usable & (ticks["flags"] & TickFlag.QUOTED != 0)
+    if not quoting.any():
         return None
-    found = _strongest(journal, usable)
-    triggered = found is not None
-    index, number = found if found is not None else _nearest(journal, usable)
-    rule = journal.run.rules[number]
+    found = _strongest(journal, usable) or _nearest(journal, quoting)
+    index, number = found if found else (int((ticks["quotes"] * quoting).argmax()), -1)
+    rule = journal.run.rules[number] if found else None
     tick = ticks[index]
+    triggered = rule is not None and bool(int(tick["active"]) >> number & 1)
     spec = ModelSpec.from_json(journal.run.model)
     names = output_names(spec)
     quotes = journal.quotes_of(index)
@@ -147,7 +140,7 @@ def explain(journal: Journal) -> Explanation | None:
         after = _quote(journal, quote)
         before = _previous(journal, index, int(quote["option"]))
     down = quote is None or quote["delta"] >= 0
-    fields, others, size = _message(journal, index, symbol)
+    fields, others, size = message_about(journal, index, symbol)
     forward = forward_usd(journal, ticks)
     until = int(np.searchsorted(ticks["local_ns"], tick["local_ns"] + 1_000_000_000, "right")) - 1
     return Explanation(
@@ -155,13 +148,15 @@ def explain(journal: Journal) -> Explanation | None:
         how_chosen=(
             "the run's strongest trigger by score"
             if triggered
-            else "no rule fired in this run: the tick that came nearest to one"
+            else "the quoting tick that came nearest to a rule"
+            if rule is not None
+            else "the tick that sent the most quotes"
         ),
         seconds=float(tick["local_ns"] - ticks["local_ns"][0]) * 1e-9,
         tick=int(tick["tick"]),
         row=int(tick["row"]),
         forward_usd=float(forward[index]),
-        mover="falling" if rule.endangered == "down" else "rising",
+        mover="falling" if rule is not None and rule.endangered == "down" else "rising",
         features=_features(journal, tick["features"]),
         outputs=_outputs(spec, tick, rule),
         rule=rule,
@@ -172,7 +167,7 @@ def explain(journal: Journal) -> Explanation | None:
                 t / ONE,
                 bool(tick["scores"][o] >= t),
             )
-            for o, t in zip(rule.outputs, rule.thresholds, strict=True)
+            for o, t in (zip(rule.outputs, rule.thresholds, strict=True) if rule else ())
         ),
         other_rules=tuple(
             r.name
@@ -226,7 +221,9 @@ def _strongest(journal: Journal, usable: NDArray[np.bool_]) -> tuple[int, int] |
     return best[1:] if best else None
 
 
-def _nearest(journal: Journal, usable: NDArray[np.bool_]) -> tuple[int, int]:
+def _nearest(journal: Journal, usable: NDArray[np.bool_]) -> tuple[int, int] | None:
+    if not _armed(journal):
+        return None
     best = (-(1 << 60), 0, 0)
     for number in _armed(journal):
         margin = np.where(usable, _margin(journal, number), -(1 << 59))
@@ -253,8 +250,8 @@ def _features(journal: Journal, raw: NDArray[np.int16]) -> tuple[FeatureRow, ...
     return tuple(rows)
 
 
-def _outputs(spec: ModelSpec, tick: np.void, rule: RuleInForce) -> tuple[OutputRow, ...]:
-    thresholds = dict(zip(rule.outputs, rule.thresholds, strict=True))
+def _outputs(spec: ModelSpec, tick: np.void, rule: RuleInForce | None) -> tuple[OutputRow, ...]:
+    thresholds = dict(zip(rule.outputs, rule.thresholds, strict=True)) if rule else {}
     rows = []
     index = 0
     for head in spec.heads:
@@ -312,24 +309,6 @@ def _previous(journal: Journal, index: int, option: int) -> Quote | None:
     return _quote(journal, record)
 
 
-def _message(journal: Journal, index: int, symbol: str) -> tuple[tuple[FixField, ...], int, int]:
-    """The message that quotes the option: its fields but other options' entries, those, its bytes."""
-    for message in journal.messages_of(index):
-        pairs = [part.split(b"=", 1) for part in message.rstrip(b"\x01").split(b"\x01")]
-        fields = [FixField(int(t), TAGS.get(int(t), ""), v.decode("ascii")) for t, v in pairs]
-        if not any(field.tag == SYMBOL and field.value == symbol for field in fields):
-            continue
-        starts = [n for n, field in enumerate(fields) if field.tag == ENTRY]
-        if not starts:
-            return tuple(fields), 0, len(message)
-        ends = [*starts[1:], len(fields) - 1]  # the last field is the checksum
-        entries = [fields[s:e] for s, e in zip(starts, ends, strict=True)]
-        mine = next(e for e in entries if any(f.tag == SYMBOL and f.value == symbol for f in e))
-        shown = (*fields[: starts[0]], *mine, fields[-1])
-        return shown, len(entries) - 1, len(message)
-    return (), 0, 0
-
-
 def _chart(journal: Journal, index: int, option: int) -> str:
     times = journal.ticks["local_ns"]
     now = int(times[index])
@@ -346,47 +325,3 @@ def _chart(journal: Journal, index: int, option: int) -> str:
         rests.ask_btc[:, option],
         journal.run.options[option].symbol,
     )
-
-
-TAGS = {
-    1: "Account",
-    8: "BeginString",
-    9: "BodyLength",
-    10: "CheckSum",
-    22: "SecurityIDSource",
-    34: "MsgSeqNum",
-    35: "MsgType",
-    38: "OrderQty",
-    48: "SecurityID",
-    49: "SenderCompID",
-    52: "SendingTime",
-    54: "Side",
-    55: "Symbol",
-    56: "TargetCompID",
-    60: "TransactTime",
-    62: "ValidUntilTime",
-    110: "MinQty",
-    117: "QuoteID",
-    131: "QuoteReqID",
-    132: "BidPx",
-    133: "OfferPx",
-    134: "BidSize",
-    135: "OfferSize",
-    167: "SecurityType",
-    200: "MaturityMonthYear",
-    201: "PutOrCall",
-    202: "StrikePrice",
-    207: "SecurityExchange",
-    231: "ContractMultiplier",
-    295: "NoQuoteEntries",
-    296: "NoQuoteSets",
-    298: "QuoteCancelType",
-    299: "QuoteEntryID",
-    301: "QuoteResponseLevel",
-    302: "QuoteSetID",
-    304: "TotNoQuoteEntries",
-    311: "UnderlyingSymbol",
-    537: "QuoteType",
-    541: "MaturityDate",
-}
-"""Names of the fields, from the FIX 4.4 dictionary."""

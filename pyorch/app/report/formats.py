@@ -43,8 +43,8 @@ def percent(share: float | None) -> str:
 
 def us(value: float) -> str:
     """Microseconds, or milliseconds where there are many."""
-    if value >= 10_000:
-        return f"{value / 1000:.0f} ms"
+    if value >= 1000:
+        return f"{value / 1000:.0f} ms" if value >= 10_000 else f"{value / 1000:.1f} ms"
     return (
         f"{value:.0f} µs"
         if value >= 100

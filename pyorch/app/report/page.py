@@ -254,7 +254,7 @@ def _scores(warm: RecordArray, spec: ModelSpec, rules: Sequence[RuleRow]) -> str
                     t
                     for rule in rules
                     for output, t in rule.conditions
-                    if output == f"{head.name}.{name}"
+                    if output == f"{head.name}.{name}" and t is not None and rule.armed
                 ]
                 parts.append((f"{head.name}.{name}", warm["scores"][:, index] / ONE, "", marks))
             index += 1

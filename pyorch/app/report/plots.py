@@ -234,9 +234,17 @@ def curves(parts: Sequence[tuple[str, dict[str, Sequence[float]]]]) -> str:
     with figure(WIDTH, 220, 1, max(1, len(parts))) as (plot, axes):
         for axis, (title, lines) in zip(axes, parts, strict=True):
             for colour, (name, values) in zip(SERIES, lines.items(), strict=False):
-                axis.plot(range(1, len(values) + 1), values, color=colour, label=name)
+                axis.plot(
+                    range(1, len(values) + 1),
+                    values,
+                    color=colour,
+                    label=name,
+                    marker="o",
+                    markersize=3,
+                )
             axis.set_title(title)
             axis.set_xlabel("epoch")
+            axis.locator_params(axis="x", integer=True)
             axis.legend(fontsize=12)
     return plot.svg
 

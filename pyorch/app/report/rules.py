@@ -19,7 +19,7 @@ class RuleRow:
     """A rule of the policy in a run; shares are of the warm ticks.
 
     Attributes:
-        conditions: ``output`` and threshold of each.
+        conditions: ``head.output`` and threshold of each; None: not set, the rule being disarmed.
         effect: what it does to the quotes.
         base_rate: how often everything that its conditions forecast did happen; None: not known.
         fired, acted: share of ticks at which it fired, and at which it acted.
@@ -30,7 +30,7 @@ class RuleRow:
 
     name: str
     endangered: str
-    conditions: tuple[tuple[str, float], ...]
+    conditions: tuple[tuple[str, float | None], ...]
     effect: str
     base_rate: float | None
     fired: float
@@ -60,8 +60,10 @@ def rule_rows(journal: Journal) -> tuple[RuleRow, ...]:
     for number, rule in enumerate(journal.run.rules):
         fired = warm & (ticks["fired"] >> number & 1 == 1)
         base, hits = None, None
-        if journal.outcomes is not None and rule.armed:
-            what = journal.outcomes[:, list(rule.outputs)]
+        configured = journal.run.config["rules"][number]
+        conditions = [c["output"] for c in configured["conditions"]]
+        if journal.outcomes is not None and set(conditions) <= set(names):
+            what = journal.outcomes[:, [names.index(name) for name in conditions]]
             known = warm & (what >= 0).all(axis=1)
             happened = (what == 1).all(axis=1)
             base = float(happened[known].mean()) if known.any() else None
@@ -70,9 +72,7 @@ def rule_rows(journal: Journal) -> tuple[RuleRow, ...]:
             RuleRow(
                 rule.name,
                 rule.endangered,
-                tuple(
-                    (names[o], t / ONE) for o, t in zip(rule.outputs, rule.thresholds, strict=True)
-                ),
+                tuple(zip(conditions, _thresholds(rule, configured), strict=True)),
                 f"+{rule.widen_bp:g} bp, size −{100 - rule.size_percent} %",
                 base,
                 int(fired.sum()) / total,
@@ -80,7 +80,7 @@ def rule_rows(journal: Journal) -> tuple[RuleRow, ...]:
                 int((warm & (started >> number & 1 == 1)).sum()),
                 hits,
                 rule.armed,
-                _note(rule, journal.run.config["rules"][number]),
+                _note(rule, configured),
             )
         )
     return tuple(rows)
@@ -91,9 +91,16 @@ def output_names(spec: ModelSpec) -> tuple[str, ...]:
     return tuple(f"{head.name}.{output}" for head in spec.heads for output in head.outputs)
 
 
+def _thresholds(rule: RuleInForce, configured: dict[str, Any]) -> list[float | None]:
+    if rule.armed:
+        return [threshold / ONE for threshold in rule.thresholds]
+    return [condition["probability"] for condition in configured["conditions"]]
+
+
 def _note(rule: RuleInForce, configured: dict[str, Any]) -> str:
     if not rule.armed:
-        return rule.note.removeprefix("disarmed: ")
+        problems = rule.note.removeprefix("disarmed: ").split("; ")
+        return "; ".join(dict.fromkeys(problems))
     wanted = configured.get("fires_at_most_percent")
     if wanted is None:
         return "literal thresholds"
