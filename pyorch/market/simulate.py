@@ -143,7 +143,7 @@ class _Market:
             if draw() < rate * pace * step_s:
                 with_flow = hidden.pushing and draw() < 0.95
                 self._move(now_us, hidden.direction if with_flow else 1 if draw() < 0.5 else -1)
-            busy = 1.8 if hidden.honest else 0.6
+            busy = 2.0 if hidden.honest else 0.5
             if draw() < TRADES_PER_S * pace * busy * step_s:
                 up = draw() < 0.5 + (0.2 if hidden.pushing else 0.08) * hidden.direction
                 self._trades(now_us, ASK if up else BID, 1 + int(draw() * draw() * 8))

@@ -103,7 +103,7 @@ class SimulatedBook:
             self._close_spread(hidden)
         for _ in range(2 + int(draw() * 10)):
             self._background(BID if draw() < 0.5 else ASK)
-        if draw() < 0.6:
+        if draw() < 0.85:
             self._flicker(BID if draw() < 0.5 else ASK, not hidden.honest)
         if hidden.withdrawing is not None:
             self._withdraw(hidden.withdrawing)

@@ -1,9 +1,12 @@
 """The simulated market is repeatable, keeps a sound book, and holds what there is to learn."""
 
+import json
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from pyorch import _native
@@ -11,8 +14,9 @@ from pyorch.contract.errors import UsageError
 from pyorch.contract.events import Flag, Kind, event_words
 from pyorch.market.book import Book
 from pyorch.market.clock import insert_timer_ticks
+from pyorch.market.commands import simulate_market
 from pyorch.market.simulate import simulate
-from pyorch.market.tape import Tape
+from pyorch.market.tape import Tape, read_tape
 
 
 @cache
@@ -46,7 +50,7 @@ def test_same_seed_gives_the_same_bytes() -> None:
 
 def test_bytes_are_the_same_on_every_machine() -> None:
     """Change this digest only together with the simulator's rules."""
-    digest = "ad061c43abd35ea5c6e885c1aa397a163a88e5e0ab0652463ba47a2adb58c657"
+    digest = "48061a8c766a6062432bdeb6335b3b93663bc6725258bb220ba96318c86030fb"
     assert simulate(7, 10, second=True).digest() == digest
 
 
@@ -153,3 +157,11 @@ def test_second_instrument_has_a_book_and_trades_near_the_first() -> None:
 def test_duration_must_be_positive() -> None:
     with pytest.raises(UsageError, match="a market of -1 s cannot be simulated"):
         simulate(1, -1)
+
+
+def test_verb_writes_the_same_tape_and_prints_its_digest(tmp_path: Path) -> None:
+    out = tmp_path / "t.parquet"
+    arguments = ["--seed", "3", "--minutes", "0.25", "--out", str(out), "--json"]
+    result = CliRunner().invoke(simulate_market, arguments, catch_exceptions=False)
+    tape = simulate(3, 15)
+    assert json.loads(result.stdout)["digests"]["tape"] == tape.digest() == read_tape(out).digest()
