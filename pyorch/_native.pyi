@@ -91,6 +91,11 @@ class LstmEngine:
     def run(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
         """Ticks [n, F], one after the other: logits and scores, each [n, O]."""
 
+    def time_ticks(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], int]:
+        """
+        Ticks [n, F], timed: ns of each step with the preparation done before it, then, of the same ticks again, ns of all steps and preparations back to back. A clock reading is included in each.
+        """
+
     def window(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
         """A window [t, F] from zero state."""
 

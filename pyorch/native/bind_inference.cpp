@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <chrono>
 #include <tuple>
 
 #include "lstm_engine.hpp"
@@ -63,6 +64,37 @@ Pair<std::int64_t> run(LstmEngine& engine, const Vectors& features) {
     return {copied(logits.data(), {n, width}), copied(scores.data(), {n, width})};
 }
 
+using Clock = std::chrono::steady_clock;
+
+std::int64_t elapsed_ns(Clock::time_point since) {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - since).count();
+}
+
+// Nanoseconds of every step alone (preparation done before, outside), then of all ticks back to back.
+std::tuple<Result<std::int64_t>, std::int64_t> time_ticks(LstmEngine& engine, const Vectors& features) {
+    check_length(features.shape(1), engine.features());
+    const std::size_t n = features.shape(0);
+    std::vector<std::int64_t> steps(n);
+    std::int64_t together = 0;
+    {
+        nb::gil_scoped_release unlocked;
+        for (std::size_t t = 0; t < n; ++t) {
+            engine.prepare();
+            const Clock::time_point start = Clock::now();
+            engine.step(features.data() + t * features.shape(1));
+            steps[t] = elapsed_ns(start);
+        }
+        engine.prepare();
+        const Clock::time_point start = Clock::now();
+        for (std::size_t t = 0; t < n; ++t) {
+            engine.step(features.data() + t * features.shape(1));
+            engine.prepare();
+        }
+        together = elapsed_ns(start);
+    }
+    return {copied(steps.data(), {n}), together};
+}
+
 }  // namespace
 
 void bind_inference(nb::module_& module) {
@@ -85,6 +117,9 @@ void bind_inference(nb::module_& module) {
             "features"_a, "One tick [F]: logits and scores, each [O].")
         .def("prepare", &LstmEngine::prepare, "What can be known before the next tick.")
         .def("run", &run, "features"_a, "Ticks [n, F], one after the other: logits and scores, each [n, O].")
+        .def("time_ticks", &time_ticks, "features"_a,
+             "Ticks [n, F], timed: ns of each step with the preparation done before it, then, of the same ticks "
+             "again, ns of all steps and preparations back to back. A clock reading is included in each.")
         .def(
             "window",
             [](LstmEngine& self, const Vectors& features) {

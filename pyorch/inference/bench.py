@@ -1,0 +1,162 @@
+"""``pyorch bench cpu``: the native engine, beside ONNX Runtime and OpenVINO on the same model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.figures import Figures
+from pyorch.contract.fixed import FixedFormat
+from pyorch.contract.model import LstmLayer
+from pyorch.contract.precision import PRESETS, Precision
+from pyorch.inference.sample import random_bundle
+
+EIGHT_BIT = replace(PRESETS["default"], hidden=FixedFormat(8, 1))
+"""Weights, inputs and h of 8 bits, c of 16: the formats of the large case."""
+
+CASES: dict[str, tuple[int, tuple[int, ...], Precision]] = {
+    "f16_u32_default": (16, (32,), PRESETS["default"]),
+    "f16_u32_narrow": (16, (32,), PRESETS["narrow"]),
+    "f100_u100x2_8bit": (100, (100, 100), EIGHT_BIT),
+}
+"""Name → features, units of each layer, formats."""
+
+CHECKED_STEPS = 5_000
+CHUNK_TICKS = 200
+PEER_CALLS = 400
+SHORT, LONG = 8, 208
+"""Sequence lengths whose difference in time is that of the bare kernel."""
+
+
+@click.command()
+@click.option("--simd", default="auto", help="auto, avx512vnni, avx2, neon or scalar.")
+@click.option("--chunks", default=1500, help="Repetitions of 200 ticks a case.")
+@click.option("--no-peers", is_flag=True, help="Leave the other runtimes out.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+def cpu(simd: str, chunks: int, no_peers: bool, as_json: bool) -> None:
+    """Tick latency and throughput of the native engine, with peers in the same run.
+
+    Tick latency: one step with the preparation done before it. Throughput: all work counted, ticks back to
+    back. Both from the vector to calibrated scores, clock readings included. Of a shared machine the minimum
+    says what the code does, the median what the machine left of it.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from pyorch.inference.compare import compare_engines
+    from pyorch.inference.cpu import native_engine
+
+    options = f"--simd {simd} --chunks {chunks}" + (" --no-peers" if no_peers else "")
+    figures = Figures(f"pyorch bench cpu {options}", figures={"clock_ns": _clock_ns()})
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("bench cpu", total=len(CASES) * (1 if no_peers else 3))
+        for case, (features, units, precision) in CASES.items():
+            progress.update(task, description=case)
+            bundle = random_bundle(1, features, units, precision)
+            figures.digests[case] = bundle.digest()
+            result = compare_engines(bundle, CHECKED_STEPS, simd=simd)
+            figures.figures[f"{case}_checked_steps"] = result.steps
+            figures.figures[f"{case}_mismatches"] = result.mismatches
+            figures.ok = figures.ok and result.mismatches == 0
+            figures.figures |= _size(case, bundle)
+            engine = native_engine(bundle, simd)
+            ticks = np.ascontiguousarray(_ticks(bundle, CHUNK_TICKS), dtype=np.int32)
+            figures.figures |= {
+                f"{case}_{name}": value for name, value in _measure(engine, ticks, chunks).items()
+            }
+            progress.advance(task)
+            if not no_peers:
+                for peer in ("ONNX Runtime", "OpenVINO"):
+                    figures.peers[f"{peer}, {case}"] = _measure_peer(peer, bundle)
+                    progress.advance(task)
+    figures.show(as_json)
+
+
+def _ticks(bundle: Bundle, count: int) -> NDArray[np.int64]:
+    from pyorch.inference.complete import random_features
+
+    return random_features(np.random.default_rng(2), bundle.spec, (count,))
+
+
+def _clock_ns() -> float:
+    """What one pair of clock readings costs, in Python; the native clock costs less."""
+    return min(-(time.perf_counter_ns() - time.perf_counter_ns()) for _ in range(2000))
+
+
+def _size(case: str, bundle: Bundle) -> dict[str, float]:
+    """Multiplications a step, and bytes of weights that a step reads at 8 bits each."""
+    products = 0
+    for layer in bundle.spec.layers:
+        recurrent = isinstance(layer, LstmLayer)
+        columns = layer.units * (4 if recurrent else 1)
+        products += columns * (layer.inputs + (layer.units if recurrent else 0))
+    return {f"{case}_weight_bytes": products}
+
+
+def _measure(engine: Any, ticks: NDArray[np.int32], chunks: int) -> dict[str, float]:
+    steps = np.empty((chunks, len(ticks)), dtype=np.int64)
+    together = np.empty(chunks)
+    for chunk in range(chunks):
+        steps[chunk], total = engine.time_ticks(ticks)
+        together[chunk] = total / len(ticks)
+    return {
+        "tick_min_ns": float(steps.min()),
+        "tick_p50_ns": float(np.percentile(steps, 50)),
+        "tick_p99_ns": float(np.percentile(steps, 99)),
+        "throughput_min_ns_per_step": round(float(together.min()), 1),
+        "throughput_p50_ns_per_step": round(float(np.median(together)), 1),
+    }
+
+
+def _measure_peer(peer: str, bundle: Bundle) -> dict[str, float]:
+    """One stateful step as a user calls it from Python, and the kernel alone: the slope of time over T."""
+    from pyorch.inference.peers import onnx_model, onnxruntime_call, openvino_call
+    from pyorch.inference.reference import run_sequence
+
+    model = onnx_model(bundle)
+    call = onnxruntime_call(model) if peer == "ONNX Runtime" else openvino_call(model)
+    raw = _ticks(bundle, LONG)
+    values = bundle.spec.input.to_float(raw).astype(np.float32)[:, None]
+    state = {
+        f"{name}{number}": np.zeros((1, 1, layer.units), dtype=np.float32)
+        for number, layer in enumerate(bundle.spec.lstm_layers)
+        for name in ("h", "c")
+    }
+    logits = bundle.spec.logits.to_float(run_sequence(bundle, raw)[0])
+    differences = []
+    carried = dict(state)
+    for step in range(40):
+        results = call({"x": values[step : step + 1], **carried})
+        differences.append(np.abs(results["logits"][0] - logits[step]).max())
+        carried = {name: np.array(results[f"{name}_next"]) for name in state}
+    one = _times_us(lambda: call({"x": values[:1], **carried}), PEER_CALLS)
+    short = _times_us(lambda: call({"x": values[:SHORT], **state}), PEER_CALLS // 4)
+    long = _times_us(lambda: call({"x": values[:LONG], **state}), PEER_CALLS // 4)
+    return {
+        "step_min_us": round(float(one.min()), 2),
+        "step_p50_us": round(float(np.percentile(one, 50)), 2),
+        "step_p99_us": round(float(np.percentile(one, 99)), 2),
+        "kernel_min_us_per_step": round(float(long.min() - short.min()) / (LONG - SHORT), 3),
+        "kernel_p50_us_per_step": round(
+            float(np.median(long) - np.median(short)) / (LONG - SHORT), 3
+        ),
+        "largest_logit_difference": round(float(max(differences)), 4),
+    }
+
+
+def _times_us(run: Callable[[], object], count: int) -> NDArray[np.float64]:
+    for _ in range(10):
+        run()
+    times = np.empty(count)
+    for number in range(count):
+        start = time.perf_counter_ns()
+        run()
+        times[number] = time.perf_counter_ns() - start
+    return times / 1e3
