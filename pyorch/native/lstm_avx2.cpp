@@ -125,7 +125,7 @@ void pack(const Packing&, int count, const std::int32_t* values, const Activatio
     for (int k = 0; k < count; ++k) packed.words[k] = static_cast<std::int16_t>(values[k]);
 }
 
-constexpr Kernels kernels{"avx2", lanes, 0, 2, largest_block, 0, product, tail, pack};
+constexpr Kernels kernels{"avx2", lanes, 0, 2, largest_block, 0, product, tail, nullptr, pack};
 
 }  // namespace
 

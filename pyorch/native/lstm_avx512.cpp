@@ -299,6 +299,16 @@ void tail(const Tail& tail, const std::int32_t* gates, std::int32_t* cell, std::
     }
 }
 
+void convert_dense(const Conversion& to, int count, const std::int32_t* sums, std::int32_t* values,
+                   std::int64_t* wide) {
+    for (int at = 0; at < count; at += lanes) {
+        const __m512i value = convert(_mm512_loadu_si512(sums + at), to.addend, to.drop, to.minimum, to.maximum);
+        _mm512_storeu_si512(values + at, value);
+        _mm512_storeu_si512(wide + at, _mm512_cvtepi32_epi64(_mm512_castsi512_si256(value)));
+        _mm512_storeu_si512(wide + at + 8, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(value, 1)));
+    }
+}
+
 void pack(const Packing& packing, int count, const std::int32_t* values, const Activations& packed) {
     for (int at = 0; at < count; at += lanes) {
         const int left = count - at;
@@ -307,7 +317,7 @@ void pack(const Packing& packing, int count, const std::int32_t* values, const A
     }
 }
 
-constexpr Kernels kernels{"avx512vnni", lanes, 4, 2, largest_block, largest_split, product, tail, pack};
+constexpr Kernels kernels{"avx512vnni", lanes, 4, 2, largest_block, largest_split, product, tail, convert_dense, pack};
 
 }  // namespace
 

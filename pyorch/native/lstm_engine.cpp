@@ -117,8 +117,8 @@ void LstmEngine::scalar_tail(PreparedLayer& layer, Lane::Layer& state, const std
 }
 
 void LstmEngine::take(const std::int32_t* features) {
-    std::copy_n(features, model_.features(), input_.raw.data());
-    if (kernels_) kernels_->pack(input_packing_, model_.features(), input_.raw.data(), input_.packed());
+    if (keeps_input_) std::copy_n(features, model_.features(), input_.raw.data());
+    if (kernels_) kernels_->pack(input_packing_, model_.features(), features, input_.packed());
 }
 
 // Every LSTM layer by one step, from the vector taken; R·h + b must be ready.
@@ -148,13 +148,8 @@ void LstmEngine::dense(PreparedLayer& layer, Values& in, Values& out) {
     const int fraction = m.accumulator.fraction();
     if (layer.simd_product) {
         kernels_->product(layer.kernel, in.packed(), layer.bias.data(), gates_.data());
-        if (layer.narrow_output) {
-            const std::int32_t lowest = m.relu ? std::max(layer.minimum, 0) : layer.minimum;
-            for (int j = 0; j < m.units; ++j) {
-                // relu before the conversion or after it: rounding keeps the sign's side
-                const std::int32_t value = (gates_.data()[j] + layer.addend) >> layer.drop;
-                out.raw.data()[j] = std::min(std::max(value, lowest), layer.maximum);
-            }
+        if (layer.conversion.usable && kernels_->convert != nullptr) {
+            kernels_->convert(layer.conversion, m.units, gates_.data(), out.raw.data(), logits_.data());
             if (layer.packing.used()) kernels_->pack(layer.packing, m.units, out.raw.data(), out.packed());
             return;
         }
@@ -166,6 +161,7 @@ void LstmEngine::dense(PreparedLayer& layer, Values& in, Values& out) {
         std::int64_t a = gates_wide_.data()[j];
         if (m.relu && a < 0) a = 0;
         out.raw.data()[j] = static_cast<std::int32_t>(m.hidden.convert(a, fraction));
+        logits_.data()[j] = out.raw.data()[j];
     }
     if (kernels_) kernels_->pack(layer.packing, m.units, out.raw.data(), out.packed());
 }
@@ -177,9 +173,10 @@ void LstmEngine::answer(Lane& lane) {
         dense(layers_[l], *in, out);
         in = &out;
     }
-    const std::int32_t* raw = in->raw.data();
-    for (std::size_t k = 0; k < logits_.size(); ++k) logits_[k] = raw[k];
-    scorer_(raw, scores_.data());
+    if (layers_.size() == lstm_count_) {
+        for (std::size_t k = 0; k < scores_.size(); ++k) logits_.data()[k] = in->raw.data()[k];
+    }
+    scorer_(in->raw.data(), scores_.data());
 }
 
 void LstmEngine::step(const std::int32_t* features) {

@@ -49,10 +49,7 @@ struct PreparedLayer {
     Tail tail;
     std::vector<Aligned<std::int32_t>> tables;
     Aligned<std::int16_t> gate_half, candidate_half;
-    // dense: one conversion in 32 bits, where the accumulator leaves room for the rounding addend
-    bool narrow_output = false;
-    std::int32_t addend = 0, minimum = 0, maximum = 0;
-    int drop = 0;
+    Conversion conversion;  // dense, where the accumulator leaves room for the rounding addend
 };
 
 class LstmEngine {
@@ -118,6 +115,7 @@ private:
     std::vector<PreparedLayer> layers_;
     std::size_t lstm_count_ = 0;
     Packing input_packing_;
+    bool keeps_input_ = false;  // as integers: for a 64-bit layer or a window's history
     Values input_;
     std::vector<Values> dense_out_;
     std::vector<Lane> lanes_;
@@ -131,7 +129,8 @@ private:
     Aligned<std::int64_t> gates_wide_;
     Aligned<std::int32_t> history_;  // windowed: the last T - 1 vectors, a ring beside the lanes'
     Scorer scorer_;
-    std::vector<std::int64_t> logits_, scores_;
+    Aligned<std::int64_t> logits_;  // padded to whole vectors
+    std::vector<std::int64_t> scores_;
 };
 
 }  // namespace pyorch

@@ -93,6 +93,12 @@ struct Tail {
     CompactTail compact;
 };
 
+// A dense layer's one conversion, in 32 bits.
+struct Conversion {
+    bool usable = false;
+    int addend = 0, drop = 0, minimum = 0, maximum = 0;
+};
+
 struct Kernels {
     const char* name;
     int lanes;            // outputs a vector
@@ -106,6 +112,9 @@ struct Kernels {
     // behind the last unit
     void (*tail)(const Tail&, const std::int32_t* gates, std::int32_t* cell, std::int32_t* hidden,
                  const Activations& packed);  // null: the engine's own scalar tail
+    // sums -> values, also widened to 64 bits; reads and writes whole vectors
+    void (*convert)(const Conversion&, int count, const std::int32_t* sums, std::int32_t* values,
+                    std::int64_t* wide);  // null: the engine's own loop
     void (*pack)(const Packing&, int count, const std::int32_t* values, const Activations& packed);
 };
 

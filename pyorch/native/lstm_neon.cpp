@@ -62,7 +62,7 @@ void pack(const Packing&, int count, const std::int32_t* values, const Activatio
     for (int k = 0; k < count; ++k) packed.words[k] = static_cast<std::int16_t>(values[k]);
 }
 
-constexpr Kernels kernels{"neon", lanes, 0, 1, largest_block, 0, product, nullptr, pack};
+constexpr Kernels kernels{"neon", lanes, 0, 1, largest_block, 0, product, nullptr, nullptr, pack};
 
 }  // namespace
 

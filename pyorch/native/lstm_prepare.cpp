@@ -188,7 +188,8 @@ LstmEngine::LstmEngine(const LstmModel& model, const std::string& simd) : model_
     scratch_ = make_lane();
     history_ = Aligned<std::int32_t>(static_cast<std::size_t>(lanes) * model_.features());
     scorer_ = Scorer(model_);
-    logits_.assign(static_cast<std::size_t>(model_.outputs()), 0);
+    keeps_input_ = model_.windowed || !layers_.front().simd_product;
+    logits_ = Aligned<std::int64_t>(static_cast<std::size_t>(padded(widest, 64)));
     scores_.assign(static_cast<std::size_t>(model_.outputs()), 0);
     reset();
 }
@@ -234,11 +235,10 @@ void LstmEngine::prepare_layer(std::size_t index) {
     if (m.lstm && kernels_->tail != nullptr) prepare_tail(layer);
     const int drop = fraction - m.hidden.fraction();
     if (!m.lstm && m.accumulator.width <= 30 && m.hidden.saturate && drop >= 0 && drop <= 29) {
-        layer.narrow_output = true;
-        layer.drop = drop;
-        layer.addend = m.hidden.round && drop > 0 ? 1 << (drop - 1) : 0;
-        layer.minimum = static_cast<std::int32_t>(m.hidden.minimum());
-        layer.maximum = static_cast<std::int32_t>(m.hidden.maximum());
+        // relu before the conversion or after it: rounding does not cross zero
+        const std::int64_t lowest = m.relu ? std::max<std::int64_t>(m.hidden.minimum(), 0) : m.hidden.minimum();
+        layer.conversion = {true, m.hidden.round && drop > 0 ? 1 << (drop - 1) : 0, drop, static_cast<int>(lowest),
+                            static_cast<int>(m.hidden.maximum())};
     }
 }
 

@@ -23,6 +23,12 @@ private:
     struct Segment {
         std::int32_t left, rise;
     };
+    struct Part {
+        HeadModel::Kind kind;
+        int outputs;
+        std::size_t first_table;    // sigmoid: of fused_
+        std::size_t first_segment;  // softmax: of segments_
+    };
 
     void softmax(int n, const std::int32_t* logits, std::int64_t* scores, const Segment* segments) const;
     static std::int32_t calibrated(const Segment* segments, std::int32_t p) {
@@ -30,9 +36,11 @@ private:
         return segments[k].left + ((segments[k].rise * (p - (k << 11))) >> 11);
     }
 
-    std::vector<HeadModel> heads_;
-    std::vector<std::uint16_t> exp_, sigmoid_;
+    std::vector<Part> parts_;
+    std::vector<std::uint16_t> exp_;
+    std::vector<std::int32_t> fused_;  // per sigmoid output: the calibrated probability of every table entry
     std::vector<Segment> segments_;
+    std::int32_t sigmoid_last_ = 0;
     int exp_shift_ = 0, sigmoid_shift_ = 0;
 };
 
