@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -60,15 +60,16 @@ class Simulation:
     """hls4ml's C++ of one bundle, compiled.
 
     Attributes:
-        folder: the project; its name is the digest of sources, bridge and compiler.
+        project: in its place in the cache; the folder's name is the digest of sources, bridge and compiler.
+        digest: of sources, bridge and compiler.
         length: vectors a call of the top function.
     """
 
-    def __init__(self, project: Project, folder: Path, digest: str) -> None:
+    def __init__(self, project: Project, digest: str) -> None:
         self.project = project
-        self.folder = folder
         self.digest = digest
         self.length = project.length
+        folder = project.folder
         self._library = ctypes.CDLL(str(folder / LIBRARY))
         self._library.csim_weights.restype = ctypes.c_long
         self._library.csim_open(str(folder / "firmware" / "weights").encode())
@@ -104,7 +105,8 @@ class Simulation:
                 _compile(folder)
                 shutil.rmtree(target, ignore_errors=True)
                 folder.rename(target)
-        simulation = cls(project, target, digest)
+        project = replace(project, folder=target)
+        simulation = cls(project, digest)
         read_weights(project, simulation.weights)
         return simulation
 

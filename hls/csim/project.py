@@ -47,9 +47,15 @@ class Project:
     sequences: bool
 
     def digest(self) -> str:
-        """SHA-256 over the firmware's sources, headers and weights."""
+        """SHA-256 over the firmware's sources, headers and weights.
+
+        Raises:
+            BuildError: the project is not where it was written.
+        """
         whole = hashlib.sha256()
         firmware = self.folder / "firmware"
+        if not (firmware / f"{PROJECT}.cpp").is_file():
+            raise BuildError(f"{firmware}: no project there; build it again")
         for path in sorted(firmware.rglob("*")):
             if path.is_file() and path.suffix in (".h", ".cpp", ".txt"):
                 whole.update(str(path.relative_to(firmware)).encode() + b"\0")

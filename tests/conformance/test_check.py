@@ -62,7 +62,7 @@ def test_stock_header_is_the_one_that_hls4ml_ships() -> None:
     _, program = stock_simulation(CONFIGURATIONS[0])
     shipped = Path(hls4ml.__file__).parent / "templates" / "vivado" / "nnet_utils"
     for name in ("nnet_recurrent.h", "nnet_activation.h", "nnet_dense_latency.h"):
-        used = program.folder / "firmware" / "nnet_utils" / name
+        used = program.project.folder / "firmware" / "nnet_utils" / name
         assert used.read_bytes() == (shipped / name).read_bytes()
 
 
@@ -115,11 +115,25 @@ def test_step_function_and_top_function_are_one_program(
     np.testing.assert_array_equal(stepped, simulation.windows(features))
 
 
+def test_digest_of_the_sources_covers_weights_and_tables(
+    small: Bundle, simulation: Simulation, tmp_path: Path
+) -> None:
+    again = hls.csim.project.write_project(small, tmp_path / "again")
+    assert again.digest() == simulation.project.digest()
+    bias = small.weights["dense_0.bias"].copy()
+    bias[0] -= 1
+    other = replace(small, weights=small.weights | {"dense_0.bias": bias})
+    changed = hls.csim.project.write_project(other, tmp_path / "other")
+    assert changed.digest() != again.digest()
+    with pytest.raises(BuildError, match="no project there; build it again"):
+        replace(again, folder=tmp_path / "gone").digest()
+
+
 def test_simulation_is_built_once_for_equal_sources(small: Bundle, simulation: Simulation) -> None:
-    library = simulation.folder / "csim.so"
+    library = simulation.project.folder / "csim.so"
     before = library.stat().st_mtime_ns
     again = Simulation.build(small)
-    assert again.folder == simulation.folder
+    assert again.project.folder == simulation.project.folder
     assert library.stat().st_mtime_ns == before
 
 
@@ -174,7 +188,7 @@ def test_type_that_hls4ml_ignores_is_an_error(
 def test_types_are_read_from_the_generated_header(small: Bundle, simulation: Simulation) -> None:
     layer = small.spec.layers[0]
     assert isinstance(layer, LstmLayer)
-    types = written_types(replace(simulation.project, folder=simulation.folder))
+    types = written_types(simulation.project)
     assert types["lstm_0_cell_t"] == layer.cell
     assert types["lstm_0_accum_t"] == layer.accumulator
     assert types["lstm_0_accum_t"].overflow is Overflow.WRAP
