@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from pyorch.inference.reference import probabilities
 
 FEWEST_POSITIVES = 200
 """A probability head with fewer positives in the training block is not trainable."""
+
+AGES = (0, 4, 16, 32, 64, 128, 256, 512, 1 << 30)
+"""Edges of the ages of state whose quality is shown, in ticks."""
 
 
 def counted(samples: Samples, block: slice, warm_up: int) -> BoolArray:
@@ -137,6 +141,32 @@ def linear_figures(
                 "mean_absolute_error_of_median": float(np.abs(np.median(known) - truth).mean()),
                 "r_squared": 1.0 - float(((said - truth) ** 2).mean()) / max(spread, 1e-12),
             }
+    return found
+
+
+def by_state_age(
+    age: IntArray, truth: IntArray, cold: IntArray, warm: IntArray, classes: int
+) -> list[dict[str, float]]:
+    """Quality of answers by the ticks since their state was zero, beside those of a warm state.
+
+    Args:
+        age: ticks since a reset; ``cold``: answers from that state; ``warm``: from a long-running one.
+    """
+    found = []
+    for low, high in pairwise(AGES):
+        rows = (age >= low) & (age < high)
+        if not rows.any():
+            continue
+        found.append(
+            {
+                "from_ticks": low,
+                "to_ticks": high - 1,
+                "ticks": int(rows.sum()),
+                "macro_f1": metrics.macro_f1(truth[rows], cold[rows], classes),
+                "macro_f1_warm": metrics.macro_f1(truth[rows], warm[rows], classes),
+                "agreement": float((cold[rows] == warm[rows]).mean()),
+            }
+        )
     return found
 
 

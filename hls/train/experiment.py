@@ -15,7 +15,7 @@ from hls.train.baselines import logistic, majority
 from hls.train.calibration import fit_maps
 from hls.train.loop import Curve, Schedule, Trainer
 from hls.train.network import Network, Weights
-from hls.train.predict import network_logits, reference_logits
+from hls.train.predict import STREAM_TICKS, network_logits, reference_logits
 from hls.train.samples import Samples, Target, class_weighting
 from pyorch.contract.errors import MismatchError
 from pyorch.contract.fixed import IntArray
@@ -117,6 +117,16 @@ def run_experiment(
     classes["logistic"] = logistic(samples, test, weighting.positive[0])[rows]
     models = {name: judge.of(answer) for name, answer in classes.items()}
     f1 = models["quantised"]["macro_f1"]["value"]
+    ages = []
+    if window is None:
+        cold = network_logits(network, samples, test, None, "contract", warm_up=0)
+        ages = evaluate.by_state_age(
+            np.minimum(rows % STREAM_TICKS, samples.age[test][rows]),
+            judge.truth,
+            cold[rows][:, direction].argmax(axis=1),
+            classes["quantised"],
+            judge.classes,
+        )
     tell(f"macro-F1 {f1:.3f}")
     figures = {
         "preset": preset,
@@ -143,6 +153,7 @@ def run_experiment(
             samples, test, warm, evaluate.raw_probabilities(bundle, raw_test), maps
         ),
         "linear": evaluate.linear_figures(samples, test, warm, precision.logits.to_float(raw_test)),
+        "by_state_age": ages,
         "equal_to_reference": {"logits": int(forward.size), "mismatches": mismatches},
         "test_ticks": len(rows),
         "epochs": _epochs(curves),

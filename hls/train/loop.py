@@ -1,4 +1,9 @@
-"""The training loop: float first, then the contract's arithmetic from there, with early stopping."""
+"""The training loop: float first, then the contract's arithmetic from there, with early stopping.
+
+The second phase is an annealing: the learning rate falls while weights are drawn to their grid, so that
+they settle on a value instead of swinging between two (M. Nagel et al., "Overcoming Oscillations in
+Quantization-Aware Training", 2022). Its last weights are taken; early stopping ends the first phase.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,8 @@ from hls.train.samples import Batch, Batches, Samples, Weighting
 
 GRADIENT_NORM = 1.0
 """Gradients are scaled down to this norm."""
+PULL = 0.01
+"""In the contract's arithmetic, each step moves a weight this share of its way to the grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class Schedule:
         streams: parallel streams, or windows a batch.
         steps: vectors a chunk (truncated back-propagation), or T of a window.
         burn_in: first vectors of a stream or segment without weight.
-        patience: epochs without a better stopping loss before a phase ends.
+        patience: epochs without a better stopping loss before the float phase ends.
         windows: windows an epoch.
     """
 
@@ -53,7 +60,7 @@ class Schedule:
 
 @dataclass(slots=True)
 class Curve:
-    """What happened in the epochs of a phase: training loss, stopping loss, stopping macro-F1."""
+    """What happened in the epochs of a phase, and the one whose weights were taken."""
 
     arithmetic: Arithmetic
     loss: list[float] = field(default_factory=list)
@@ -83,7 +90,7 @@ class Trainer:
         self._tf = tensorflow()
 
     def train(self, arithmetic: Arithmetic, epochs: int, rate: float, tell: Progress) -> Curve:
-        """One phase; ends with the weights of the epoch whose stopping loss was least."""
+        """One phase; float: ends with the weights of the epoch whose stopping loss was least."""
         tf, curve = self._tf, Curve(arithmetic)
         optimizer = tf.keras.optimizers.Adam(rate, global_clipnorm=GRADIENT_NORM)
         optimizer.build(self.network.variables)
@@ -100,7 +107,7 @@ class Trainer:
             curve.loss.append(float(np.mean(losses)))
             curve.stopping_loss.append(stopping_loss)
             curve.stopping_f1.append(f1)
-            if stopping_loss < least:
+            if stopping_loss < least or arithmetic == "contract":
                 least, best, curve.best = stopping_loss, self.network.weights(), epoch
             tell(f"{arithmetic} loss {curve.loss[-1]:.3f} stopping {stopping_loss:.3f} F1 {f1:.3f}")
             if epoch - curve.best >= self.schedule.patience:
@@ -163,6 +170,8 @@ class Trainer:
             gradients = tape.gradient(loss, network.variables)
             optimizer.apply_gradients(zip(gradients, network.variables, strict=True))
             network.clip()
+            if arithmetic == "contract":
+                network.pull_to_grid(PULL)
             return loss, logits, hidden, cell
 
         return tf.function(step, autograph=False)

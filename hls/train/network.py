@@ -100,6 +100,11 @@ class Network:
             low, high = target.minimum * target.lsb, target.maximum * target.lsb
             variable.assign(self._tf.clip_by_value(variable, low, high))
 
+    def pull_to_grid(self, share: Any) -> None:
+        """Move every weight by ``share`` of its way to the value that hardware will hold."""
+        for variable, target in zip(self.variables, weight_formats(self.precision), strict=True):
+            variable.assign_add(share * (convert(variable, target) - variable))
+
     def forward(
         self,
         features: Any,

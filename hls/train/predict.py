@@ -37,11 +37,11 @@ class Layout:
     rows: IntArray
 
 
-def stream_layout(samples: Samples, block: slice) -> Layout:
-    """Streams of 768 answers, each warmed up on the 256 ticks before (whatever block they lie in)."""
+def stream_layout(samples: Samples, block: slice, warm_up: int = WARM_UP) -> Layout:
+    """Streams of 768 answers, each warmed up on the ticks before (whatever block they lie in)."""
     ticks = block.stop - block.start
     starts = block.start + np.arange(0, ticks, STREAM_TICKS)
-    rows = starts[:, None] + np.arange(-WARM_UP, STREAM_TICKS)
+    rows = starts[:, None] + np.arange(-warm_up, STREAM_TICKS)
     keep = np.where(samples.begins, 0.0, 1.0)[np.clip(rows, 0, len(samples.begins) - 1)]
     keep[rows == 0] = 0.0
     inside = (rows >= np.maximum(starts, block.start)[:, None]) & (rows < block.stop)
@@ -61,11 +61,16 @@ def window_rows(samples: Samples, block: slice, steps: int) -> IntArray:
 
 
 def network_logits(
-    network: Network, samples: Samples, block: slice, window: int | None, arithmetic: Arithmetic
+    network: Network,
+    samples: Samples,
+    block: slice,
+    window: int | None,
+    arithmetic: Arithmetic,
+    warm_up: int = WARM_UP,
 ) -> FloatArray:
     """[ticks, O] logits in real numbers; ``window``: T of a windowed model, None for carried state."""
     if window is None:
-        layout = stream_layout(samples, block)
+        layout = stream_layout(samples, block, warm_up)
         found = network.run(layout.features, layout.keep, arithmetic)
         return _gathered(found, layout.rows, block)
     parts = []

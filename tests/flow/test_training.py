@@ -73,6 +73,13 @@ def test_stateful_training_learns_and_stays_true_to_float(trained: Trained) -> N
     assert interval["low"] < interval["value"] < interval["high"]
 
 
+def test_quality_by_age_of_state_grows_to_that_of_a_warm_state(trained: Trained) -> None:
+    ages = trained.figures["by_state_age"]
+    assert sum(age["ticks"] for age in ages) == trained.figures["test_ticks"]
+    assert ages[-1]["agreement"] == 1.0
+    assert ages[0]["macro_f1"] < ages[0]["macro_f1_warm"]
+
+
 def test_a_head_with_few_positives_is_not_trainable_and_not_calibrated(trained: Trained) -> None:
     trainable = {head.name: head.trainable for head in trained.heads}
     assert trainable == {
