@@ -22,9 +22,19 @@ EXISTING = click.Path(path_type=Path)
     help="Recording of a second instrument, merged by local time; repeat for more files.",
 )
 @click.option("--name", help="Name of the tape in reports; by default of the first file.")
+@click.option(
+    "--refuse-gaps",
+    is_flag=True,
+    help="Stop at a sequence gap; by default the book is void after it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 def ingest(
-    files: tuple[Path, ...], out: Path, second: tuple[Path, ...], name: str | None, as_json: bool
+    files: tuple[Path, ...],
+    out: Path,
+    second: tuple[Path, ...],
+    name: str | None,
+    refuse_gaps: bool,
+    as_json: bool,
 ) -> None:
     """Turn recorded Binance streams into a tape, checked against the venue's best quotes.
 
@@ -40,7 +50,7 @@ def ingest(
 
     began = time.perf_counter()
     with _progress("reading", sum(recorded_bytes(path) for path in (*files, *second))) as advance:
-        tape = read_recordings(files, second, name=name, on_bytes=advance)
+        tape = read_recordings(files, second, name=name, refuse_gaps=refuse_gaps, on_bytes=advance)
     took_s = time.perf_counter() - began
     lines = sum(count for key, count in tape.counts.items() if key.endswith("lines"))
     figures: dict[str, float] = {

@@ -1,8 +1,8 @@
 """A tape: market events in receive order with their instruments, stored as Parquet.
 
 Columns are the fields of `EVENT_DTYPE`; the file's metadata holds one JSON object under ``pyorch.tape``
-(format version, name, instruments, counts, digest). A reader refuses a file whose events do not have
-the digest that its metadata states.
+(format version, name, instruments, counts, the events' digest, and a digest of these). A reader refuses a
+file of which either does not hold.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from pyorch.contract.digest import canonical_json, write_atomically
-from pyorch.contract.errors import DataError
+from pyorch.contract.digest import canonical_json, digest_of, write_atomically
+from pyorch.contract.errors import DataError, UsageError
 from pyorch.contract.events import EVENT_DTYPE, EventArray, Flag, Instrument, Kind, Side
 
 METADATA_KEY = b"pyorch.tape"
@@ -68,10 +68,15 @@ class _Header(msgspec.Struct, forbid_unknown_fields=True):
     instruments: list[Instrument]
     counts: dict[str, int]
     digest: str
+    header_digest: str
 
 
 def write_tape(path: Path, tape: Tape) -> None:
-    """Write a tape whole or not at all, as Parquet compressed with zstd."""
+    """Write a tape whole or not at all, as Parquet compressed with zstd.
+
+    Raises:
+        UsageError: the path cannot be written.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -82,11 +87,17 @@ def write_tape(path: Path, tape: Tape) -> None:
         "counts": tape.counts,
         "digest": tape.digest(),
     }
+    header["header_digest"] = digest_of(header)
     columns = {name: np.ascontiguousarray(tape.events[name]) for name in EVENT_DTYPE.names or ()}
     table = pa.table(columns).replace_schema_metadata({METADATA_KEY: canonical_json(header)})
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
-    write_atomically(path, buffer.getvalue())
+    try:
+        write_atomically(path, buffer.getvalue())
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}; choose another place"
+        ) from error
 
 
 def read_tape(path: Path) -> Tape:
@@ -104,19 +115,24 @@ def read_tape(path: Path) -> Tape:
         )
     try:
         table = pq.read_table(path, memory_map=False)
+        names, text = table.column_names, (table.schema.metadata or {}).get(METADATA_KEY)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(
             f"{path}: not a readable Parquet file, or cut short ({path.stat().st_size:,} bytes): "
             f"{_first_line(error)}; write it again with `pyorch ingest`"
         ) from error
-    text = (table.schema.metadata or {}).get(METADATA_KEY)
     if text is None:
         raise DataError(
             f"{path}: a Parquet file, but not a tape: its metadata has no {METADATA_KEY.decode()!r}; "
             "write tapes with `pyorch ingest`"
         )
     header = _header(path, text)
-    tape = Tape(_events(path, table), tuple(header.instruments), header.name, header.counts)
+    if tuple(names) != EVENT_DTYPE.names:
+        raise DataError(f"{path}: columns {names}, a tape has {list(EVENT_DTYPE.names or ())}")
+    try:
+        tape = Tape(_events(table), tuple(header.instruments), header.name, header.counts)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
     if tape.digest() != header.digest:
         raise DataError(
             f"{path}: its {len(tape.events):,} events have digest {tape.digest()[:16]}, its metadata "
@@ -127,32 +143,31 @@ def read_tape(path: Path) -> Tape:
 
 def _header(path: Path, text: bytes) -> _Header:
     try:
-        version = msgspec.json.decode(text).get("version")
-        if version != FORMAT_VERSION:
+        plain = msgspec.json.decode(text, type=dict[str, Any])
+        if plain.get("version") != FORMAT_VERSION:
             raise DataError(
-                f"{path}: tape format {version}, this program reads {FORMAT_VERSION}; ingest it again"
+                f"{path}: tape format {plain.get('version')}, this program reads {FORMAT_VERSION}; "
+                "ingest it again"
             )
-        return msgspec.json.decode(text, type=_Header)
-    except (msgspec.MsgspecError, AttributeError) as error:
+        header = msgspec.convert(plain, _Header)
+    except (msgspec.MsgspecError, ValueError) as error:
         raise DataError(
             f"{path}: the tape's metadata cannot be read: {_first_line(error)}; write it again"
         ) from error
+    if digest_of({k: v for k, v in plain.items() if k != "header_digest"}) != header.header_digest:
+        raise DataError(f"{path}: the tape's metadata was damaged or edited; write it again")
+    return header
 
 
-def _events(path: Path, table: Any) -> EventArray:
+def _events(table: Any) -> EventArray:
     events = np.zeros(table.num_rows, EVENT_DTYPE)
-    names = EVENT_DTYPE.names or ()
-    if tuple(table.column_names) != names:
-        raise DataError(f"{path}: columns {table.column_names}, a tape has {list(names)}")
-    for name in names:
+    for name in EVENT_DTYPE.names or ():
         column = table.column(name)
         if column.null_count:
-            raise DataError(f"{path}: column {name} lacks {column.null_count:,} values")
+            raise DataError(f"column {name} lacks {column.null_count:,} values")
         values = column.to_numpy()
         if values.dtype != EVENT_DTYPE[name]:
-            raise DataError(
-                f"{path}: column {name} is {values.dtype}, a tape's {EVENT_DTYPE[name]}"
-            )
+            raise DataError(f"column {name} is {values.dtype}, a tape's {EVENT_DTYPE[name]}")
         events[name] = values
     return events
 

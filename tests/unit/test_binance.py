@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from pyorch.contract.errors import DataError, PyorchError, UsageError
+from pyorch.contract.errors import DataError, PyorchError, SequenceGapError, UsageError
 from pyorch.contract.events import Kind, Side, event_words
 from pyorch.market.commands import ingest
 from pyorch.market.feeds.binance import read_recordings
@@ -121,6 +121,11 @@ def test_gap_voids_the_book_until_the_next_snapshot(tmp_path: Path) -> None:
     void = kinds.index(Kind.RESET)
     assert trace[void].tolist() == [0, 0, 0, 0, 0, -1]
     assert trace[-1].tolist() == [1000, 6, 1001, 7, 1, 180]
+    wanted = (
+        r"line 4: the diff covers update ids 155 to 160 after 150, the book stands at 140: messages"
+    )
+    with pytest.raises(SequenceGapError, match=wanted):
+        read_recordings([tmp_path / "a.gz"], refuse_gaps=True)
     assert book.counts["gaps"] == 0  # the reader marked the gap; the book meets no other
 
 

@@ -83,7 +83,27 @@ def test_garbled_tape_never_reads_as_another(tmp_path: Path) -> None:
             refused += 1
         else:  # bytes that nobody reads, such as statistics
             np.testing.assert_array_equal(back.events, tape.events)
+            assert (back.instruments, back.name, back.counts) == (
+                tape.instruments,
+                tape.name,
+                tape.counts,
+            )
     assert refused > 100
+
+
+def test_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"a\.parquet cannot be written: .*; choose another place"):
+        write_tape(tmp_path / "file" / "a.parquet", a_tape())
+
+
+def test_edited_metadata_is_refused(tmp_path: Path) -> None:
+    write_tape(tmp_path / "a.parquet", a_tape())
+    table = pq.read_table(tmp_path / "a.parquet")
+    header = table.schema.metadata[METADATA_KEY].replace(b'"messages":3000', b'"messages":3001')
+    pq.write_table(table.replace_schema_metadata({METADATA_KEY: header}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="the tape's metadata was damaged or edited"):
+        read_tape(tmp_path / "a.parquet")
 
 
 def test_foreign_parquet_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
-from pyorch.contract.errors import DataError, UsageError
+from pyorch.contract.errors import DataError, SequenceGapError, UsageError
 from pyorch.contract.events import EventArray, Instrument, Kind, Side
 from pyorch.market.book import continues
 from pyorch.market.feeds.binance_messages import (
@@ -69,6 +69,7 @@ def read_recordings(
     second: Sequence[Path] = (),
     *,
     name: str | None = None,
+    refuse_gaps: bool = False,
     on_bytes: Progress | None = None,
 ) -> Tape:
     """A tape from the files of one recording in order, and optionally of another market's.
@@ -77,19 +78,21 @@ def read_recordings(
         paths: files of one instrument, first one first; the first holds a depth snapshot.
         second: files of a second instrument, merged by local time as instrument 1.
         name: of the tape; by default of the first file.
+        refuse_gaps: raise on a gap instead of voiding the book until the next snapshot.
         on_bytes: called now and then with the (uncompressed) bytes read since the last call.
 
     Raises:
         DataError: a file is missing, truncated or garbled (named with its line), the files are out of
             order, hold several symbols or no snapshot, or the two recordings do not overlap in time.
+        SequenceGapError: a diff does not continue the one before it, and gaps are refused.
         UsageError: no file was given.
     """
     if not paths:
         raise UsageError("no recording was given; name at least one file")
-    instrument, events, counts = _Reader(0, on_bytes).read(paths)
+    instrument, events, counts = _Reader(0, refuse_gaps, on_bytes).read(paths)
     instruments = [instrument]
     if second:
-        other, more, more_counts = _Reader(1, on_bytes).read(second)
+        other, more, more_counts = _Reader(1, refuse_gaps, on_bytes).read(second)
         _check_overlap(events, more, paths[0], second[0])
         events = np.concatenate([events, more])
         events = events[np.argsort(events["local_ns"], kind="stable")]
@@ -123,8 +126,9 @@ def _check_overlap(events: EventArray, more: EventArray, path: Path, other: Path
 class _Reader:
     """Reads the files of one instrument."""
 
-    def __init__(self, instrument: int, on_bytes: Progress | None) -> None:
+    def __init__(self, instrument: int, refuse_gaps: bool, on_bytes: Progress | None) -> None:
         self._index = instrument
+        self._refuse_gaps = refuse_gaps
         self._on_bytes = on_bytes
         self._rows = RowBuffer()
         self._place = _Place()
@@ -259,6 +263,12 @@ class _Reader:
             self._counts["contained" if self._after_snapshot else "duplicates"] += 1
             return
         if not continues(self._sequence, diff.U, diff.pu, self._after_snapshot):
+            if self._refuse_gaps:
+                raise SequenceGapError(
+                    f"{self._place}: the diff covers update ids {diff.U:,} to {diff.u:,} after "
+                    f"{diff.pu if diff.pu >= 0 else diff.U - 1:,}, the book stands at {self._sequence:,}: "
+                    "messages are missing; without --refuse-gaps the book is void until the next snapshot"
+                )
             self._counts["gaps"] += 1
             self._synchronised = False
             self._waiting.append(diff)
