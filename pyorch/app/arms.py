@@ -39,8 +39,8 @@ class FillModel:
     informed_ns: int = 100_000_000
     informed_edge_btc: float = 0.0
     pause_ns: int = 1_000_000_000
-    random_per_s: float = 2.0
-    patience_bp: float = 10.0
+    random_per_s: float = 5.0
+    patience_bp: float = 3.0
     fill_lots: int = 1
     seed: int = 20_240_808
 

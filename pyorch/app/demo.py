@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import pyorch
@@ -60,7 +61,9 @@ class Demo:
         """
         self.step += 1
         text = " ".join(_short(word) for word in words)
-        self.console.print(f"[bold cyan]\\[{self.step}/{self.steps}][/] pyorch {text}")
+        self.console.print(
+            f"[bold cyan]\\[{self.step}/{self.steps}][/] pyorch {escape(text)}", soft_wrap=True
+        )
         started = time.monotonic()
         result = subprocess.run(
             [
@@ -85,7 +88,8 @@ class Demo:
         """Say where the report is and how long it took so far."""
         seconds = time.monotonic() - self.began
         self.console.print(
-            f"\n[bold green]report[/] file://{page.resolve()}  [dim]({seconds:.0f} s since the start)[/]\n"
+            f"\n[bold green]report[/] file://{page.resolve()}  [dim]({seconds:.0f} s since the start)[/]\n",
+            soft_wrap=True,
         )
 
 
@@ -172,8 +176,10 @@ def _short(word: object) -> str:
     return str(word)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+def _table(console: Console, title: str, *columns: str) -> Table:
+    """An empty table, its title printed."""
+    console.print(f"\n[bold]{escape(title)}[/]", soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
     for index, name in enumerate(columns):
         table.add_column(name, justify="left" if index == 0 else "right", header_style="dim")
     return table
@@ -188,7 +194,7 @@ def show_run(console: Console, figures: dict[str, Any], arms: dict[str, Any], ti
         title: what was run.
     """
     found = figures["figures"]
-    rules = _table(f"Rules fired, {title}", "rule", "fired", "acted")
+    rules = _table(console, f"Rules fired, {title}", "rule", "fired", "acted")
     for name in [
         key.removesuffix("_fired_percent") for key in found if key.endswith("_fired_percent")
     ]:
@@ -198,13 +204,13 @@ def show_run(console: Console, figures: dict[str, Any], arms: dict[str, Any], ti
             f"{found[f'{name}_acted_percent']:.3g} %",
         )
     console.print(rules)
-    latency = _table("Latency of ticks that quote, us", "stage", "p50", "p99")
+    latency = _table(console, "Latency of ticks that quote, us", "stage", "p50", "p99")
     for key, value in found.items():
         if key.startswith("quoting_tick_") and key.endswith("_p50_us"):
             stage = key.removeprefix("quoting_tick_").removesuffix("_p50_us")
             latency.add_row(stage, f"{value:.2f}", f"{found[f'quoting_tick_{stage}_p99_us']:.2f}")
     console.print(latency)
-    table = _table("Arms (fills are simulated)", "arm", "width bp", "informed + random fills",
+    table = _table(console, "Arms (fills are simulated)", "arm", "width bp", "informed + random fills",
                    "mark-out 1 s, bp", "of informed fills")  # fmt: skip
     for name, arm in arms["peers"].items():
         marks = [
@@ -221,11 +227,13 @@ def show_training(console: Console, training: Training, checked: dict[str, Any])
     for quality in training.tables:
         if quality.wide:
             continue
-        table = _table(f"{quality.title}: {quality.note}", *quality.columns)
+        table = _table(console, f"{quality.title}: {quality.note}", *quality.columns)
         for row in quality.rows:
             table.add_row(*row)
         console.print(table)
-    fidelity = _table("Fidelity: integers compared", "comparison", "compared", "mismatches")
+    fidelity = _table(
+        console, "Fidelity: integers compared", "comparison", "compared", "mismatches"
+    )
     figures = checked["figures"]
     for key, value in figures.items():
         if key.endswith("_compared_count"):

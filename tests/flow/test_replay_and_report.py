@@ -9,6 +9,7 @@ import pytest
 from pyorch.app.fair import fair_values, forward_usd
 from pyorch.app.journal import Journal
 from pyorch.app.replay import ARMS, arm_config, replay
+from pyorch.app.report.comparison import EVEN
 from pyorch.app.report.explain import explain
 from pyorch.app.report.page import simulated, write_report
 from pyorch.app.resting import resting
@@ -159,7 +160,9 @@ def test_the_report_is_one_page_that_needs_nothing_else(
 ) -> None:
     comparison = write_report(journals, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
-    assert [arm.name for arm in comparison.arms] == list(ARMS)
+    assert [arm.name for arm in comparison.arms] == [*ARMS, EVEN]
+    widths = {arm.name: arm.width_bp for arm in comparison.arms}
+    assert widths[EVEN] == pytest.approx(widths["model"])
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", page.replace('xlink:href="#', ""))
     assert "url(http" not in page and "@import" not in page and "<script" not in page
     assert not re.search(r">\s*(?:nan|None|inf)\b", page)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pyorch.app.arms import ArmResult, FillModel, Quotes, simulate_fills, summarise
+from pyorch.app.arms import BP, ArmResult, FillModel, Quotes, simulate_fills, summarise
 from pyorch.app.fair import fair_values
 from pyorch.app.journal import Journal
 from pyorch.app.judged import held_out_from
@@ -13,11 +13,13 @@ from pyorch.app.resting import resting
 from pyorch.contract.errors import DataError
 
 ORDER = ("model", "no-model", "always-widen")
+EVEN = "evenly wide"
+"""The quotes of ``no-model``, moved outward at all times by what gives the model's average width."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The arms that were given, and the takers that they met."""
+    """The arms that were given, the even one made from them, and the takers that all met."""
 
     fill_model: FillModel
     arms: tuple[ArmResult, ...]
@@ -36,14 +38,18 @@ def compare(journals: Sequence[Journal], fill_model: FillModel) -> Comparison:
             f"the {len(journals)} journals are of {len(tapes)} different tapes; "
             "give one report the journals of one tape"
         )
-    arms = [summarise(j.run.arm, q, simulate_fills(q, fill_model)) for j, q in map(_pair, journals)]
-    arms.sort(key=lambda arm: ORDER.index(arm.name) if arm.name in ORDER else len(ORDER))
-    given = {arm.name for arm in arms}
-    return Comparison(fill_model, tuple(arms), tuple(n for n in ORDER if n not in given))
-
-
-def _pair(journal: Journal) -> tuple[Journal, Quotes]:
-    return journal, quotes_of(journal)
+    quotes = {journal.run.arm: quotes_of(journal) for journal in journals}
+    arms = {
+        name: summarise(name, quotes[name], simulate_fills(quotes[name], fill_model))
+        for name in sorted(quotes, key=ORDER.index)
+    }
+    if "model" in arms and "no-model" in arms:
+        plain = quotes["no-model"]
+        outward = (arms["model"].width_bp - arms["no-model"].width_bp) * BP / 2
+        even = replace(plain, bid=plain.bid - outward, ask=plain.ask + outward)
+        arms[EVEN] = summarise(EVEN, even, simulate_fills(even, fill_model))
+    missing = tuple(name for name in ORDER if name not in arms)
+    return Comparison(fill_model, tuple(arms.values()), missing)
 
 
 def quotes_of(journal: Journal) -> Quotes:

@@ -159,7 +159,9 @@ def fill_text(model: FillModel) -> str:
         f"{model.random_per_s:g} times a second over all options and take a quote within their patience of "
         f"fair value, on average {model.patience_bp:g} bp of the underlying. Each takes {model.fill_lots} "
         "lot; all arms meet the same takers. A mark-out is what the maker gained a contract against fair "
-        "value by then; 1 bp of the underlying is 0.0001 BTC. Intervals resample blocks of 10 s."
+        "value by then; 1 bp of the underlying is 0.0001 BTC. Intervals resample blocks of 10 s. “Evenly "
+        "wide” moves the quotes of no-model outward, at all times and in fractions of a tick, to the average "
+        "width of the model's: what the same width is worth when it is spread over all ticks."
     )
 
 
