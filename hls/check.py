@@ -10,13 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
 
 from hls.csim.library import Simulation, Trace
 from hls.csim.stock import CONFIGURATIONS, stock_features, stock_simulation
+from pyorch._native import LstmEngine
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import DataError
 from pyorch.contract.fixed import FixedFormat, IntArray
+from pyorch.inference.compare import compare_engines
 from pyorch.inference.complete import random_features
+from pyorch.inference.cpu import SIMD_NAMES
 from pyorch.inference.reference import (
     Carried,
     advance,
@@ -33,7 +38,8 @@ STATES = 2000
 STOCK_WINDOWS = 500
 STOCK_SEQUENCES = 6
 
-Progress = Callable[[str], None]
+Progress = Callable[[str, float], None]
+"""Called with what is being done and how many of `phases` are done."""
 
 
 @dataclass(slots=True)
@@ -44,6 +50,8 @@ class Comparison:
     compared: int = 0
     mismatches: int = 0
     first: str = ""
+    unit: str = "logits of the C simulation"
+    """What is counted."""
 
     def add(
         self, actual: IntArray, expected: IntArray, where: Callable[[tuple[int, ...]], str]
@@ -70,6 +78,19 @@ class Check:
     def mismatches(self) -> int:
         """Integers that differ, in all."""
         return sum(one.mismatches for one in self.comparisons)
+
+    def show(self, console: Console) -> None:
+        """Print an aligned table: what was compared, how many integers, how many differ."""
+        title = f"{self.bundle.spec.name}: reference against …"
+        table = Table(title=title, title_justify="left", box=None)
+        table.add_column("comparison", no_wrap=True)
+        table.add_column("compared", justify="right")
+        table.add_column("differ", justify="right")
+        table.add_column("what", style="dim")
+        for one in self.comparisons:
+            table.add_row(one.name, f"{one.compared:,}", f"{one.mismatches:,}", one.unit)
+        console.print(table)
+        console.print("[bold red]NOT ok[/]" if self.mismatches else "[green]ok[/]")
 
 
 def real_features(bundle: Bundle, ticks: int, tape: Path | None = None) -> IntArray:
@@ -137,6 +158,11 @@ def _ends(form: FixedFormat) -> IntArray:
     return np.array(sorted(v for v in values if form.minimum <= v <= form.maximum), dtype=np.int64)
 
 
+def phases(steps: int) -> int:
+    """How many phases `check_bundle` reports."""
+    return 5 + len(CONFIGURATIONS) + (len(LstmEngine.available()) if steps else 0)
+
+
 def check_bundle(
     bundle: Bundle,
     *,
@@ -144,7 +170,7 @@ def check_bundle(
     steps: int = 1_000_000,
     tape: Path | None = None,
     cache: Path | None = None,
-    progress: Progress = lambda _: None,
+    progress: Progress = lambda _text, _done: None,
 ) -> Check:
     """Every comparison; nothing is raised for a mismatch.
 
@@ -156,25 +182,25 @@ def check_bundle(
         progress: called with what is being done.
     """
     check = Check(bundle)
-    progress("building the C simulation from the bundle")
+    progress("building the C simulation from the bundle", 0)
     simulation = Simulation.build(bundle, cache=cache)
     check.simulation_sources = simulation.project.digest()
     length = bundle.spec.window
-    progress("computing features")
+    progress("computing features", 1)
     ticks = max(windows + length - 1, SEQUENCES * SEQUENCE_STEPS)
     features = real_features(bundle, ticks, tape)
-    progress(f"{windows:,} windows of real features")
+    progress(f"{windows:,} windows of real features", 2)
     starts = np.linspace(0, len(features) - length, windows).astype(np.int64)
     real = features[starts[:, None] + np.arange(length)]
     check.comparisons.append(compare_windows("real_windows", bundle, simulation, real))
-    progress("adversarial windows and states")
+    progress("adversarial windows and states", 3)
     hard = adversarial_windows(bundle)
     check.comparisons.append(compare_windows("adversarial_windows", bundle, simulation, hard))
     check.comparisons.append(_compare_states(bundle, simulation, STATES))
-    progress(f"sequences of {SEQUENCE_STEPS:,} steps")
+    progress(f"sequences of {SEQUENCE_STEPS:,} steps", 4)
     check.comparisons.append(_compare_sequences(bundle, simulation, features))
     for number, configuration in enumerate(CONFIGURATIONS):
-        progress(f"stock hls4ml: {configuration.name}")
+        progress(f"stock hls4ml: {configuration.name}", 5 + number)
         check.comparisons.append(compare_stock(number, cache))
     if steps:
         check.comparisons += _compare_native(bundle, steps, progress)
@@ -198,7 +224,7 @@ def compare_windows(
 
 
 def _compare_sequences(bundle: Bundle, simulation: Simulation, features: IntArray) -> Comparison:
-    comparison = Comparison("sequences")
+    comparison = Comparison("sequences", unit="h, c and logits of the C simulation")
     for number in range(SEQUENCES):
         start = number * (len(features) - SEQUENCE_STEPS) // max(SEQUENCES - 1, 1)
         part = features[start : start + SEQUENCE_STEPS]
@@ -209,7 +235,7 @@ def _compare_sequences(bundle: Bundle, simulation: Simulation, features: IntArra
 
 
 def _compare_states(bundle: Bundle, simulation: Simulation, count: int) -> Comparison:
-    comparison = Comparison("adversarial_states")
+    comparison = Comparison("adversarial_states", unit="h, c and logits of the C simulation")
     features, state = adversarial_states(bundle, count)
     traces = [
         simulation.steps(
@@ -276,7 +302,7 @@ def compare_stock(number: int, cache: Path | None = None) -> Comparison:
     """The reference against hls4ml as it ships, in one of the configurations that compile."""
     configuration = CONFIGURATIONS[number]
     bundle, simulation = stock_simulation(configuration, cache)
-    comparison = Comparison(f"stock_{number + 1}")
+    comparison = Comparison(f"stock_{number + 1}", unit=f"stock hls4ml: {configuration.name}")
     count = STOCK_SEQUENCES if configuration.sequences else STOCK_WINDOWS
     features = stock_features(configuration, count)
     actual = simulation.windows(features)
@@ -292,15 +318,22 @@ def compare_stock(number: int, cache: Path | None = None) -> Comparison:
 
 
 def _compare_native(bundle: Bundle, steps: int, progress: Progress) -> list[Comparison]:
-    from pyorch._native import LstmEngine
-    from pyorch.inference.compare import compare_engines
-
     found = []
-    for simd in LstmEngine.available():
-        progress(f"{steps:,} steps of the native engine, {simd}")
-        result = compare_engines(bundle, steps, simd=simd)
-        name = f"native_{simd}"
-        found.append(Comparison(name, result.steps, result.mismatches, result.first))
+    for number, simd in enumerate(LstmEngine.available()):
+        text, done = f"{steps:,} steps of the native engine, {simd}", 0
+        before = 5 + len(CONFIGURATIONS) + number
+
+        def advance(more: int, text: str = text, before: int = before) -> None:
+            nonlocal done
+            done += more
+            progress(text, before + min(1.0, done / steps))
+
+        advance(0)
+        result = compare_engines(bundle, steps, simd=simd, progress=advance)
+        unit = f"steps of the native engine, {SIMD_NAMES[simd]}"
+        found.append(
+            Comparison(f"native_{simd}", result.steps, result.mismatches, result.first, unit)
+        )
     return found
 
 

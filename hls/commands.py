@@ -122,29 +122,31 @@ def convert(
 def check(bundle: Path, windows: int, steps: int, tape: Path | None, as_json: bool) -> None:
     """Compare a BUNDLE's reference with C simulation, stock hls4ml and the native engine, bit for bit."""
     from rich.console import Console
+    from rich.progress import Progress
 
-    from hls.check import check_bundle
+    from hls.check import check_bundle, phases
     from pyorch.contract.bundle import Bundle
     from pyorch.contract.errors import MismatchError
     from pyorch.contract.figures import Figures
 
-    console = Console(stderr=True)
     loaded = Bundle.load(bundle)
-    with console.status("…") as status:
-        found = check_bundle(
-            loaded,
-            windows=windows,
-            steps=steps,
-            tape=tape,
-            progress=lambda text: status.update(f"{text} …"),
-        )
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=phases(steps))
+
+        def advance(text: str, done: float) -> None:
+            bar.update(task, description=text, completed=done)
+
+        found = check_bundle(loaded, windows=windows, steps=steps, tape=tape, progress=advance)
     digests = {"model": loaded.digest(), "simulation_sources": found.simulation_sources}
     figures = Figures(f"pyorch check {bundle}", digests=digests, ok=not found.mismatches)
     for one in found.comparisons:
         figures.figures[f"{one.name}_compared_count"] = one.compared
         figures.figures[f"{one.name}_mismatches_count"] = one.mismatches
     figures.figures["mismatches_count"] = found.mismatches
-    figures.show(as_json)
+    if as_json:
+        figures.show(as_json)
+    else:
+        found.show(Console())
     if found.mismatches:
         worst = next(one for one in found.comparisons if one.mismatches)
         raise MismatchError(

@@ -93,6 +93,8 @@ def convert_model(
     """
     file, beside = find_model(path)
     chosen = beside if recipe is None else recipe
+    if isinstance(chosen, Path) and not chosen.is_file():
+        raise UsageError(f"{chosen}: no such recipe; `pyorch train` writes one beside the model")
     loaded_recipe = Recipe.load(chosen) if isinstance(chosen, Path) else chosen
     source = load_source(file)
     draft = read_model(source, loaded_recipe, precision, window)

@@ -104,7 +104,11 @@ class Simulation:
                 (folder / "bridge.cpp").write_text(bridge)
                 _compile(folder)
                 shutil.rmtree(target, ignore_errors=True)
-                folder.rename(target)
+                try:
+                    folder.rename(target)
+                except OSError:  # another process has just put the same program there
+                    if not (target / LIBRARY).is_file():
+                        raise
         project = replace(project, folder=target)
         simulation = cls(project, digest)
         read_weights(project, simulation.weights)

@@ -46,7 +46,7 @@ class StockConfiguration:
 
 CONFIGURATIONS = (
     StockConfiguration(
-        "rounding, saturating, 1024 entries, windows of 8 through a dense layer",
+        "RND SAT, windows",
         FixedFormat.parse("fixed<24,8,RND,SAT>"),
         FixedFormat.parse("fixed<18,2,RND,SAT>"),
         10,
@@ -57,7 +57,7 @@ CONFIGURATIONS = (
         sequences=False,
     ),
     StockConfiguration(
-        "truncating, wrapping, 256 entries, two layers, sequences of 1,000",
+        "TRN WRAP, 2 layers, sequences",
         FixedFormat.parse("fixed<18,8,TRN,WRAP>"),
         FixedFormat.parse("fixed<11,2,TRN,WRAP>"),
         8,

@@ -29,6 +29,9 @@ from pyorch.features.definitions import default_schema
 from pyorch.inference.complete import random_features
 from pyorch.inference.reference import run_streams, run_windows
 from pyorch.inference.sample import random_bundle
+from pyorch.market.clock import insert_timer_ticks
+from pyorch.market.simulate import simulate
+from pyorch.market.tape import write_tape
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
@@ -286,13 +289,17 @@ def test_mismatch_ends_with_its_own_exit_code(
         state.hidden[0][0, 2] ^= 1
 
     monkeypatch.setattr(hls.check, "advance", one_off)
-    result = runner.invoke(check, [str(target), "--windows", "5", "--steps", "0"])
+    write_tape(trained / "market.parquet", insert_timer_ticks(simulate(3, 90.0)))
+    tape = ["--tape", str(trained / "market.parquet")]
+    result = runner.invoke(check, [str(target), "--windows", "5", "--steps", "0", *tape])
     assert isinstance(result.exception, MismatchError)
     assert result.exception.exit_code == 8
     assert "integers differ; first in adversarial_states: lstm_0.h, state 0, unit 2" in str(
         result.exception
     )
     assert "NOT ok" in result.stdout
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["real_windows", "15", "0"] in [row[:3] for row in rows]
 
 
 def test_documentation_lists_every_workaround() -> None:
