@@ -62,6 +62,36 @@ class Tape:
         return int(local_ns[-1] - local_ns[0]) / 1e9
 
 
+def merge_tapes(first: Tape, second: Tape) -> Tape:
+    """One tape of two, in the order of local time; of equal times the first's rows come first.
+
+    The second's instruments follow the first's; its counts get the prefix ``second_``.
+
+    Raises:
+        DataError: they do not overlap in local time.
+    """
+    if len(first.events) and len(second.events):
+        edges = [
+            (int(one["local_ns"][0]), int(one["local_ns"][-1]))
+            for one in (first.events, second.events)
+        ]
+        apart_ns = max(start for start, _ in edges) - min(end for _, end in edges)
+        if apart_ns > 0:
+            raise DataError(
+                f"{first.name} and {second.name} do not overlap in local time: {apart_ns / 1e9:,.0f} s lie "
+                "between them; give tapes of the same minutes"
+            )
+    more = second.events.copy()
+    more["instrument"] += len(first.instruments)
+    events = np.concatenate([first.events, more])
+    return Tape(
+        events[np.argsort(events["local_ns"], kind="stable")],
+        first.instruments + second.instruments,
+        first.name,
+        first.counts | {f"second_{key}": count for key, count in second.counts.items()},
+    )
+
+
 class _Header(msgspec.Struct, forbid_unknown_fields=True):
     version: int
     name: str

@@ -22,10 +22,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-import numpy as np
 
 from pyorch.contract.errors import DataError, SequenceGapError, UsageError
-from pyorch.contract.events import EventArray, Instrument, Kind, Side
+from pyorch.contract.events import Instrument, Kind, Side
 from pyorch.market.book import continues
 from pyorch.market.feeds.binance_messages import (
     COUNTS,
@@ -40,7 +39,7 @@ from pyorch.market.feeds.binance_messages import (
     instrument_of,
 )
 from pyorch.market.rows import RowBuffer
-from pyorch.market.tape import Tape
+from pyorch.market.tape import Tape, merge_tapes
 
 DEPTH, SNAPSHOT, BEST, TRADE = int(Kind.DEPTH), int(Kind.SNAPSHOT), int(Kind.BEST), int(Kind.TRADE)
 MARK, RESET = int(Kind.MARK), int(Kind.RESET)
@@ -89,16 +88,9 @@ def read_recordings(
     """
     if not paths:
         raise UsageError("no recording was given; name at least one file")
-    instrument, events, counts = _Reader(0, refuse_gaps, on_bytes).read(paths)
-    instruments = [instrument]
-    if second:
-        other, more, more_counts = _Reader(1, refuse_gaps, on_bytes).read(second)
-        _check_overlap(events, more, paths[0], second[0])
-        events = np.concatenate([events, more])
-        events = events[np.argsort(events["local_ns"], kind="stable")]
-        instruments.append(other)
-        counts |= {f"second_{key}": value for key, value in more_counts.items()}
-    return Tape(events, tuple(instruments), name or paths[0].name.partition(".")[0], counts)
+    readers = [_Reader(refuse_gaps, on_bytes) for _ in range(2 if second else 1)]
+    tape = readers[0].read(paths, name)
+    return merge_tapes(tape, readers[1].read(second, None)) if second else tape
 
 
 def recorded_bytes(path: Path) -> int:
@@ -113,21 +105,10 @@ def recorded_bytes(path: Path) -> int:
         return 0
 
 
-def _check_overlap(events: EventArray, more: EventArray, path: Path, other: Path) -> None:
-    starts, ends = ([int(one["local_ns"][edge]) for one in (events, more)] for edge in (0, -1))
-    if max(starts) > min(ends):
-        apart_s = (max(starts) - min(ends)) / 1e9
-        raise DataError(
-            f"{path} and {other} do not overlap in local time: {apart_s:,.0f} s lie between them; "
-            "give recordings of the same minutes"
-        )
-
-
 class _Reader:
     """Reads the files of one instrument."""
 
-    def __init__(self, instrument: int, refuse_gaps: bool, on_bytes: Progress | None) -> None:
-        self._index = instrument
+    def __init__(self, refuse_gaps: bool, on_bytes: Progress | None) -> None:
         self._refuse_gaps = refuse_gaps
         self._on_bytes = on_bytes
         self._rows = RowBuffer()
@@ -142,7 +123,7 @@ class _Reader:
         self._waiting: list[Depth] = []
         self._trade_id = -1
 
-    def read(self, paths: Sequence[Path]) -> tuple[Instrument, EventArray, dict[str, int]]:
+    def read(self, paths: Sequence[Path], name: str | None) -> Tape:
         for path in paths:
             self._instrument = self._identify(path)
             before_ns = self._local_ns
@@ -161,7 +142,8 @@ class _Reader:
             )
         events = self._rows.array()
         self._counts["rows"] = len(events)
-        return self._instrument, events, self._counts
+        name = name or paths[0].name.partition(".")[0]
+        return Tape(events, (self._instrument,), name, self._counts)
 
     def _identify(self, path: Path) -> Instrument:
         """The instrument of a file, told by its first depth diff."""
@@ -316,7 +298,7 @@ class _Reader:
         self._rows.add(
             (self._local_ns, *stamp),
             kind,
-            self._index,
+            0,
             [BID] * len(bids) + [ASK] * len(asks),
             [ticks[price] for price, _ in levels],
             [lots[quantity] for _, quantity in levels],
@@ -329,7 +311,7 @@ class _Reader:
         stamp = self._local_ns, _exchange_ns(best.T if best.T >= 0 else best.E), -1, best.u, -1
         prices = [self._ticks[best.b], self._ticks[best.a]]
         lots = [self._lots[best.B], self._lots[best.A]]
-        self._rows.add(stamp, BEST, self._index, (BID, ASK), prices, lots)
+        self._rows.add(stamp, BEST, 0, (BID, ASK), prices, lots)
 
     def _trade(self, text: bytes) -> None:
         trade = self._decode(decode_trade, text)
@@ -367,7 +349,7 @@ class _Reader:
     ) -> None:
         """A message of one row."""
         stamp = self._local_ns, exchange_ns, first_sequence, sequence, previous_sequence
-        self._rows.add(stamp, kind, self._index, (side,), (price_ticks,), (quantity_lots,))
+        self._rows.add(stamp, kind, 0, (side,), (price_ticks,), (quantity_lots,))
 
 
 def _kind_of(stream: str) -> str:
