@@ -16,13 +16,15 @@ from hls.train.calibration import fit_maps
 from hls.train.loop import Curve, Schedule, Trainer
 from hls.train.network import Network, Weights
 from hls.train.predict import STREAM_TICKS, network_logits, reference_logits
-from hls.train.samples import Samples, Target, class_weighting
+from hls.train.samples import FloatArray, Samples, Target, class_weighting
 from pyorch.contract.errors import MismatchError
 from pyorch.contract.fixed import IntArray
 from pyorch.contract.model import Head
 from pyorch.contract.precision import PRESETS, Precision
 from pyorch.inference.tables import identity_calibration
 
+COMPARED_PRESET = "default"
+"""Other presets are fine-tuned beside this one, from the same float weights, to show what they cost."""
 CLASS_POWER = 0.75
 """Classes weigh (frequent / rare) to this power: between as they come (0) and all alike (1)."""
 
@@ -77,6 +79,15 @@ def run_experiment(
 
     curves = [trainer.train("float", schedule.epochs, schedule.rate, tell)]
     float_logits = network_logits(network, samples, test, window, "float")
+    beside: dict[str, FloatArray] = {}
+    if preset != COMPARED_PRESET:
+        wide = Network(
+            samples.features.shape[1], units, samples.outputs, PRESETS[COMPARED_PRESET], 0
+        )
+        wide.assign(network.weights())
+        peer = Trainer(wide, samples, weighting, schedule, seed)
+        peer.train("contract", schedule.fine_epochs, schedule.fine_rate, tell)
+        beside["default_preset"] = network_logits(wide, samples, test, window, "contract")
     curves.append(trainer.train("contract", schedule.fine_epochs, schedule.fine_rate, tell))
 
     weights = network.weights()
@@ -106,11 +117,12 @@ def run_experiment(
     warm = evaluate.counted(samples, test, schedule.warm_up)
     rows = np.flatnonzero(warm & samples.target("direction").valid[test].all(axis=1))
     judge = evaluate.DirectionFigures(samples, rows + test.start, seed)
-    answers = {
+    answers: dict[str, Any] = {
         "quantised": raw_test,
         "float_same_weights": unrounded,
         "float_rounded_weights": rounded_weights,
         "float_trained": float_logits,
+        **beside,
     }
     classes = {name: z[rows][:, direction].argmax(axis=1) for name, z in answers.items()}
     classes["majority"] = majority(samples)[test][rows]
@@ -141,7 +153,7 @@ def run_experiment(
         "direction": models,
         "gain": {
             other: judge.gain(classes["quantised"], classes[other])
-            for other in ("majority", "logistic", "float_trained")
+            for other in ("majority", "logistic", "float_trained", *beside)
         },
         "fidelity": {
             other: evaluate.fidelity(

@@ -60,7 +60,10 @@ class Schedule:
 
 @dataclass(slots=True)
 class Curve:
-    """What happened in the epochs of a phase, and the one whose weights were taken."""
+    """What happened in the epochs of a phase, and the one whose weights were taken.
+
+    ``loss`` is that of all heads in training, ``stopping_loss`` and ``stopping_f1`` are the direction's.
+    """
 
     arithmetic: Arithmetic
     loss: list[float] = field(default_factory=list)
@@ -122,7 +125,7 @@ class Trainer:
         return self.training.streams(s.streams, s.steps, s.burn_in, int(rng.integers(s.steps)))
 
     def _judge(self, judge: Any) -> tuple[float, float]:
-        """Stopping loss and macro-F1 of the direction head."""
+        """Loss and macro-F1 of the direction head on the stopping slice: the main task decides."""
         s, block = self.schedule, self.samples.blocks["stopping"]
         if s.mode == "window":
             count = min(s.streams, block.stop - block.start - s.steps)
@@ -164,9 +167,10 @@ class Trainer:
 
         def step(x: Any, hidden: Any, cell: Any, keep: Any, values: Any, weights: Any) -> Any:
             with tf.GradientTape() as tape:
-                loss, logits, hidden, cell = self._loss(
+                losses, logits, hidden, cell = self._answer(
                     arithmetic, x, hidden, cell, keep, values, weights
                 )
+                loss = tf.add_n(list(losses.values()))
             gradients = tape.gradient(loss, network.variables)
             optimizer.apply_gradients(zip(gradients, network.variables, strict=True))
             network.clip()
@@ -178,11 +182,14 @@ class Trainer:
 
     def _judging_step(self, arithmetic: Arithmetic) -> Any:
         def step(x: Any, hidden: Any, cell: Any, keep: Any, values: Any, weights: Any) -> Any:
-            return self._loss(arithmetic, x, hidden, cell, keep, values, weights)
+            losses, logits, hidden, cell = self._answer(
+                arithmetic, x, hidden, cell, keep, values, weights
+            )
+            return losses["direction"], logits, hidden, cell
 
         return self._tf.function(step, autograph=False)
 
-    def _loss(
+    def _answer(
         self,
         arithmetic: Arithmetic,
         x: Any,
@@ -194,11 +201,12 @@ class Trainer:
     ) -> Any:
         last = self.schedule.mode == "window"
         logits, hidden, cell = self.network.forward(x, hidden, cell, keep, arithmetic, last)
-        return self._objective(logits, values, weights), logits, hidden, cell
+        losses = self._losses(logits, values, weights)
+        return losses, logits, hidden, cell
 
-    def _objective(self, logits: Any, values: Any, weights: Any) -> Any:
-        """Cross-entropies and Huber losses of all heads, weighted, a labelled tick."""
-        tf, total, start = self._tf, 0.0, 0
+    def _losses(self, logits: Any, values: Any, weights: Any) -> dict[str, Any]:
+        """Head → its cross-entropy or Huber loss, weighted, a labelled tick."""
+        tf, losses, start = self._tf, {}, 0
         for target, scale in zip(self.samples.targets, self.weighting.scale, strict=True):
             columns = slice(start, start + target.values.shape[1])
             start = columns.stop
@@ -211,5 +219,5 @@ class Trainer:
             else:
                 off = tf.abs(z - y) / scale
                 loss = tf.where(off < 1.0, 0.5 * off * off, off - 0.5) * scale
-            total += tf.reduce_mean(w * loss)
-        return total
+            losses[target.head.name] = tf.reduce_mean(w * loss)
+        return losses

@@ -64,13 +64,16 @@ class Options:
     @property
     def schedule(self) -> Schedule:
         """The mode's schedule, with the epochs asked for."""
-        chosen = Schedule() if self.mode == "stateful" else WINDOWED
+        chosen = SCHEDULES[self.mode]
         if self.epochs is None:
             return chosen
         return replace(chosen, epochs=self.epochs, fine_epochs=max(1, self.epochs // 3))
 
 
-WINDOWED = replace(Schedule(), mode="window", steps=WINDOW, streams=256)
+SCHEDULES = {
+    "stateful": Schedule(),
+    "window": Schedule(mode="window", steps=WINDOW, streams=256),
+}
 
 
 class _Bar:

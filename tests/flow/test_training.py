@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from hls.commands import train
 from hls.recipe import Recipe
+from hls.train import run
 from hls.train.experiment import Trained, run_experiment
 from hls.train.export import write_training
 from hls.train.loop import Schedule
@@ -123,6 +126,8 @@ def test_the_same_seed_gives_the_same_weights_and_figures() -> None:
     for a, b in zip(first.weights.arrays, again.weights.arrays, strict=True):
         assert np.array_equal(a, b)
     assert first.figures == again.figures
+    cost = first.figures["gain"]["default_preset"]
+    assert cost["low"] <= cost["value"] <= cost["high"]
 
 
 def test_windowed_training_learns() -> None:
@@ -135,3 +140,25 @@ def test_windowed_training_learns() -> None:
 def test_a_block_too_short_for_the_streams_is_refused() -> None:
     with pytest.raises(DataError, match="too short for 512 streams of 8 ticks"):
         run_experiment(remembered_task(1), "default", 4, replace(QUICK, streams=512), seed=1)
+
+
+def test_the_verb_trains_on_the_simulated_market_and_writes_what_serving_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = Schedule(epochs=1, fine_epochs=1, streams=8, steps=8, burn_in=8)
+    monkeypatch.setitem(run.SCHEDULES, "stateful", quick)
+    words = ["--minutes", "3", "--units", "4", "--out", str(tmp_path / "t"), "--json"]
+    result = CliRunner().invoke(train, words)
+    assert result.exit_code == 0, result.output
+    shown = json.loads(result.stdout)
+    assert shown["command"].startswith("pyorch train --minutes 3 ")
+    assert shown["figures"]["reference_mismatches_count"] == 0
+    recipe = Recipe.load(tmp_path / "t" / "recipe.json")
+    assert recipe.schema is not None
+    assert shown["digests"]["schema"] == recipe.schema.digest()
+    assert len(recipe.calibration) == sum(len(head.outputs) for head in recipe.heads) == 11
+    assert set(recipe.provenance["label_thresholds"]) >= {"direction", "jump_50ms"}
+    thresholds = recipe.provenance["score_quantiles"]["thresholds"]["up"]
+    assert thresholds == sorted(thresholds, reverse=True)
+    record = json.loads((tmp_path / "t" / "training.json").read_text())
+    assert record["figures"] == recipe.provenance["training"]
