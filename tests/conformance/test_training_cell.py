@@ -5,7 +5,10 @@ import pytest
 
 from hls.train.assemble import assemble
 from hls.train.backend import tensorflow
+from hls.train.cell import convert, quantizer_class
 from hls.train.network import Network, Weights
+from pyorch.contract.errors import UsageError
+from pyorch.contract.fixed import FixedFormat
 from pyorch.contract.model import Head
 from pyorch.contract.precision import PRESETS
 from pyorch.inference.reference import run_streams, run_windows
@@ -82,3 +85,19 @@ def test_gradients_approach_those_of_the_real_functions() -> None:
     cosine = contract @ real / np.linalg.norm(contract) / np.linalg.norm(real)
     assert cosine > 0.99
     assert abs(np.linalg.norm(contract) / np.linalg.norm(real) - 1.0) < 0.05
+
+
+def test_a_format_that_training_does_not_round_to_is_refused() -> None:
+    with pytest.raises(
+        UsageError, match=r"training supports RND and SAT; write fixed<W,I,RND,SAT>"
+    ):
+        convert(np.zeros(3), FixedFormat.parse("fixed<8,3,TRN,SAT>"))
+
+
+def test_quantised_values_are_those_of_the_format() -> None:
+    """Halves go up, as `FixedFormat.quantise` says, not to the even neighbour as in QKeras."""
+    form = FixedFormat.parse("fixed<6,1,RND,SAT>")
+    values = np.arange(-90, 90) / 64.0
+    found = quantizer_class()(form)(values).numpy()
+    assert np.array_equal(found, form.to_float(form.quantise(values)))
+    assert found[values == 0.5 / 32].item() == 1 / 32
