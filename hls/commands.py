@@ -81,7 +81,9 @@ def convert(
     console = Console(stderr=True)
     with console.status("hls4ml and g++ at work …"):
         found = convert_model(model, recipe=recipe, precision=PRESETS[preset], window=window)
-    target = out or model.with_suffix(".bundle")
+    target = out or (
+        model.with_name(f"{model.name}.bundle") if model.is_dir() else model.with_suffix(".bundle")
+    )
     found.bundle.save(target)
     figures = Figures(f"pyorch convert {model}", digests={"model": found.bundle.digest()})
     spec = found.bundle.spec

@@ -47,6 +47,8 @@ class Conversion:
     """What a conversion found."""
 
     bundle: Bundle
+    simulation: Simulation
+    """hls4ml's program of the bundle, compiled."""
     difference: Difference
     confirmed: int
     """Golden logits that C simulation returned as the reference did: all of them."""
@@ -107,7 +109,7 @@ def convert_model(
     bundle = replace(
         bundle, provenance=_provenance(file, loaded_recipe, draft, simulation, difference)
     )
-    return Conversion(bundle, difference, confirmed, tuple(draft.remarks))
+    return Conversion(bundle, simulation, difference, confirmed, tuple(draft.remarks))
 
 
 def confirm_golden(bundle: Bundle, simulation: Simulation) -> int:

@@ -160,6 +160,9 @@ def _activation(reader: _Reader, layer: Layer, loaded: Any) -> None:
     if layer.kind == "Softmax":
         reader.end = "softmax"
     elif layer.kind == "ReLU":
+        for option in ("max_value", "negative_slope", "threshold"):
+            if layer.config.get(option):
+                raise layer.refuse(f"has {option}={layer.config[option]!r}; a relu is max(x, 0)")
         _relu(reader, layer, None)
     elif layer.kind == "QActivation" and not reader.layers:
         if reader.strict:

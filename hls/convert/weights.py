@@ -132,6 +132,10 @@ def fixed_format_of(layer: Layer, quantizer: Any) -> FixedFormat:
             f"rounds by {kind}(alpha={alpha!r}); values are rounded by quantized_bits or quantized_relu "
             "with alpha=1"
         )
+    for option in ("negative_slope", "relu_upper_bound", "use_sigmoid"):
+        if getattr(quantizer, option, None):
+            value = getattr(quantizer, option)
+            raise layer.refuse(f"rounds by {kind}({option}={value!r}); a relu is max(x, 0)")
     if kind == "quantized_bits" and getattr(quantizer, "keep_negative", True):
         return FixedFormat(int(bits), int(integer or 0) + 1)
     return FixedFormat(int(bits) + 1, int(integer or 0) + 1)

@@ -94,16 +94,18 @@ def hard_qlstm(layers: Any) -> Any:
     return Model(start, layers.Dense(2, name="out")(x))
 
 
-def stacked_hard_lstm(layers: Any) -> Any:
-    """Keras' hard_sigmoid of slope 0.2; two layers, dropout, a relu stack, sigmoid at the end."""
+def four_lstms(layers: Any) -> Any:
+    """Keras' hard_sigmoid of slope 0.2 in two of four layers; dropout, no bias, a relu stack, sigmoid."""
     from tf_keras import Sequential
 
     return Sequential(
         [
             layers.Input((8, 4)),
-            layers.LSTM(6, return_sequences=True, recurrent_activation="hard_sigmoid"),
+            layers.LSTM(5, return_sequences=True, recurrent_activation="hard_sigmoid"),
             layers.Dropout(0.1),
-            layers.LSTM(5, recurrent_activation="hard_sigmoid"),
+            layers.LSTM(4, return_sequences=True, use_bias=False),
+            layers.LSTM(4, return_sequences=True, recurrent_activation="hard_sigmoid"),
+            layers.LSTM(4),
             layers.Dense(7, activation="relu"),
             layers.Dense(4),
             layers.ReLU(),
@@ -112,19 +114,10 @@ def stacked_hard_lstm(layers: Any) -> Any:
     )
 
 
-def four_plain_lstms(layers: Any) -> Any:
-    from tf_keras import Sequential
-
-    more = [layers.LSTM(4, return_sequences=k < 2, use_bias=k != 1) for k in range(3)]
-    first = layers.LSTM(5, return_sequences=True)
-    return Sequential([layers.Input((8, 4)), first, *more, layers.Dense(3)])
-
-
 CASES = {
     "QLSTM to softmax": Case(functional_qlstm, "qlstm.h5"),
     "QLSTM, hard": Case(hard_qlstm, "hard.h5"),
-    "2 LSTM, hard, relu, sigmoid": Case(stacked_hard_lstm, "stacked.keras"),
-    "4 LSTM, narrow": Case(four_plain_lstms, "four.h5", PRESETS["narrow"]),
+    "4 LSTM, hard, relu, sigmoid": Case(four_lstms, "four.keras", PRESETS["narrow"]),
 }
 
 
@@ -151,7 +144,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def converted(request: pytest.FixtureRequest, folder: Path) -> tuple[Case, Conversion, Simulation]:
     case = CASES[request.param]
     conversion = convert_model(folder / case.file, precision=case.precision)
-    return case, conversion, Simulation.build(conversion.bundle)
+    return case, conversion, conversion.simulation
 
 
 def test_windows_are_equal_bit_for_bit(converted: tuple[Case, Conversion, Simulation]) -> None:
@@ -212,7 +205,7 @@ def test_hard_qlstm_stays_within_its_own_steps(folder: Path) -> None:
 
 
 def test_slope_of_hard_sigmoid_is_a_stated_constant(folder: Path) -> None:
-    source = load_source(folder / CASES["2 LSTM, hard, relu, sigmoid"].file)
+    source = load_source(folder / CASES["4 LSTM, hard, relu, sigmoid"].file)
     draft = read_model(source, None, PRESETS["default"], None)
     gate = draft.spec.lstm_layers[0].gate
     assert gate.slope / 2.0**gate.slope_fraction == pytest.approx(0.2, abs=2.0**-17)
@@ -269,37 +262,80 @@ def test_nan_weights_are_refused_with_layer_and_count(folder: Path, tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["broken.h5"]
 
 
+def _ends_in(*layers: Any) -> Callable[[Any], list[Any]]:
+    return lambda of: [of.LSTM(3, name="lstm"), *(make(of) for make in layers)]
+
+
+def _qlstm(**change: Any) -> Callable[[Any], list[Any]]:
+    def build(_: Any) -> list[Any]:
+        from qkeras import QLSTM
+
+        return [
+            QLSTM(3, name="x", **{"activation": "tanh", "recurrent_activation": "sigmoid"} | change)
+        ]
+
+    return build
+
+
+def _rounded(text: str) -> Callable[[Any], Any]:
+    def build(_: Any) -> Any:
+        from qkeras import QActivation
+
+        return QActivation(text, name="act")
+
+    return build
+
+
 @pytest.mark.parametrize(
-    ("change", "text"),
+    ("build", "text"),
     [
-        ({"activation": "relu"}, r"layer 'x' \(QLSTM\) has activation='relu'; supported are tanh"),
         (
-            {"kernel_quantizer": "quantized_bits(8,0,alpha='auto')"},
+            _qlstm(activation="relu"),
+            r"layer 'x' \(QLSTM\) has activation='relu'; supported are tanh",
+        ),
+        (
+            _qlstm(kernel_quantizer="quantized_bits(8,0,alpha='auto')"),
             r"layer 'x' \(QLSTM\) has a kernel whose quantizer .* on no grid of powers of two",
+        ),
+        (
+            _ends_in(lambda of: of.Dense(2, activation="tanh", name="d")),
+            r"layer 'd' \(Dense\) applies 'tanh' here; supported are",
+        ),
+        (
+            _ends_in(lambda of: of.Dense(2), lambda of: of.ReLU(max_value=6, name="r")),
+            r"layer 'r' \(ReLU\) has max_value=6",
+        ),
+        (
+            _ends_in(lambda of: of.Dense(2), _rounded("quantized_relu(8,2,negative_slope=0.25)")),
+            r"layer 'act' \(QActivation\) rounds by quantized_relu\(negative_slope=0.25\)",
+        ),
+        (
+            _ends_in(_rounded("quantized_bits(8,0,alpha=1)")),
+            r"layer 'act' \(QActivation\) applies 'quantized_bits' here",
+        ),
+        (
+            _ends_in(
+                lambda of: of.Dense(2, activation="softmax"), lambda of: of.Dense(2, name="d")
+            ),
+            r"layer 'd' \(Dense\) stands after the final softmax",
         ),
     ],
 )
 def test_arithmetic_that_is_not_carried_is_refused(
-    tmp_path: Path, change: dict[str, Any], text: str
+    tmp_path: Path, build: Callable[[Any], list[Any]], text: str
 ) -> None:
     from hls.csim.workarounds import keras, quiet
 
-    keras()
-    from qkeras import QLSTM
-    from tf_keras import Sequential
-    from tf_keras.layers import Input
-
-    options = {"activation": "tanh", "recurrent_activation": "sigmoid"} | change
-    model = Sequential([Input((4, 2)), QLSTM(3, name="x", **options)])
+    layers = keras().layers
+    model = keras().Sequential([layers.Input((4, 2)), *build(layers)])
     with quiet():
         model.save(tmp_path / "m.h5")
-    source = load_source(tmp_path / "m.h5")
     with pytest.raises(ModelError, match=text):
-        read_model(source, None, PRESETS["default"], None)
+        read_model(load_source(tmp_path / "m.h5"), None, PRESETS["default"], None)
 
 
 def test_weights_beyond_the_preset_widen_its_format(folder: Path) -> None:
-    source = load_source(folder / "four.h5")
+    source = load_source(folder / "four.keras")
     layer = source.layers[0]
     weights = layer.get_weights()
     weights[0][0, 0] = 5.3
