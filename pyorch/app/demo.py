@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -36,6 +36,11 @@ SHOWN_SEED, SHOWN_MINUTES = 20_240_808, 5
 """The simulated market that is shown: another one."""
 
 
+def _console() -> Console:
+    """Tables keep their lines also where the output is no terminal."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
 @dataclass(slots=True)
 class Demo:
     """A demonstration in progress.
@@ -51,7 +56,7 @@ class Demo:
     steps: int
     began: float = field(default_factory=time.monotonic)
     step: int = 0
-    console: Console = field(default_factory=lambda: Console(highlight=False))
+    console: Console = field(default_factory=_console)
 
     def verb(self, *words: object) -> dict[str, Any]:
         """Run ``pyorch words --json`` as a step; returns its JSON object.
@@ -181,7 +186,8 @@ def _table(console: Console, title: str, *columns: str) -> Table:
     console.print(f"\n[bold]{escape(title)}[/]", soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for index, name in enumerate(columns):
-        table.add_column(name, justify="left" if index == 0 else "right", header_style="dim")
+        justify: JustifyMethod = "left" if index == 0 else "right"
+        table.add_column(name, justify=justify, header_style="dim", no_wrap=index == 0)
     return table
 
 

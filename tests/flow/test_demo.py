@@ -9,15 +9,11 @@ import pytest
 from pyorch.app import demo
 from pyorch.app.demo import Demo, recordings, run_demo
 from pyorch.contract.errors import DataError
-from pyorch.market.simulate import simulate
-from pyorch.trading.sample import random_quoting_bundle
 
 
-def test_the_first_report_comes_from_a_bundle_and_a_market(
+def test_the_first_report_comes_from_the_bundle_that_ships(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    random_quoting_bundle(1, simulate(3, 20.0)).save(tmp_path / "bundle")
-    monkeypatch.setattr(demo, "shipped_bundle", lambda: tmp_path / "bundle")
     monkeypatch.setattr(demo, "SHOWN_MINUTES", 0.5)
     run_demo(tmp_path / "out", on_tape=False, first=True, trained=False)
     printed = capfd.readouterr().out
