@@ -132,25 +132,42 @@ def adversarial_windows(bundle: Bundle) -> IntArray:
     held for the whole window, and their alternation; and random ends.
     """
     spec = bundle.spec
-    form, kernel = spec.input, bundle.weights[f"{spec.layers[0].name}.kernel"]
-    upward = np.where(kernel.T >= 0, form.maximum, form.minimum)
-    downward = np.where(kernel.T >= 0, form.minimum, form.maximum)
+    upward, downward = _aligned(bundle.weights[f"{spec.layers[0].name}.kernel"], spec.input)
     held = np.concatenate([upward, downward])[:, None, :].repeat(spec.window, axis=1)
     alternating = held.copy()
     alternating[: len(upward), 1::2] = downward[:, None, :]
     alternating[len(upward) :, 1::2] = upward[:, None, :]
     rng = np.random.default_rng(3)
-    ends = rng.choice(_ends(form), (len(held), spec.window, spec.features))
+    ends = rng.choice(_ends(spec.input), (len(held), spec.window, spec.features))
     return np.concatenate([held, alternating, ends])
 
 
 def adversarial_states(bundle: Bundle, count: int) -> tuple[IntArray, Carried]:
-    """Features [n, F] and states (h, c of every layer [n, units]) at the ends of their formats."""
-    spec, rng = bundle.spec, np.random.default_rng(4)
-    features = rng.choice(_ends(spec.input), (count, spec.features))
-    hidden = [rng.choice(_ends(layer.hidden), (count, layer.units)) for layer in spec.lstm_layers]
-    cell = [rng.choice(_ends(layer.cell), (count, layer.units)) for layer in spec.lstm_layers]
+    """Features [n, F] and states (h, c of every layer [n, units]) at the ends of their formats.
+
+    ``count`` random ones; then for each column of the first layer the two in which x and h drive its sum
+    to the very ends that the accumulator's width was proven for.
+    """
+    spec, rng, first = bundle.spec, np.random.default_rng(4), bundle.spec.lstm_layers[0]
+    directed = [
+        np.concatenate(_aligned(bundle.weights[f"{first.name}.{part}"], form))
+        for part, form in (("kernel", spec.input), ("recurrent", first.hidden))
+    ]
+    rows = count + len(directed[0])
+    features = rng.choice(_ends(spec.input), (rows, spec.features))
+    hidden = [rng.choice(_ends(layer.hidden), (rows, layer.units)) for layer in spec.lstm_layers]
+    cell = [rng.choice(_ends(layer.cell), (rows, layer.units)) for layer in spec.lstm_layers]
+    features[count:], hidden[0][count:] = directed
     return features, Carried(hidden, cell)
+
+
+def _aligned(matrix: IntArray, form: FixedFormat) -> tuple[IntArray, IntArray]:
+    """Per column of the matrix the values whose products with it are greatest, and least."""
+    positive = matrix.T >= 0
+    return (
+        np.where(positive, form.maximum, form.minimum),
+        np.where(positive, form.minimum, form.maximum),
+    )
 
 
 def _ends(form: FixedFormat) -> IntArray:
@@ -196,7 +213,7 @@ def check_bundle(
     progress("adversarial windows and states", 3)
     hard = adversarial_windows(bundle)
     check.comparisons.append(compare_windows("adversarial_windows", bundle, simulation, hard))
-    check.comparisons.append(_compare_states(bundle, simulation, STATES))
+    check.comparisons.append(compare_states(bundle, simulation, STATES))
     progress(f"sequences of {SEQUENCE_STEPS:,} steps", 4)
     check.comparisons.append(_compare_sequences(bundle, simulation, features))
     for number, configuration in enumerate(CONFIGURATIONS):
@@ -234,14 +251,15 @@ def _compare_sequences(bundle: Bundle, simulation: Simulation, features: IntArra
     return comparison
 
 
-def _compare_states(bundle: Bundle, simulation: Simulation, count: int) -> Comparison:
+def compare_states(bundle: Bundle, simulation: Simulation, count: int) -> Comparison:
+    """Single steps from states at the ends of their formats: every state and logit."""
     comparison = Comparison("adversarial_states", unit="h, c and logits of the C simulation")
     features, state = adversarial_states(bundle, count)
     traces = [
         simulation.steps(
             features[k : k + 1], [h[k] for h in state.hidden], [c[k] for c in state.cell]
         )
-        for k in range(count)
+        for k in range(len(features))
     ]
     advance(bundle, state, features)
     logits, _ = answer(bundle, state.hidden[-1])

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import hls.check
 import hls.csim.project
-from hls.check import Comparison, compare_stock, compare_windows
+from hls.check import Comparison, compare_states, compare_stock, compare_windows
 from hls.commands import check, convert
 from hls.csim.library import Simulation
 from hls.csim.readback import check_types, written_types
@@ -138,6 +138,20 @@ def test_simulation_is_built_once_for_equal_sources(small: Bundle, simulation: S
     again = Simulation.build(small)
     assert again.project.folder == simulation.project.folder
     assert library.stat().st_mtime_ns == before
+
+
+def test_accumulator_of_one_bit_less_is_found(small: Bundle, simulation: Simulation) -> None:
+    """The proven width is needed, and the adversarial states reach it."""
+    import msgspec
+
+    assert compare_states(small, simulation, 20).mismatches == 0
+    layer = small.spec.layers[0]
+    proven = layer.accumulator
+    narrow = replace(proven, width=proven.width - 1, integer=proven.integer - 1)
+    wraps = msgspec.structs.replace(layer, accumulator=narrow)
+    spec = replace(small.spec, layers=(wraps, *small.spec.layers[1:]))
+    program = Simulation.build(replace(small, spec=spec))
+    assert compare_states(small, program, 0).mismatches > 0
 
 
 def test_wrong_table_entry_is_found_and_named(small: Bundle, simulation: Simulation) -> None:
