@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+# The reference multiplies small matrices: BLAS threads cost more than they save. Read when numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 MUST_RUN = {  # marker → (environment variable, its value, what is then promised)
     "debian": ("PYORCH_TEST_ALL", "1", "every Debian tool is there"),

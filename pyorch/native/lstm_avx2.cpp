@@ -87,10 +87,11 @@ inline void pack_vector(__m256i value, int at, const Activations& packed) {
 template <bool truncate>
 inline void tail_of(const Tail& tail, const std::int32_t* gates, std::int32_t* cell, std::int32_t* hidden,
                     const Activations& packed) {
-    const int units = tail.units;
+    const int units = tail.units, whole = tail.whole;
     for (int u = 0; u < units; u += lanes) {
         const auto gate = [&](int block) {
-            return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(gates + block * units + u));
+            const std::int32_t* from = u < whole ? gates + 4 * u + block * lanes : gates + 4 * whole + block * (units - whole);
+            return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
         };
         const __m256i f = look_up<truncate>(tail.forget_gate, gate(1), tail.gate_shift, tail.gate_half);
         const __m256i i = look_up<truncate>(tail.input_gate, gate(0), tail.gate_shift, tail.gate_half);

@@ -170,6 +170,12 @@ inline void pack_vector(const Packing& packing, __m512i value, int at, const Act
     }
 }
 
+// The sums of a gate for the units from u on.
+inline const std::int32_t* sums_of(const Tail& tail, const std::int32_t* gates, int gate, int u) {
+    const int whole = tail.whole;
+    return u < whole ? gates + 4 * u + gate * lanes : gates + 4 * whole + gate * (tail.units - whole);
+}
+
 template <bool truncate>
 inline void tail_of(const Tail& tail, const std::int32_t* gates, std::int32_t* cell, std::int32_t* hidden,
                     const Activations& packed) {
@@ -182,7 +188,7 @@ inline void tail_of(const Tail& tail, const std::int32_t* gates, std::int32_t* c
     const __m512i candidate_half = _mm512_set1_epi32(tail.candidate_half);
     const __m512i candidate_last = _mm512_set1_epi32(2 * tail.candidate_half - 1);
     for (int u = 0; u < units; u += lanes) {
-        const auto gate = [&](int block) { return _mm512_loadu_si512(gates + block * units + u); };
+        const auto gate = [&](int block) { return _mm512_loadu_si512(sums_of(tail, gates, block, u)); };
         const __m512i f = look_up<truncate>(tail.forget_gate, gate(1), gate_shift, gate_half, gate_last);
         const __m512i i = look_up<truncate>(tail.input_gate, gate(0), gate_shift, gate_half, gate_last);
         const __m512i g = look_up<truncate>(tail.candidate, gate(2), candidate_shift, candidate_half, candidate_last);
@@ -236,9 +242,9 @@ void compact_tail(const Tail& tail, const std::int32_t* gates, std::int32_t* cel
     const __m128i candidate_shift = _mm_cvtsi32_si128(compact.candidate.shift);
     for (int u = 0; u < units; u += 2 * lanes) {
         const auto bins = [&](int block, __m128i shift) {
-            const std::int32_t* from = gates + block * units + u;
-            return _mm512_packs_epi32(_mm512_sra_epi32(_mm512_loadu_si512(from), shift),
-                                      _mm512_sra_epi32(_mm512_loadu_si512(from + lanes), shift));
+            const __m512i low = _mm512_loadu_si512(sums_of(tail, gates, block, u));
+            const __m512i high = _mm512_loadu_si512(sums_of(tail, gates, block, u + lanes));
+            return _mm512_packs_epi32(_mm512_sra_epi32(low, shift), _mm512_sra_epi32(high, shift));
         };
         const __m512i i = symmetric<gate_chunks>(compact.gate, bins(0, gate_shift));
         const __m512i g = _mm512_sll_epi16(symmetric<candidate_chunks>(compact.candidate, bins(2, candidate_shift)),
@@ -258,12 +264,24 @@ void compact_tail(const Tail& tail, const std::int32_t* gates, std::int32_t* cel
         _mm512_storeu_si512(cell + u + lanes, second);
         const __m512i bin = _mm512_sra_epi16(_mm512_packs_epi32(first, second), _mm_cvtsi32_si128(compact.squash_shift));
         const __m512i t = symmetric<candidate_chunks>(compact.candidate, bin);
-        // (o * t * 2**output_up + 2**14) >> 15: the rounding of h
-        __m512i h = _mm512_mulhrs_epi16(o, t);
-        h = _mm512_max_epi16(h, _mm512_set1_epi16(static_cast<short>(tail.hidden_minimum)));
-        h = _mm512_min_epi16(h, _mm512_set1_epi16(static_cast<short>(tail.hidden_maximum)));
-        const __m512i sign = _mm512_srai_epi16(h, 15);
-        const __m512i low = _mm512_unpacklo_epi16(h, sign), high = _mm512_unpackhi_epi16(h, sign);
+        __m512i low, high;
+        if (compact.rounding_multiply) {
+            // (o * t * 2**output_up + 2**14) >> 15: the rounding of h
+            __m512i h = _mm512_mulhrs_epi16(o, t);
+            h = _mm512_max_epi16(h, _mm512_set1_epi16(static_cast<short>(tail.hidden_minimum)));
+            h = _mm512_min_epi16(h, _mm512_set1_epi16(static_cast<short>(tail.hidden_maximum)));
+            const __m512i sign = _mm512_srai_epi16(h, 15);
+            low = _mm512_unpacklo_epi16(h, sign);
+            high = _mm512_unpackhi_epi16(h, sign);
+        } else {
+            const __m512i zero = _mm512_setzero_si512();
+            const auto product = [&](__m512i left, __m512i right) {
+                return convert(_mm512_madd_epi16(left, right), tail.hidden_addend, tail.hidden_drop,
+                               tail.hidden_minimum, tail.hidden_maximum);
+            };
+            low = product(_mm512_unpacklo_epi16(o, zero), _mm512_unpacklo_epi16(t, zero));
+            high = product(_mm512_unpackhi_epi16(o, zero), _mm512_unpackhi_epi16(t, zero));
+        }
         _mm512_storeu_si512(hidden + u, low);
         _mm512_storeu_si512(hidden + u + lanes, high);
         pack_vector(tail.packing, low, u, packed);

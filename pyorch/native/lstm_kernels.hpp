@@ -66,18 +66,24 @@ struct HalfTable {
     int maximum = 0;
 };
 
-// The tail with both tables symmetric, h rounded, and o * 2**output_up in 16 bits: one rounding multiply gives h.
+// The tail with both tables symmetric. Where h is rounded and o * 2**output_up fits 16 bits, one rounding multiply
+// gives h; otherwise it takes the full product.
 struct CompactTail {
     bool usable = false;
     HalfTable gate, candidate;
     int squash_shift = 0;  // from c to the bin of the candidate table
     int forget_up = 0, candidate_up = 0, output_up = 0;
+    bool rounding_multiply = false;
 };
 
 // f*c + i*g and o*tanh(c) with table values and c in signed 16 bits, so that one multiply-add of word pairs
 // does both products. Tables are int32 copies, scaled where binary points differ.
+//
+// Sums come ordered for whole vectors: for every `lanes` units the vectors i, f, g, o, then what is left of the
+// units in four short runs; so no padding, and every load is a vector that was stored as one.
 struct Tail {
     int units = 0;
+    int whole = 0;  // units in whole vectors
     const std::int32_t* input_gate = nullptr;
     const std::int32_t* forget_gate = nullptr;
     const std::int32_t* candidate = nullptr;
@@ -108,7 +114,7 @@ struct Kernels {
     int largest_split;    // vectors a block: two planes
     // out[j] = start[j] + (sum_k value[k] * weight[k][j] << shift), for all padded outputs
     void (*product)(const Matrix&, const Activations&, const std::int32_t* start, std::int32_t* out);
-    // gates [4 * units] and cell [units] -> cell, hidden, and hidden packed; reads and writes up to 31 values
+    // gates [4 * units], ordered as said at Tail, and cell [units] -> cell, hidden, and hidden packed; reads and writes up to 31 values
     // behind the last unit
     void (*tail)(const Tail&, const std::int32_t* gates, std::int32_t* cell, std::int32_t* hidden,
                  const Activations& packed);  // null: the engine's own scalar tail

@@ -1,6 +1,7 @@
 // Construction of the LSTM engine: which arithmetic each layer takes, and its weights in that order.
 #include <algorithm>
 #include <cstdlib>
+#include <numeric>
 #include <stdexcept>
 
 #include "lstm_engine.hpp"
@@ -101,6 +102,30 @@ std::int64_t offset_share(const std::vector<std::int64_t>& weights, int inputs, 
     std::int64_t sum = 0;
     for (int k = 0; k < inputs; ++k) sum += weights[static_cast<std::size_t>(k) * columns + column];
     return (sum * (packing.low_offset + 256 * packing.high_offset)) << matrix.shift;
+}
+
+// Columns in the order that a SIMD tail reads: see Tail.
+std::vector<int> by_units(int units, int lanes) {
+    const int whole = units / lanes * lanes;
+    std::vector<int> order;
+    for (int u = 0; u < whole; u += lanes) {
+        for (int gate = 0; gate < 4; ++gate) {
+            for (int lane = 0; lane < lanes; ++lane) order.push_back(gate * units + u + lane);
+        }
+    }
+    for (int gate = 0; gate < 4; ++gate) {
+        for (int u = whole; u < units; ++u) order.push_back(gate * units + u);
+    }
+    return order;
+}
+
+std::vector<std::int64_t> reordered(const std::vector<std::int64_t>& weights, const std::vector<int>& order) {
+    const std::size_t columns = order.size();
+    std::vector<std::int64_t> result(weights.size());
+    for (std::size_t at = 0; at < weights.size(); ++at) {
+        result[at] = weights[at / columns * columns + static_cast<std::size_t>(order[at % columns])];
+    }
+    return result;
 }
 
 std::int64_t largest_of(const std::vector<std::int64_t>& values) {
@@ -213,26 +238,32 @@ void LstmEngine::prepare_layer(std::size_t index) {
     layer.bias_wide = Aligned<std::int64_t>(static_cast<std::size_t>(columns));
     for (int j = 0; j < columns; ++j) layer.bias_wide.data()[j] = m.bias_weights[j] << (fraction - m.bias.fraction());
     if (kernels_ == nullptr || m.accumulator.width > 32) return;
-    layer.kernel = arranged(*kernels_, m.kernel_weights, m.inputs, columns, m.input, m.kernel,
+    std::vector<int> order(static_cast<std::size_t>(columns));
+    std::iota(order.begin(), order.end(), 0);
+    if (m.lstm && kernels_->tail != nullptr) prepare_tail(layer);
+    if (layer.simd_tail) order = by_units(m.units, kernels_->lanes);
+    const std::vector<std::int64_t> kernel = reordered(m.kernel_weights, order);
+    const std::vector<std::int64_t> recurrent = reordered(m.recurrent_weights, order);
+    layer.kernel = arranged(*kernels_, kernel, m.inputs, columns, m.input, m.kernel,
                             fraction - m.input.fraction() - m.kernel.fraction(), layer.kernel_data);
     if (m.lstm) {
-        layer.recurrent = arranged(*kernels_, m.recurrent_weights, m.units, columns, m.hidden, m.recurrent,
+        layer.recurrent = arranged(*kernels_, recurrent, m.units, columns, m.hidden, m.recurrent,
                                    fraction - m.hidden.fraction() - m.recurrent.fraction(), layer.recurrent_data);
     }
     layer.simd_product = layer.kernel.data != nullptr && (!m.lstm || layer.recurrent.data != nullptr);
     if (!layer.simd_product) {
         layer.kernel = layer.recurrent = {};
+        layer.simd_tail = false;
         return;
     }
     layer.bias = Aligned<std::int32_t>(static_cast<std::size_t>(padded(columns, kernels_->lanes)));
     for (int j = 0; j < columns; ++j) {
-        std::int64_t value = layer.bias_wide.data()[j];
-        value -= offset_share(m.kernel_weights, m.inputs, columns, j, m.input, layer.kernel);
-        if (m.lstm) value -= offset_share(m.recurrent_weights, m.units, columns, j, m.hidden, layer.recurrent);
+        std::int64_t value = layer.bias_wide.data()[order[static_cast<std::size_t>(j)]];
+        value -= offset_share(kernel, m.inputs, columns, j, m.input, layer.kernel);
+        if (m.lstm) value -= offset_share(recurrent, m.units, columns, j, m.hidden, layer.recurrent);
         // modulo 2**32, as the sums that it joins
         layer.bias.data()[j] = static_cast<std::int32_t>(static_cast<std::uint32_t>(value));
     }
-    if (m.lstm && kernels_->tail != nullptr) prepare_tail(layer);
     const int drop = fraction - m.hidden.fraction();
     if (!m.lstm && m.accumulator.width <= 30 && m.hidden.saturate && drop >= 0 && drop <= 29) {
         // relu before the conversion or after it: rounding does not cross zero
@@ -277,6 +308,7 @@ void LstmEngine::prepare_tail(PreparedLayer& layer) {
     };
     Tail& t = layer.tail;
     t.units = m.units;
+    t.whole = m.units / kernels_->lanes * kernels_->lanes;
     t.output_gate = t.input_gate = copy(m.gate_table, 0);
     t.forget_gate = up_forget ? copy(m.gate_table, up_forget) : t.input_gate;
     t.squash = copy(m.cell_table, 0);
@@ -301,18 +333,19 @@ void LstmEngine::prepare_tail(PreparedLayer& layer) {
     prepare_compact(layer, hidden_drop);
 }
 
-// The tail on words, where h is rounded and both tables are point-symmetric and have at most 1,024 entries.
+// The tail on words, where both tables are point-symmetric and have at most 1,024 entries.
 void LstmEngine::prepare_compact(PreparedLayer& layer, int hidden_drop) {
     const LayerModel& m = layer.model;
     Tail& t = layer.tail;
-    if (t.truncate || !m.hidden.round || hidden_drop > 15) return;
-    if ((largest_of(m.gate_table) << (15 - hidden_drop)) > 32767 || t.squash_shift > 15) return;
+    if (t.truncate || t.squash_shift > 15) return;
     if (!halve(m.gate_table, m.gate, m.table, layer.gate_half, t.compact.gate)) return;
     if (!halve(m.cell_table, m.activation, m.table, layer.candidate_half, t.compact.candidate)) return;
     t.compact.gate.shift = t.gate_shift;
     t.compact.candidate.shift = t.candidate_shift;
     t.compact.squash_shift = t.squash_shift;
-    t.compact.output_up = 15 - hidden_drop;
+    t.compact.rounding_multiply =
+        m.hidden.round && hidden_drop <= 15 && (largest_of(m.gate_table) << (15 - hidden_drop)) <= 32767;
+    t.compact.output_up = t.compact.rounding_multiply ? 15 - hidden_drop : 0;
     t.compact.usable = true;
 }
 
