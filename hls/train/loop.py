@@ -37,7 +37,7 @@ class Schedule:
         streams: parallel streams, or windows a batch.
         steps: vectors a chunk (truncated back-propagation), or T of a window.
         burn_in: first vectors of a stream or segment without weight.
-        patience: epochs without a better stopping loss before the float phase ends.
+        patience: epochs without a better stopping macro-F1 before the float phase ends.
         windows: windows an epoch.
     """
 
@@ -49,7 +49,7 @@ class Schedule:
     streams: int = 32
     steps: int = 32
     burn_in: int = 32
-    patience: int = 3
+    patience: int = 4
     windows: int = 16_384
 
     @property
@@ -93,14 +93,14 @@ class Trainer:
         self._tf = tensorflow()
 
     def train(self, arithmetic: Arithmetic, epochs: int, rate: float, tell: Progress) -> Curve:
-        """One phase; float: ends with the weights of the epoch whose stopping loss was least."""
+        """One phase; float: ends with the weights of the epoch whose stopping macro-F1 was highest."""
         tf, curve = self._tf, Curve(arithmetic)
         optimizer = tf.keras.optimizers.Adam(rate, global_clipnorm=GRADIENT_NORM)
         optimizer.build(self.network.variables)
         learn, judge = self._learning_step(optimizer, arithmetic), self._judging_step(arithmetic)
         rng = np.random.default_rng([self.seed, 0 if arithmetic == "float" else 1])
         best: Weights = self.network.weights()
-        least = math.inf
+        highest = -1.0
         for epoch in range(epochs):
             optimizer.learning_rate.assign(
                 rate * (0.1 + 0.45 * (1.0 + math.cos(math.pi * epoch / max(epochs - 1, 1))))
@@ -110,8 +110,8 @@ class Trainer:
             curve.loss.append(float(np.mean(losses)))
             curve.stopping_loss.append(stopping_loss)
             curve.stopping_f1.append(f1)
-            if stopping_loss < least or arithmetic == "contract":
-                least, best, curve.best = stopping_loss, self.network.weights(), epoch
+            if f1 > highest or arithmetic == "contract":
+                highest, best, curve.best = f1, self.network.weights(), epoch
             tell(f"{arithmetic} loss {curve.loss[-1]:.3f} stopping {stopping_loss:.3f} F1 {f1:.3f}")
             if epoch - curve.best >= self.schedule.patience:
                 break
