@@ -177,7 +177,8 @@ def simulated(journal: Journal) -> tuple[str, ...]:
         else f"Market: recorded, {instrument['symbol']} at {instrument['venue']}. Nothing that we quoted "
         "could influence it.",
         "Options: none is on the tape. Fair values are inverse Black-76 on the underlying's mid. Volatility "
-        f"surface: {journal.run.surface_label}; rows of the tape moved it {moves:,} times.",
+        f"surface: {journal.run.surface_label}"
+        + (f"; rows of the tape moved it {moves:,} times." if moves else "."),
         "Liquidity of the options: the underlying's book is the declared proxy.",
         "Venue: none. FIX messages go to a file; nothing is acknowledged, no position is built.",
         "Fills: simulated, by the takers described above. Too little data for a claim of trading value.",
@@ -193,7 +194,8 @@ def _unseen(journal: Journal) -> str:
         return ""
     times = journal.ticks["local_ns"]
     return (
-        f"The model was trained on the beginning of this tape. All figures below are about its last "
+        f"The model was trained on the beginning of this tape. The explained quote, rules, arms, "
+        f"calibration, scores, labels and features below are of its last "
         f"{duration(float(times[-1] - times[first]) * 1e-9)}, which training has not seen."
     )
 
