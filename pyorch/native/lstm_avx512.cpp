@@ -211,7 +211,7 @@ inline void tail_of(const Tail& tail, const std::int32_t* gates, std::int32_t* c
 
 // Entry `index` of 64 * chunks words, by permutes of 64 and blends on the higher bits.
 template <int chunks>
-inline __m512i permuted(const std::int16_t* entries, __m512i index) {
+[[gnu::always_inline]] inline __m512i permuted(const std::int16_t* entries, __m512i index) {
     if constexpr (chunks == 1) {
         return _mm512_permutex2var_epi16(_mm512_load_si512(entries), index, _mm512_load_si512(entries + 32));
     } else {
@@ -222,7 +222,7 @@ inline __m512i permuted(const std::int16_t* entries, __m512i index) {
 }
 
 template <int chunks>
-inline __m512i symmetric(const HalfTable& table, __m512i bin) {
+[[gnu::always_inline]] inline __m512i symmetric(const HalfTable& table, __m512i bin) {
     const __m512i sign = _mm512_srai_epi16(bin, 15);
     const __m512i side = _mm512_min_epu16(_mm512_xor_si512(bin, sign), _mm512_set1_epi16(static_cast<short>(table.last)));
     const __m512i left = permuted<chunks>(table.entries, side);
@@ -233,7 +233,7 @@ inline __m512i symmetric(const HalfTable& table, __m512i bin) {
 
 // The tail on words, 32 units at once. Packing two vectors to words interleaves them in groups of four, and
 // unpacking undoes just that, so c and h stay in order in memory.
-template <int gate_chunks, int candidate_chunks>
+template <int chunks>
 void compact_tail(const Tail& tail, const std::int32_t* gates, std::int32_t* cell, std::int32_t* hidden,
                   const Activations& packed) {
     const CompactTail& compact = tail.compact;
@@ -241,17 +241,17 @@ void compact_tail(const Tail& tail, const std::int32_t* gates, std::int32_t* cel
     const __m128i gate_shift = _mm_cvtsi32_si128(compact.gate.shift);
     const __m128i candidate_shift = _mm_cvtsi32_si128(compact.candidate.shift);
     for (int u = 0; u < units; u += 2 * lanes) {
-        const auto bins = [&](int block, __m128i shift) {
+        const auto bins = [&](int block, __m128i shift) __attribute__((always_inline)) {
             const __m512i low = _mm512_loadu_si512(sums_of(tail, gates, block, u));
             const __m512i high = _mm512_loadu_si512(sums_of(tail, gates, block, u + lanes));
             return _mm512_packs_epi32(_mm512_sra_epi32(low, shift), _mm512_sra_epi32(high, shift));
         };
-        const __m512i i = symmetric<gate_chunks>(compact.gate, bins(0, gate_shift));
-        const __m512i g = _mm512_sll_epi16(symmetric<candidate_chunks>(compact.candidate, bins(2, candidate_shift)),
+        const __m512i i = symmetric<chunks>(compact.gate, bins(0, gate_shift));
+        const __m512i g = _mm512_sll_epi16(symmetric<chunks>(compact.candidate, bins(2, candidate_shift)),
                                            _mm_cvtsi32_si128(compact.candidate_up));
-        const __m512i f = _mm512_sll_epi16(symmetric<gate_chunks>(compact.gate, bins(1, gate_shift)),
+        const __m512i f = _mm512_sll_epi16(symmetric<chunks>(compact.gate, bins(1, gate_shift)),
                                            _mm_cvtsi32_si128(compact.forget_up));
-        const __m512i o = _mm512_sll_epi16(symmetric<gate_chunks>(compact.gate, bins(3, gate_shift)),
+        const __m512i o = _mm512_sll_epi16(symmetric<chunks>(compact.gate, bins(3, gate_shift)),
                                            _mm_cvtsi32_si128(compact.output_up));
         const __m512i c = _mm512_packs_epi32(_mm512_loadu_si512(cell + u), _mm512_loadu_si512(cell + u + lanes));
         const auto kept = [&](__m512i gate_pairs, __m512i value_pairs) {
@@ -263,7 +263,7 @@ void compact_tail(const Tail& tail, const std::int32_t* gates, std::int32_t* cel
         _mm512_storeu_si512(cell + u, first);
         _mm512_storeu_si512(cell + u + lanes, second);
         const __m512i bin = _mm512_sra_epi16(_mm512_packs_epi32(first, second), _mm_cvtsi32_si128(compact.squash_shift));
-        const __m512i t = symmetric<candidate_chunks>(compact.candidate, bin);
+        const __m512i t = symmetric<chunks>(compact.candidate, bin);
         __m512i low, high;
         if (compact.rounding_multiply) {
             // (o * t * 2**output_up + 2**14) >> 15: the rounding of h
@@ -289,25 +289,14 @@ void compact_tail(const Tail& tail, const std::int32_t* gates, std::int32_t* cel
     }
 }
 
-template <int gate_chunks>
-void compact_for(const Tail& tail, const std::int32_t* gates, std::int32_t* cell, std::int32_t* hidden,
-                 const Activations& packed) {
-    switch (tail.compact.candidate.chunks) {
-        case 1: return compact_tail<gate_chunks, 1>(tail, gates, cell, hidden, packed);
-        case 2: return compact_tail<gate_chunks, 2>(tail, gates, cell, hidden, packed);
-        case 4: return compact_tail<gate_chunks, 4>(tail, gates, cell, hidden, packed);
-        default: return compact_tail<gate_chunks, 8>(tail, gates, cell, hidden, packed);
-    }
-}
-
 void tail(const Tail& tail, const std::int32_t* gates, std::int32_t* cell, std::int32_t* hidden,
           const Activations& packed) {
     if (tail.compact.usable) {
-        switch (tail.compact.gate.chunks) {
-            case 1: return compact_for<1>(tail, gates, cell, hidden, packed);
-            case 2: return compact_for<2>(tail, gates, cell, hidden, packed);
-            case 4: return compact_for<4>(tail, gates, cell, hidden, packed);
-            default: return compact_for<8>(tail, gates, cell, hidden, packed);
+        switch (tail.compact.chunks) {
+            case 1: return compact_tail<1>(tail, gates, cell, hidden, packed);
+            case 2: return compact_tail<2>(tail, gates, cell, hidden, packed);
+            case 4: return compact_tail<4>(tail, gates, cell, hidden, packed);
+            default: return compact_tail<8>(tail, gates, cell, hidden, packed);
         }
     }
     if (tail.truncate) {

@@ -58,8 +58,7 @@ struct Matrix {
 // against the bundle's table when the engine is built. Small enough for register permutes, where a gather of
 // sixteen values takes thirty cycles.
 struct HalfTable {
-    const std::int16_t* entries = nullptr;  // [64 * chunks]
-    int chunks = 0;                         // 1, 2, 4 or 8
+    const std::int16_t* entries = nullptr;  // [64 * chunks] of the tail
     int last = 0;                           // index of the last bin
     int shift = 0;                          // from the value to the bin
     int complement = 0;
@@ -70,6 +69,7 @@ struct HalfTable {
 // gives h; otherwise it takes the full product.
 struct CompactTail {
     bool usable = false;
+    int chunks = 1;  // of 64 entries, of both tables: 1, 2, 4 or 8
     HalfTable gate, candidate;
     int squash_shift = 0;  // from c to the bin of the candidate table
     int forget_up = 0, candidate_up = 0, output_up = 0;

@@ -136,15 +136,12 @@ std::int64_t largest_of(const std::vector<std::int64_t>& values) {
 
 // The left half of a table, nearest bin first, when every entry of the right half follows from it.
 bool halve(const std::vector<std::int64_t>& table, const ActivationRule& rule, const Fixed& form,
-           Aligned<std::int16_t>& entries, HalfTable& half) {
+           int chunks, Aligned<std::int16_t>& entries, HalfTable& half) {
     const int bins = static_cast<int>(table.size()) / 2;
-    half.chunks = 1;
-    while (64 * half.chunks < bins) half.chunks *= 2;
-    if (half.chunks > 8) return false;
     const std::int64_t complement = rule.sigmoid ? std::int64_t{1} << form.fraction() : 0;
     const std::int64_t maximum = *std::max_element(table.begin(), table.end());
     if (complement > 32767) return false;
-    entries = Aligned<std::int16_t>(static_cast<std::size_t>(64) * half.chunks);
+    entries = Aligned<std::int16_t>(static_cast<std::size_t>(64) * chunks);
     for (int u = 0; u < bins; ++u) {
         const std::int64_t left = table[static_cast<std::size_t>(bins - 1 - u)];
         const std::int64_t right = complement - left;
@@ -338,8 +335,11 @@ void LstmEngine::prepare_compact(PreparedLayer& layer, int hidden_drop) {
     const LayerModel& m = layer.model;
     Tail& t = layer.tail;
     if (t.truncate || t.squash_shift > 15) return;
-    if (!halve(m.gate_table, m.gate, m.table, layer.gate_half, t.compact.gate)) return;
-    if (!halve(m.cell_table, m.activation, m.table, layer.candidate_half, t.compact.candidate)) return;
+    int& chunks = t.compact.chunks;
+    while (128 * chunks < 1 << std::max(m.gate.index_bits, m.activation.index_bits)) chunks *= 2;
+    if (chunks > 8) return;
+    if (!halve(m.gate_table, m.gate, m.table, chunks, layer.gate_half, t.compact.gate)) return;
+    if (!halve(m.cell_table, m.activation, m.table, chunks, layer.candidate_half, t.compact.candidate)) return;
     t.compact.gate.shift = t.gate_shift;
     t.compact.candidate.shift = t.candidate_shift;
     t.compact.squash_shift = t.squash_shift;
