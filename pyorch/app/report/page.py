@@ -24,7 +24,7 @@ from pyorch.contract.digest import write_atomically
 from pyorch.contract.errors import UsageError
 from pyorch.contract.model import PROBABILITY, ModelSpec
 from pyorch.contract.schema import FeatureSchema
-from pyorch.trading.records import RecordArray
+from pyorch.trading.records import RecordArray, TickFlag
 
 ONE = 1 << PROBABILITY.fraction
 BINS = 10
@@ -134,6 +134,7 @@ def _render(
         "e": explain(main),
         "rules": rules,
         "latency": measure(main.ticks),
+        "durations": _durations(main.ticks),
         "comparison": comparison,
         "fill_text": fill_text(fill_model),
         "simulated": simulated(main),
@@ -181,7 +182,7 @@ def simulated(journal: Journal) -> tuple[str, ...]:
         + (f"; rows of the tape moved it {moves:,} times." if moves else "."),
         "Liquidity of the options: the underlying's book is the declared proxy.",
         "Venue: none. FIX messages go to a file; nothing is acknowledged, no position is built.",
-        "Fills: simulated, by the takers described above. Too little data for a claim of trading value.",
+        "Fills: simulated, by the takers described below. Too little data for a claim of trading value.",
         "Not simulated: book, features, LSTM, calibration, rules, prices, risk checks and message bytes are "
         "those of the native loop, and the durations were measured on this machine.",
     )
@@ -198,6 +199,12 @@ def _unseen(journal: Journal) -> str:
         f"calibration, scores, labels and features below are of its last "
         f"{duration(float(times[-1] - times[first]) * 1e-9)}, which training has not seen."
     )
+
+
+def _durations(ticks: RecordArray) -> str:
+    total = np.maximum(ticks["total_ns"], 1) / 1e3
+    quoting = ticks["flags"] & TickFlag.QUOTED != 0
+    return plots.durations([("ticks without quotes", total[~quoting]), ("with", total[quoting])])
 
 
 def _market(journal: Journal) -> str:

@@ -229,6 +229,26 @@ def histograms(
     return plot.svg
 
 
+def durations(parts: Sequence[tuple[str, FloatArray]]) -> str:
+    """Histograms of durations in us over a logarithmic axis; (name, [n] us) for each."""
+    with figure(520, 165, margins=(44, 8, 22, 38)) as (plot, (axes,)):
+        edges = np.geomspace(0.1, 1000.0, 81)
+        for colour, (name, values) in zip(SERIES, parts, strict=False):
+            counts, _ = np.histogram(np.clip(values, 0.1, 999.9), edges)
+            axes.stairs(
+                counts, edges, baseline=0.5, fill=True, color=colour, alpha=0.55, label=name
+            )
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_ylim(0.5, None)
+        axes.minorticks_off()
+        axes.set_xticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "≥ 1000"])
+        axes.axvline(100, color=RED, linewidth=1.2, linestyle=(0, (4, 3)))
+        axes.set_xlabel("event to message bytes, us; counts logarithmic")
+        axes.legend(ncols=2, loc="upper right", bbox_to_anchor=(1, 1.18), borderaxespad=0)
+    return plot.svg
+
+
 def curves(parts: Sequence[tuple[str, dict[str, Sequence[float]]]]) -> str:
     """Lines over epochs: (title, name → values an epoch) for each plot."""
     with figure(WIDTH, 220, 1, max(1, len(parts))) as (plot, axes):
