@@ -10,12 +10,14 @@ from hls.train.samples import Samples, Target
 from pyorch.contract.errors import DataError
 from pyorch.contract.fixed import FixedFormat
 from pyorch.contract.model import Head
+from pyorch.contract.precision import Precision
 from pyorch.features.dataset import DataSet
 
 STOPPING_SHARE = 0.15
 """The end of the training block, on which early stopping looks; never calibration or test."""
 HEADROOM = 0.9
-"""Linear values up to the 99.9th percentile must lie within this share of the logits' range."""
+"""Linear values up to the 99.9th percentile must lie within this share of the logits' range, and their
+median within this share of the bias's: a network starts from its bias."""
 
 LABELS: dict[str, tuple[str, ...]] = {
     "direction": ("direction",),
@@ -37,7 +39,7 @@ WEIGHTS = {"direction": 1.0, "jump": 0.15, "withdrawal": 0.15, "slippage": 0.15,
 """Weight of each output's loss: the direction matters most."""
 
 
-def samples_from(dataset: DataSet, logits: FixedFormat) -> Samples:
+def samples_from(dataset: DataSet, precision: Precision) -> Samples:
     """The training view of a data set.
 
     The stopping slice is the end of the training block, after a gap as long as the longest horizon, so
@@ -69,12 +71,12 @@ def samples_from(dataset: DataSet, logits: FixedFormat) -> Samples:
         dataset.features.astype(np.int64),
         begins,
         dataset.local_ns,
-        tuple(_target(dataset, head, blocks["training"], logits) for head in HEADS),
+        tuple(_target(dataset, head, blocks["training"], precision) for head in HEADS),
         blocks,
     )
 
 
-def _target(dataset: DataSet, head: Head, training: slice, logits: FixedFormat) -> Target:
+def _target(dataset: DataSet, head: Head, training: slice, precision: Precision) -> Target:
     names = LABELS[head.name]
     valid = np.stack([dataset.valid[name] for name in names], axis=1)
     values = np.stack([dataset.labels[name] for name in names], axis=1).astype(np.float64)
@@ -83,18 +85,21 @@ def _target(dataset: DataSet, head: Head, training: slice, logits: FixedFormat) 
         values = np.eye(classes)[values[:, 0].astype(np.int64)]
         valid = np.repeat(valid, classes, axis=1)
     elif head.kind == "linear":
-        known = np.abs(values[training][valid[training]])
-        largest = float(np.quantile(known, 0.999)) if len(known) else 0.0
-        unit = linear_unit(largest, logits)
+        known = values[training][valid[training]]
+        largest = float(np.quantile(np.abs(known), 0.999)) if len(known) else 0.0
+        middle = float(np.median(known)) if len(known) else 0.0
+        unit = max(
+            linear_unit(largest, precision.logits), linear_unit(middle, precision.dense_bias)
+        )
         values = values / unit
         if unit > 1:
             head = replace(head, unit=f"{unit} {head.unit}")
     return Target(head, values, valid, WEIGHTS[head.name])
 
 
-def linear_unit(largest: float, logits: FixedFormat) -> int:
-    """The smallest power of two in whose multiples ``largest`` fits the logits' format with headroom."""
+def linear_unit(value: float, target: FixedFormat) -> int:
+    """The smallest power of two in whose multiples ``value`` fits the format with headroom."""
     unit = 1
-    while largest / unit > HEADROOM * logits.maximum * logits.lsb:
+    while abs(value) / unit > HEADROOM * target.maximum * target.lsb:
         unit *= 2
     return unit

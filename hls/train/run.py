@@ -114,7 +114,7 @@ def train_to_folder(options: Options) -> Figures:
         tape = _tape(options)
         bar.tell("features")
         dataset = build_dataset(tape)
-        samples = samples_from(dataset, precision.logits)
+        samples = samples_from(dataset, precision)
         bar.tell(f"{len(samples.features):,} ticks: training")
         trained = run_experiment(
             samples, options.preset, options.units, schedule, options.seed, bar.tell

@@ -158,7 +158,7 @@ def test_the_verb_trains_on_the_simulated_market_and_writes_what_serving_needs(
     assert shown["digests"]["schema"] == recipe.schema.digest()
     assert len(recipe.calibration) == sum(len(head.outputs) for head in recipe.heads) == 11
     assert set(recipe.provenance["label_thresholds"]) >= {"direction", "jump_50ms"}
-    thresholds = recipe.provenance["score_quantiles"]["thresholds"]["up"]
+    thresholds = recipe.provenance["score_quantiles"]["thresholds"][2]
     assert thresholds == sorted(thresholds, reverse=True)
     record = json.loads((tmp_path / "t" / "training.json").read_text())
     assert record["figures"] == recipe.provenance["training"]

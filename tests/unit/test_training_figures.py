@@ -12,6 +12,7 @@ from hls.train.samples import Batches, Samples, Target, class_weighting
 from pyorch.contract.errors import DataError
 from pyorch.contract.fixed import FixedFormat
 from pyorch.contract.model import Head
+from pyorch.contract.precision import PRESETS
 from pyorch.features.dataset import build_dataset
 from pyorch.market.simulate import simulate
 
@@ -138,7 +139,7 @@ def test_linear_values_get_the_smallest_unit_that_fits(largest: float, unit: int
 
 def test_the_stopping_slice_lies_behind_every_training_label() -> None:
     dataset = build_dataset(simulate(3, 240.0))
-    samples = samples_from(dataset, LOGITS)
+    samples = samples_from(dataset, PRESETS["default"])
     blocks = samples.blocks
     assert list(blocks) == ["training", "stopping", "calibration", "test"]
     assert blocks["stopping"].stop == dataset.blocks["train"].stop
@@ -157,4 +158,4 @@ def test_the_stopping_slice_lies_behind_every_training_label() -> None:
 def test_a_tape_of_seconds_is_too_short_to_train_on() -> None:
     dataset = build_dataset(simulate(3, 15.0))
     with pytest.raises(DataError, match="use a longer tape"):
-        samples_from(dataset, LOGITS)
+        samples_from(dataset, PRESETS["default"])
