@@ -24,21 +24,27 @@ if [ ${#missing[@]} -gt 0 ]; then
     exit 3
 fi
 
+digest() { cat "$@" | sha256sum | cut -c1-16; }
+
 prepare() {
-    local extras="$1" stamp
-    stamp="$(cat pyproject.toml locks/lock.txt scripts/environment.sh $(find pyorch/native -type f | LC_ALL=C sort) | sha256sum | cut -c1-16)"
-    if [ -f "$ENVIRONMENT/.ready-$stamp-${extras//,/+}" ]; then return; fi
+    local extras="$1" packages native
+    packages="$ENVIRONMENT/.packages-$(digest pyproject.toml locks/lock.txt scripts/environment.sh)-${extras//,/+}"
+    native="$ENVIRONMENT/.native-$(digest pyproject.toml scripts/environment.sh $(find pyorch/native -type f | LC_ALL=C sort))"
     if [ ! -x "$ENVIRONMENT/bin/uv" ]; then
         echo "[1/3] virtual environment in .venv"
         "$PYTHON" -m venv "$ENVIRONMENT"
         "$ENVIRONMENT/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"
     fi
-    echo "[2/3] pinned packages (extras: ${extras:-none})"
-    "$ENVIRONMENT/bin/uv" pip install --quiet --python "$ENVIRONMENT/bin/python" --constraint locks/lock.txt \
-        scikit-build-core nanobind cmake ninja
-    "$ENVIRONMENT/bin/uv" pip install --quiet --python "$ENVIRONMENT/bin/python" --constraint locks/lock.txt \
-        --requirements <("$ENVIRONMENT/bin/python" scripts/requirements.py "$extras")
-    echo "[3/3] native module"
-    "$ENVIRONMENT/bin/uv" pip install --quiet --python "$ENVIRONMENT/bin/python" --no-build-isolation --no-deps --editable .
-    touch "$ENVIRONMENT/.ready-$stamp-${extras//,/+}"
+    if [ ! -f "$packages" ]; then
+        echo "[2/3] pinned packages (extras: ${extras:-none})"
+        "$ENVIRONMENT/bin/python" scripts/requirements.py "$extras" >"$ENVIRONMENT/requirements.txt"
+        "$ENVIRONMENT/bin/uv" pip install --quiet --python "$ENVIRONMENT/bin/python" --constraint locks/lock.txt \
+            scikit-build-core nanobind cmake ninja --requirements "$ENVIRONMENT/requirements.txt"
+        touch "$packages"
+    fi
+    if [ ! -f "$native" ]; then
+        echo "[3/3] native module (about a minute)"
+        "$ENVIRONMENT/bin/uv" pip install --quiet --python "$ENVIRONMENT/bin/python" --no-build-isolation --no-deps --editable .
+        touch "$native"
+    fi
 }

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyorch.contract.errors import UsageError
-from pyorch.contract.events import Side
+from pyorch.contract.events import EVENT_DTYPE, Flag, Kind, Side
 from pyorch.features.arithmetic import log2_256, micro_offset
 from pyorch.features.definitions import default_schema
 from pyorch.features.history import book_history
@@ -35,7 +35,17 @@ NEAR = OPTIONS.near_levels
 
 @pytest.fixture(scope="module")
 def tape() -> Tape:
-    return insert_timer_ticks(simulate(11, 12.0))
+    """Twelve seconds, a reconnect (RESET row, a pause, a new snapshot), and six more of another seed."""
+    first, second = simulate(11, 12.0), simulate(12, 6.0)
+    later = second.events.copy()
+    pause_ns = 250_000_000
+    for clock in ("local_ns", "exchange_ns"):
+        later[clock] += first.events[clock].max() - later[clock].min() + pause_ns
+    reset = np.zeros(1, EVENT_DTYPE)
+    reset["local_ns"] = first.events["local_ns"][-1]
+    reset["kind"], reset["side"], reset["flags"] = Kind.RESET, Side.NONE, Flag.FIRST | Flag.LAST
+    events = np.concatenate([first.events, reset, later])
+    return insert_timer_ticks(Tape(events, first.instruments, "reconnected", {}))
 
 
 def test_book_at_each_tick_equals_the_readable_book(tape: Tape) -> None:
