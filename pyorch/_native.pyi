@@ -96,6 +96,11 @@ class LstmEngine:
         Ticks [n, F], timed: ns of each step with the preparation done before it, then, of the same ticks again, ns of all steps and preparations back to back. A clock reading is included in each.
         """
 
+    def time_floor(self, weight_bytes: int, runs: int) -> NDArray[numpy.int64]:
+        """
+        ns of each pass of one dot-product instruction for every 64 bytes of weights, rounded up to 1,024 bytes, a clock reading included: what no kernel can beat. Empty where the path has no such instruction.
+        """
+
     def window(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
         """A window [t, F] from zero state."""
 

@@ -30,6 +30,7 @@ CASES: dict[str, tuple[int, tuple[int, ...], Precision]] = {
 
 CHECKED_STEPS = 5_000
 CHUNK_TICKS = 200
+FLOOR_RUNS = 50_000
 PEER_CALLS = 400
 SHORT, LONG = 8, 208
 """Sequence lengths whose difference in time is that of the bare kernel."""
@@ -44,8 +45,9 @@ def cpu(simd: str, chunks: int, no_peers: bool, as_json: bool) -> None:
     """Tick latency and throughput of the native engine, with peers in the same run.
 
     Tick latency: one step with the preparation done before it. Throughput: all work counted, ticks back to
-    back. Both from the vector to calibrated scores, clock readings included. Of a shared machine the minimum
-    says what the code does, the median what the machine left of it.
+    back. Both from the vector to calibrated scores, clock readings included. Floor: the step's dot-product
+    instructions alone, in the same run (AVX-512 VNNI). Of a shared machine the minimum says what the code
+    does, the median what the machine left of it.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -71,6 +73,8 @@ def cpu(simd: str, chunks: int, no_peers: bool, as_json: bool) -> None:
             figures.figures |= {
                 f"{case}_{name}": value for name, value in _measure(engine, ticks, chunks).items()
             }
+            floor = _floor(engine, _instruction_bytes(bundle), FLOOR_RUNS)
+            figures.figures |= {f"{case}_{name}": value for name, value in floor.items()}
             progress.advance(task)
             if not no_peers:
                 for peer in ("ONNX Runtime", "OpenVINO"):
@@ -100,6 +104,21 @@ def _size(case: str, bundle: Bundle) -> dict[str, float]:
     return {f"{case}_weight_bytes": products}
 
 
+def _instruction_bytes(bundle: Bundle) -> int:
+    """64 bytes for every dot-product instruction of a step: inputs in fours, outputs in sixteens, an h of
+    more than 8 bits in two planes."""
+    vectors = 0
+    for layer in bundle.spec.layers:
+        planes = 1 + (layer.input.width > 8)
+        if isinstance(layer, LstmLayer):
+            columns = -(-4 * layer.units // 16)
+            vectors += columns * -(-layer.inputs // 4) * planes
+            vectors += columns * -(-layer.units // 4) * (1 + (layer.hidden.width > 8))
+        else:
+            vectors += -(-layer.units // 16) * -(-layer.inputs // 4) * planes
+    return 64 * vectors
+
+
 def _measure(engine: Any, ticks: NDArray[np.int32], chunks: int) -> dict[str, float]:
     steps = np.empty((chunks, len(ticks)), dtype=np.int64)
     together = np.empty(chunks)
@@ -112,6 +131,18 @@ def _measure(engine: Any, ticks: NDArray[np.int32], chunks: int) -> dict[str, fl
         "tick_p99_ns": float(np.percentile(steps, 99)),
         "throughput_min_ns_per_step": round(float(together.min()), 1),
         "throughput_p50_ns_per_step": round(float(np.median(together)), 1),
+    }
+
+
+def _floor(engine: Any, bytes_read: int, runs: int) -> dict[str, float]:
+    """The dot products alone, as fast as this machine issues them right now; a clock reading is taken off."""
+    clock = engine.time_floor(0, runs)
+    times = engine.time_floor(bytes_read, runs)
+    if len(times) == 0:
+        return {}
+    return {
+        "floor_min_ns": float(times.min() - clock.min()),
+        "floor_p50_ns": float(np.median(times) - np.median(clock)),
     }
 
 

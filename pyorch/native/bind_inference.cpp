@@ -95,6 +95,24 @@ std::tuple<Result<std::int64_t>, std::int64_t> time_ticks(LstmEngine& engine, co
     return {copied(steps.data(), {n}), together};
 }
 
+// Nanoseconds of each of `runs` passes of dot-product instructions over so many bytes of weights, and nothing else.
+Result<std::int64_t> time_floor(const LstmEngine& engine, std::size_t weight_bytes, std::size_t runs) {
+    std::vector<std::int64_t> times;
+    if (engine.kernels() != nullptr && engine.kernels()->stream != nullptr) {
+        constexpr std::size_t block = 16 * 64;
+        const std::size_t bytes = (weight_bytes + block - 1) / block * block;
+        std::vector<char> weights(bytes + 64, 1);
+        const auto odd = reinterpret_cast<std::uintptr_t>(weights.data()) % 64;
+        const char* start = weights.data() + (64 - odd) % 64;
+        for (std::size_t run = 0; run < runs; ++run) {
+            const Clock::time_point since = Clock::now();
+            engine.kernels()->stream(start, static_cast<std::int64_t>(bytes / 64));
+            times.push_back(elapsed_ns(since));
+        }
+    }
+    return copied(times.data(), {times.size()});
+}
+
 }  // namespace
 
 void bind_inference(nb::module_& module) {
@@ -120,6 +138,9 @@ void bind_inference(nb::module_& module) {
         .def("time_ticks", &time_ticks, "features"_a,
              "Ticks [n, F], timed: ns of each step with the preparation done before it, then, of the same ticks "
              "again, ns of all steps and preparations back to back. A clock reading is included in each.")
+        .def("time_floor", &time_floor, "weight_bytes"_a, "runs"_a,
+             "ns of each pass of one dot-product instruction for every 64 bytes of weights, rounded up to 1,024 "
+             "bytes, a clock reading included: what no kernel can beat. Empty where the path has no such instruction.")
         .def(
             "window",
             [](LstmEngine& self, const Vectors& features) {

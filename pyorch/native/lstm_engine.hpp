@@ -82,6 +82,8 @@ public:
     // "avx512vnni", ..., "scalar"
     const char* simd() const { return kernels_ ? kernels_->name : "scalar"; }
     // Layers that run in SIMD altogether: the others take 64-bit scalar arithmetic for their formats.
+    // The kernels in use; nullptr for the scalar path.
+    const Kernels* kernels() const { return kernels_; }
     int simd_layers() const;
 
     // State of a stateful model: h and c of a layer, `units` values each.
