@@ -1,0 +1,163 @@
+"""The register map: `registers.toml` is its one source; the package, the header and the page come from it.
+
+``python -m firmware.register_map`` writes `rtl/registers_pkg.sv`, the native header and `docs/registers.md`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+SOURCE = Path(__file__).with_name("registers.toml")
+ROOT = SOURCE.parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A word, or ``words`` of them in a row.
+
+    Attributes:
+        offset: in bytes.
+        fields: name → (lowest bit, bits).
+    """
+
+    name: str
+    offset: int
+    access: Literal["ro", "rw", "wo", "w1c"]
+    text: str
+    words: int = 1
+    fields: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def get(self, value: int, name: str) -> int:
+        """A field of the register's value."""
+        low, bits = self.fields[name]
+        return value >> low & ((1 << bits) - 1)
+
+    def put(self, **values: int) -> int:
+        """A register value with these fields, the others 0.
+
+        Raises:
+            ValueError: a value that its field does not hold.
+        """
+        word = 0
+        for name, value in values.items():
+            low, bits = self.fields[name]
+            if not 0 <= value < 1 << bits:
+                raise ValueError(
+                    f"{self.name}.{name}: {value} does not fit its {bits} bits (0..{(1 << bits) - 1})"
+                )
+            word |= value << low
+        return word
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterMap:
+    """All registers by name, with the identity and version that the fabric answers."""
+
+    identity: int
+    version: int
+    registers: dict[str, Register]
+
+    def __getitem__(self, name: str) -> Register:
+        return self.registers[name]
+
+
+@cache
+def register_map() -> RegisterMap:
+    """The map, read from its source."""
+    value = tomllib.loads(SOURCE.read_text())
+    registers = {}
+    for entry in value["register"]:
+        fields = {name: (low, bits) for name, (low, bits) in entry.pop("fields", {}).items()}
+        registers[entry["name"]] = Register(**entry, fields=fields)
+    return RegisterMap(value["identity"], value["version"], registers)
+
+
+def system_verilog(registers: RegisterMap) -> str:
+    """The package: offsets as ``NAME``, fields as ``NAME_FIELD`` (lowest bit)."""
+    lines = [
+        "// Written by `python -m firmware.register_map` from firmware/registers.toml.",
+        "`resetall",
+        "`timescale 1ns / 1ps",
+        "`default_nettype none",
+        "",
+        "package registers_pkg;",
+        f"    localparam logic [31:0] IDENTITY_VALUE = 32'h{registers.identity:08x};",
+        f"    localparam logic [31:0] VERSION_VALUE = 32'd{registers.version};",
+    ]
+    for register in registers.registers.values():
+        lines.append(f"    localparam logic [11:0] {register.name} = 12'h{register.offset:03x};")
+        lines += [
+            f"    localparam int {register.name}_{name.upper()} = {low};"
+            for name, (low, _) in register.fields.items()
+        ]
+    return "\n".join([*lines, "endpackage", "", "`resetall", ""])
+
+
+def cpp_header(registers: RegisterMap) -> str:
+    """The header: offsets in bytes, fields as masks."""
+    lines = [
+        "// Written by `python -m firmware.register_map` from firmware/registers.toml.",
+        "#pragma once",
+        "",
+        "#include <cstdint>",
+        "",
+        "namespace pyorch::fabric_registers {",
+        "",
+        f"inline constexpr std::uint32_t identity_value = 0x{registers.identity:08x};",
+        f"inline constexpr std::uint32_t version_value = {registers.version};",
+    ]
+    for register in registers.registers.values():
+        name = register.name.lower()
+        lines.append(f"inline constexpr std::uint32_t {name} = 0x{register.offset:03x};")
+        lines += [
+            f"inline constexpr std::uint32_t {name}_{part}_mask = 0x{((1 << bits) - 1) << low:08x};"
+            for part, (low, bits) in register.fields.items()
+        ]
+    return "\n".join([*lines, "", "}  // namespace pyorch::fabric_registers", ""])
+
+
+def page(registers: RegisterMap) -> str:
+    """The documentation."""
+    lines = [
+        "# Registers of the fabric",
+        "",
+        "AXI4-Lite, 32-bit words, little-endian. Written by `python -m firmware.register_map` from "
+        "`firmware/registers.toml`.",
+        "",
+        "| offset | name | access | bits | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for register in registers.registers.values():
+        place = f"0x{register.offset:03X}"
+        if register.words > 1:
+            place += f" to 0x{register.offset + 4 * register.words - 1:03X}"
+        bits = ", ".join(
+            f"{low} {name}" if count == 1 else f"{low + count - 1}:{low} {name}"
+            for name, (low, count) in register.fields.items()
+        )
+        lines.append(f"| {place} | {register.name} | {register.access} | {bits} | {register.text} |")
+    return "\n".join([*lines, ""])
+
+
+def generated() -> dict[Path, str]:
+    """Every file that comes from the map, and its text."""
+    registers = register_map()
+    return {
+        ROOT / "firmware/rtl/registers_pkg.sv": system_verilog(registers),
+        ROOT / "pyorch/native/fabric_registers.hpp": cpp_header(registers),
+        ROOT / "docs/registers.md": page(registers),
+    }
+
+
+def main() -> None:
+    """Write the generated files."""
+    for path, text in generated().items():
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

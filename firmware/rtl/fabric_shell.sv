@@ -1,0 +1,387 @@
+// Everything around the core: AXI4-Lite registers, frames on AXI4-Stream, mailbox, weight loader, ticks in order.
+//
+// docs/fabric.md says how it is used; firmware/registers.toml names the registers. The core's ports: docs/rtl.md.
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+module fabric_shell #(
+    parameter int FEATURES = 16,
+    parameter int OUTPUTS = 11,
+    parameter int X_WIDTH = 8,
+    parameter int X_FRACTION = 5,
+    parameter int X_ROUND = 1,
+    parameter int WIRE_FRACTION = 5,
+    parameter int INPUT_LANE = 8,
+    parameter int Y_WIDTH = 16,
+    parameter int OUTPUT_LANE = 16,
+    parameter int WINDOW = 20,
+    parameter int WINDOWED = 0,
+    parameter int LAYERS = 1,
+    parameter int LOADABLE = 1,
+    parameter int IMAGE_WORDS = 1,
+    parameter logic [63:0] FORMAT_DIGEST = 0,
+    parameter logic [63:0] MODEL_DIGEST = 0
+) (
+    input  wire                        clk,
+    input  wire                        rst,
+    input  wire [                11:0] s_axil_awaddr,
+    input  wire                        s_axil_awvalid,
+    output wire                        s_axil_awready,
+    input  wire [                31:0] s_axil_wdata,
+    input  wire [                 3:0] s_axil_wstrb,
+    input  wire                        s_axil_wvalid,
+    output wire                        s_axil_wready,
+    output wire [                 1:0] s_axil_bresp,
+    output wire                        s_axil_bvalid,
+    input  wire                        s_axil_bready,
+    input  wire [                11:0] s_axil_araddr,
+    input  wire                        s_axil_arvalid,
+    output wire                        s_axil_arready,
+    output wire [                31:0] s_axil_rdata,
+    output wire [                 1:0] s_axil_rresp,
+    output wire                        s_axil_rvalid,
+    input  wire                        s_axil_rready,
+    input  wire [                63:0] s_axis_tdata,
+    input  wire                        s_axis_tvalid,
+    input  wire                        s_axis_tlast,
+    output wire                        s_axis_tready,
+    output wire [                63:0] m_axis_tdata,
+    output wire                        m_axis_tvalid,
+    output wire                        m_axis_tlast,
+    input  wire                        m_axis_tready,
+    // the core
+    output wire                        core_rst,
+    output wire                        x_valid,
+    input  wire                        x_ready,
+    output wire [FEATURES*X_WIDTH-1:0] x,
+    output wire                        x_first,
+    output wire                        x_answer,
+    input  wire                        y_valid,
+    output wire                        y_ready,
+    input  wire [ OUTPUTS*Y_WIDTH-1:0] y,
+    output wire                        clear,
+    output wire                        swap,
+    input  wire                        drained,
+    input  wire                        idle,
+    output wire [                 3:0] state_layer,
+    output wire                        state_write,
+    output wire [                12:0] state_address,
+    output wire [                31:0] state_write_data,
+    input  wire [                31:0] state_read_data,
+    output wire                        load_write,
+    output wire [                31:0] load_address,
+    output wire [                31:0] load_data
+);
+    localparam int IN_BEATS = (FEATURES * INPUT_LANE + 63) / 64;
+    localparam int OUT_BEATS = (OUTPUTS * OUTPUT_LANE + 63) / 64;
+
+    initial begin
+        if (IN_BEATS > 64) $fatal(1, "fabric_shell: a vector of more than 64 beats does not fit the mailbox");
+        if (OUT_BEATS > 128) $fatal(1, "fabric_shell: an answer of more than 128 beats does not fit the mailbox");
+        if (WINDOW < 1 || WINDOW > 65535) $fatal(1, "fabric_shell: WINDOW between 1 and 65535");
+    end
+
+    // ---- registers
+    wire write, refused, read;
+    wire [11:0] write_address, read_address;
+    wire [31:0] write_data;
+    wire loader_busy;
+    reg [31:0] read_data;
+    axil_port port (
+        .clk(clk), .rst(rst),
+        .s_axil_awaddr(s_axil_awaddr), .s_axil_awvalid(s_axil_awvalid), .s_axil_awready(s_axil_awready),
+        .s_axil_wdata(s_axil_wdata), .s_axil_wstrb(s_axil_wstrb), .s_axil_wvalid(s_axil_wvalid),
+        .s_axil_wready(s_axil_wready), .s_axil_bresp(s_axil_bresp), .s_axil_bvalid(s_axil_bvalid),
+        .s_axil_bready(s_axil_bready), .s_axil_araddr(s_axil_araddr), .s_axil_arvalid(s_axil_arvalid),
+        .s_axil_arready(s_axil_arready), .s_axil_rdata(s_axil_rdata), .s_axil_rresp(s_axil_rresp),
+        .s_axil_rvalid(s_axil_rvalid), .s_axil_rready(s_axil_rready),
+        .write(write), .write_address(write_address), .write_data(write_data), .refused(refused),
+        .write_busy(loader_busy), .read(read), .read_address(read_address), .read_data(read_data)
+    );
+
+    reg enable, hold;
+    reg [1:0] owner;
+    reg [4:0] errors;
+    reg soft_reset;
+    reg want_clear, want_swap;
+    reg active_set;
+    wire [1:0] set_valid;
+    wire pending, ready, quiet, frames_empty;
+    assign core_rst = rst || soft_reset;
+
+    wire is_command = write && write_address == registers_pkg::COMMAND;
+    wire asks_swap = is_command && (write_data[registers_pkg::COMMAND_SWAP_KEEP]
+                                    || write_data[registers_pkg::COMMAND_SWAP_CLEAR]);
+    wire can_swap = LOADABLE != 0 && set_valid[!active_set] && !pending;
+    wire is_word = write && write_address == registers_pkg::LOAD_DATA;
+    wire is_state = write && write_address == registers_pkg::STATE_DATA;
+    wire can_write_state = hold && quiet;
+    // the inactive set is not changed while a swap to it waits
+    wire can_load = !pending && !want_swap;
+
+    // ---- loader
+    reg [31:0] next_address;
+    reg [63:0] format_digest, model_digest;
+    wire [31:0] load_count, load_crc;
+    wire load_refused;
+    wire [63:0] set_0_model, set_1_model;
+    loader #(
+        .LOADABLE(LOADABLE), .IMAGE_WORDS(IMAGE_WORDS), .FORMAT_DIGEST(FORMAT_DIGEST), .MODEL_DIGEST(MODEL_DIGEST)
+    ) weights (
+        .clk(clk), .rst(rst), .active_set(active_set),
+        .start(write && write_address == registers_pkg::LOAD_START && can_load),
+        .commit(write && write_address == registers_pkg::LOAD_COMMIT && can_load), .expected_crc(write_data),
+        .format_digest(format_digest), .model_digest(model_digest),
+        .word(is_word && can_load), .address(next_address), .data(write_data),
+        .load_write(load_write), .load_address(load_address), .load_data(load_data), .busy(loader_busy),
+        .count(load_count), .crc(load_crc), .valid(set_valid), .refused(load_refused),
+        .set_0_model(set_0_model), .set_1_model(set_1_model)
+    );
+
+    // ---- mailbox
+    reg [64*IN_BEATS-1:0] mail_beats;
+    reg [64*OUT_BEATS-1:0] answer_beats, copied_beats;
+    reg [1:0] answer_flags, copied_flags;
+    reg [31:0] mail_sequence, answer_sequence, copied_sequence;
+    reg mail_valid, mail_busy, mail_saturated;
+    wire mail_ready, mail_too_large, stream_busy;
+    wire is_doorbell = write && write_address == registers_pkg::MAILBOX_DOORBELL;
+    wire can_ring = enable && set_valid[active_set] && owner == 2 && !mail_busy;
+
+    // ---- frames and ticks
+    wire v_valid, v_ready, v_step, v_first, v_answer, v_loaded, in_window;
+    wire [FEATURES*X_WIDTH-1:0] v;
+    wire d_valid, d_saturated, d_room;
+    wire [7:0] d_code;
+    wire [15:0] d_answers;
+    wire [31:0] d_sequence;
+    axis_frame_in #(
+        .FEATURES(FEATURES), .X_WIDTH(X_WIDTH), .X_FRACTION(X_FRACTION), .X_ROUND(X_ROUND),
+        .WIRE_FRACTION(WIRE_FRACTION), .LANE(INPUT_LANE)
+    ) frame_in (
+        .clk(clk), .rst(rst), .halt(soft_reset), .enable(enable && set_valid[active_set]), .owned(owner == 1),
+        .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid), .s_axis_tlast(s_axis_tlast),
+        .s_axis_tready(s_axis_tready),
+        .mail_valid(mail_valid), .mail_beats(mail_beats), .mail_ready(mail_ready),
+        .mail_saturated(mail_too_large), .busy(stream_busy),
+        .v_valid(v_valid), .v_ready(v_ready), .v(v), .v_step(v_step), .v_first(v_first), .v_answer(v_answer),
+        .v_loaded(v_loaded), .in_window(in_window),
+        .d_valid(d_valid), .d_code(d_code), .d_answers(d_answers), .d_sequence(d_sequence), .d_saturated(d_saturated),
+        .d_room(d_room)
+    );
+    sequencer #(
+        .WIDTH(FEATURES * X_WIDTH), .WINDOW(WINDOW), .WINDOWED(WINDOWED)
+    ) ticks (
+        .clk(clk), .rst(core_rst), .hold(hold),
+        .v_valid(v_valid), .v_ready(v_ready), .v(v), .v_step(v_step), .v_first(v_first), .v_answer(v_answer),
+        .in_window(in_window),
+        .x_valid(x_valid), .x_ready(x_ready), .x(x), .x_first(x_first), .x_answer(x_answer),
+        .drained(drained), .idle(idle), .clear(clear), .swap(swap),
+        .want_clear(want_clear), .want_swap(want_swap), .pending(pending), .ready(ready), .quiet(quiet)
+    );
+    wire to_mail = mail_busy;
+    wire frame_y_ready, began, bad_frame;
+    axis_frame_out #(
+        .OUTPUTS(OUTPUTS), .Y_WIDTH(Y_WIDTH), .LANE(OUTPUT_LANE)
+    ) frame_out (
+        .clk(clk), .rst(rst), .halt(soft_reset), .active_set(active_set),
+        .y_valid(y_valid && !to_mail), .y_ready(frame_y_ready), .y(y),
+        .d_valid(d_valid), .d_code(d_code), .d_answers(d_answers), .d_sequence(d_sequence), .d_saturated(d_saturated),
+        .d_room(d_room),
+        .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tlast(m_axis_tlast),
+        .m_axis_tready(m_axis_tready), .began(began), .bad(bad_frame), .empty(frames_empty)
+    );
+    assign y_ready = to_mail ? y_valid : frame_y_ready;
+    wire mail_answered = to_mail && y_valid;
+
+    wire [64*OUT_BEATS-1:0] y_beats;
+    genvar k;
+    generate
+        for (k = 0; k < OUT_BEATS * 64 / OUTPUT_LANE; k = k + 1) begin : g_lane
+            if (k < OUTPUTS) begin : g_used
+                wire signed [Y_WIDTH-1:0] value = y[k*Y_WIDTH+:Y_WIDTH];
+                wire signed [OUTPUT_LANE-1:0] wide = value;
+                assign y_beats[k*OUTPUT_LANE+:OUTPUT_LANE] = wide;
+            end else begin : g_padding
+                assign y_beats[k*OUTPUT_LANE+:OUTPUT_LANE] = 0;
+            end
+        end
+        for (k = 0; k < 2 * IN_BEATS; k = k + 1) begin : g_mail
+            always @(posedge clk)
+                if (write && write_address == registers_pkg::MAILBOX_FEATURES + 4 * k && !mail_valid)
+                    mail_beats[32*k+:32] <= write_data;
+        end
+    endgenerate
+
+    // ---- counters
+    reg [31:0] now, steps, cycles_last, cycles_min, cycles_max, bad_frames, stalls, swaps, refused_doorbells;
+    reg [31:0] begun[0:7];  // when the vectors under way were loaded
+    reg [2:0] oldest, newest;
+    wire answered = began || mail_answered;
+    wire [31:0] cycles = now - begun[oldest];
+
+    // ---- state
+    reg [31:0] state_place;
+    assign state_layer = state_place[31:28];
+    assign state_address = state_place[12:0];
+    assign state_write = is_state && can_write_state;
+    assign state_write_data = write_data;
+
+    always @(posedge clk) begin
+        soft_reset <= is_command && write_data[registers_pkg::COMMAND_RESET];
+        want_clear <= (is_command && write_data[registers_pkg::COMMAND_CLEAR])
+                      || (asks_swap && can_swap && write_data[registers_pkg::COMMAND_SWAP_CLEAR]);
+        want_swap <= asks_swap && can_swap && !want_swap;
+        if (swap) begin
+            active_set <= !active_set;
+            swaps <= swaps + 1'b1;
+        end
+        if (bad_frame) errors[registers_pkg::ERRORS_FRAME] <= 1;
+        if (load_refused || ((is_word || (write && write_address == registers_pkg::LOAD_COMMIT)) && !can_load))
+            errors[registers_pkg::ERRORS_LOAD] <= 1;
+        if (asks_swap && !can_swap) errors[registers_pkg::ERRORS_SWAP] <= 1;
+        if (refused || (is_state && !can_write_state)) errors[registers_pkg::ERRORS_ACCESS] <= 1;
+        if (is_doorbell && !can_ring) errors[registers_pkg::ERRORS_DOORBELL] <= 1;
+        if (write)
+            case (write_address)
+                registers_pkg::CONTROL: {hold, enable} <= write_data[1:0];
+                registers_pkg::ERRORS: errors <= errors & ~write_data[4:0];
+                registers_pkg::OWNER:
+                    // taken by one, released by anyone; changed only when nothing of the former owner is under way
+                    if (write_data == 0 ? !mail_busy
+                        : owner == 0 && write_data < 3 && quiet && frames_empty && !stream_busy) owner <= write_data[1:0];
+                    else errors[registers_pkg::ERRORS_ACCESS] <= 1;
+                registers_pkg::LOAD_ADDRESS: next_address <= write_data;
+                registers_pkg::LOAD_DATA: if (can_load) next_address[7:0] <= next_address[7:0] + 1'b1;
+                registers_pkg::LOAD_FORMAT_0: format_digest[63:32] <= write_data;
+                registers_pkg::LOAD_FORMAT_1: format_digest[31:0] <= write_data;
+                registers_pkg::LOAD_MODEL_0: model_digest[63:32] <= write_data;
+                registers_pkg::LOAD_MODEL_1: model_digest[31:0] <= write_data;
+                registers_pkg::STATE_ADDRESS: state_place <= write_data;
+                default: ;
+            endcase
+        if (mail_valid && mail_ready) begin
+            mail_valid <= 0;
+            mail_saturated <= mail_too_large;
+        end
+        if (is_doorbell) begin
+            if (can_ring) begin
+                mail_valid <= 1;
+                mail_busy <= 1;
+                mail_sequence <= write_data;
+            end else refused_doorbells <= refused_doorbells + 1'b1;
+        end
+        if (mail_answered) begin
+            mail_busy <= 0;
+            answer_beats <= y_beats;
+            answer_flags <= {mail_saturated, active_set};
+            answer_sequence <= mail_sequence;
+        end
+        if (read && read_address == registers_pkg::MAILBOX_SEQUENCE) begin
+            copied_beats <= answer_beats;
+            copied_flags <= answer_flags;
+            copied_sequence <= answer_sequence;
+        end
+
+        now <= now + 1'b1;
+        if (v_loaded && v_answer) begin
+            begun[newest] <= now - 1'b1;  // the edge that loaded it
+            newest <= newest + 1'b1;
+        end
+        if (answered) begin
+            oldest <= oldest + 1'b1;
+            steps <= steps + 1'b1;
+            cycles_last <= cycles;
+            if (cycles < cycles_min) cycles_min <= cycles;
+            if (cycles > cycles_max) cycles_max <= cycles;
+        end
+        if (bad_frame) bad_frames <= bad_frames + 1'b1;
+        if (m_axis_tvalid && !m_axis_tready) stalls <= stalls + 1'b1;
+
+        if (core_rst) begin
+            want_clear <= 0;
+            want_swap <= 0;
+            active_set <= 0;
+            mail_valid <= 0;
+            mail_busy <= 0;
+            steps <= 0;
+            cycles_last <= 0;
+            cycles_min <= 32'hFFFFFFFF;
+            cycles_max <= 0;
+            bad_frames <= 0;
+            stalls <= 0;
+            swaps <= 0;
+            refused_doorbells <= 0;
+            oldest <= 0;
+            newest <= 0;
+            answer_sequence <= 0;
+            copied_sequence <= 0;
+            answer_flags <= 0;
+            copied_flags <= 0;
+        end
+        if (rst) begin
+            soft_reset <= 0;
+            enable <= 0;
+            hold <= 0;
+            owner <= 0;
+            errors <= 0;
+            now <= 0;
+            next_address <= 0;
+            format_digest <= 0;
+            model_digest <= 0;
+            state_place <= 0;
+        end
+    end
+
+    // ---- reading
+    wire [7:0] answer_word = read_address[9:2];
+    wire [64*OUT_BEATS+31:0] copied_padded = {32'd0, copied_beats};
+    always @(posedge clk)
+        case (read_address)
+            registers_pkg::IDENTITY: read_data <= registers_pkg::IDENTITY_VALUE;
+            registers_pkg::VERSION: read_data <= registers_pkg::VERSION_VALUE;
+            registers_pkg::FORMAT_DIGEST_0: read_data <= FORMAT_DIGEST[63:32];
+            registers_pkg::FORMAT_DIGEST_1: read_data <= FORMAT_DIGEST[31:0];
+            registers_pkg::SHAPE: read_data <= (OUTPUTS << registers_pkg::SHAPE_OUTPUTS) | FEATURES;
+            registers_pkg::SERVING:
+                read_data <= (LAYERS << registers_pkg::SERVING_LAYERS) | (LOADABLE << registers_pkg::SERVING_LOADABLE)
+                             | (WINDOWED << registers_pkg::SERVING_WINDOWED) | WINDOW;
+            registers_pkg::IMAGE_WORDS: read_data <= IMAGE_WORDS;
+            registers_pkg::LANES: read_data <= (OUT_BEATS << 24) | (IN_BEATS << 16) | (OUTPUT_LANE << 8) | INPUT_LANE;
+            registers_pkg::CONTROL: read_data <= {30'd0, hold, enable};
+            registers_pkg::STATUS:
+                read_data <= {22'd0, owner, 1'b0, mail_busy, set_valid, active_set, pending || want_clear || want_swap,
+                              quiet, ready};
+            registers_pkg::ERRORS: read_data <= {27'd0, errors};
+            registers_pkg::OWNER: read_data <= {30'd0, owner};
+            registers_pkg::STEPS: read_data <= steps;
+            registers_pkg::CYCLES_LAST: read_data <= cycles_last;
+            registers_pkg::CYCLES_MIN: read_data <= cycles_min;
+            registers_pkg::CYCLES_MAX: read_data <= cycles_max;
+            registers_pkg::BAD_FRAMES: read_data <= bad_frames;
+            registers_pkg::STALLS: read_data <= stalls;
+            registers_pkg::SWAPS: read_data <= swaps;
+            registers_pkg::REFUSED_DOORBELLS: read_data <= refused_doorbells;
+            registers_pkg::LOAD_ADDRESS: read_data <= next_address;
+            registers_pkg::LOAD_COUNT: read_data <= load_count;
+            registers_pkg::LOAD_CRC: read_data <= load_crc;
+            registers_pkg::LOAD_FORMAT_0: read_data <= format_digest[63:32];
+            registers_pkg::LOAD_FORMAT_1: read_data <= format_digest[31:0];
+            registers_pkg::LOAD_MODEL_0: read_data <= model_digest[63:32];
+            registers_pkg::LOAD_MODEL_1: read_data <= model_digest[31:0];
+            registers_pkg::SET_0_MODEL_0: read_data <= set_0_model[63:32];
+            registers_pkg::SET_0_MODEL_1: read_data <= set_0_model[31:0];
+            registers_pkg::SET_1_MODEL_0: read_data <= set_1_model[63:32];
+            registers_pkg::SET_1_MODEL_1: read_data <= set_1_model[31:0];
+            registers_pkg::STATE_ADDRESS: read_data <= state_place;
+            registers_pkg::STATE_DATA: read_data <= state_read_data;
+            registers_pkg::MAILBOX_SEQUENCE: read_data <= copied_sequence;
+            registers_pkg::MAILBOX_SET: read_data <= {30'd0, copied_flags};
+            default:
+                read_data <= read_address[11:10] == 2'b01 && answer_word < 2 * OUT_BEATS
+                             ? copied_padded[32*answer_word+:32] : 32'd0;
+        endcase
+endmodule
+
+`resetall

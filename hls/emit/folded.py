@@ -1,0 +1,229 @@
+"""The style `folded`: weights in block RAM, a chosen number of multipliers a layer (`lstm_folded.sv`)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from hls.emit.style import (
+    Block,
+    Memory,
+    StylePlan,
+    format_parameters,
+    pack_words,
+    proven_width,
+    refuse_unsupported,
+)
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.errors import UsageError
+from pyorch.contract.fixed import IntArray
+from pyorch.contract.model import DenseLayer, LstmLayer
+
+RTL = (
+    "convert.sv",
+    "table_index.sv",
+    "bank_memory.sv",
+    "sum_tree.sv",
+    "sum_now.sv",
+    "rotate.sv",
+    "gather.sv",
+    "folded_tail.sv",
+    "lstm_folded.sv",
+    "dense_folded.sv",
+)
+MULTIPLIERS = 112
+CHUNK = 4
+SUFFIXES = ("weights", "biases", "gates", "cells")
+
+
+def plan(
+    bundle: Bundle, *, multipliers: int = MULTIPLIERS, chunk: int = CHUNK, **unknown: Any
+) -> StylePlan:
+    """Plan a bundle.
+
+    Args:
+        multipliers: of each layer's array; a multiple of 4 (the four gates of a unit).
+        chunk: units a cycle in the tail; a power of two. The tail has 3 multipliers for each, a dense layer
+            as many as it has outputs.
+
+    Raises:
+        ModelError: a layer that no fabric carries.
+        UsageError: parameters outside their range, or unknown.
+    """
+    if unknown:
+        raise UsageError(f"folded: unknown parameters {sorted(unknown)}; it takes multipliers, chunk")
+    if multipliers < 4 or multipliers % 4:
+        raise UsageError(
+            f"folded: {multipliers} multipliers; give a multiple of 4 (the four gates), such as "
+            f"{max(4, multipliers // 4 * 4)}"
+        )
+    if chunk < 1 or chunk & (chunk - 1):
+        raise UsageError(f"folded: chunk {chunk}; give a power of two, such as {CHUNK}")
+    refuse_unsupported(bundle)
+    blocks: list[Block] = []
+    memories: list[Memory] = []
+    incoming = chunk
+    products = 0
+    for layer in bundle.spec.layers:
+        first = len(memories)
+        if isinstance(layer, LstmLayer):
+            lanes = lanes_of(layer, multipliers)
+            used = min(chunk, 1 << (layer.units - 1).bit_length())
+            blocks.append(_lstm_block(layer, lanes, used, first))
+            memories += _lstm_memories(bundle, layer, lanes, first)
+            products += 4 * lanes + 3 * used
+            incoming = used
+        else:
+            blocks.append(_dense_block(layer, incoming, first))
+            memories += _dense_memories(bundle, layer, incoming, first)
+            products += layer.units * incoming
+            incoming = layer.units
+    return StylePlan(
+        style="folded",
+        parameters={"multipliers": multipliers, "chunk": chunk},
+        blocks=tuple(blocks),
+        rtl=RTL,
+        memories=tuple(memories),
+        estimates={
+            "multipliers": products,
+            "block_ram_bits": 2 * sum(32 * memory.words.size for memory in memories),
+        },
+    )
+
+
+def lanes_of(layer: LstmLayer, multipliers: int) -> int:
+    """Unit lanes of a layer's array: no more than it can use."""
+    most = layer.units * min(256, max(layer.inputs, layer.units))
+    return max(1, min(multipliers // 4, most))
+
+
+def schedule(values: int, units: int, lanes: int) -> list[list[tuple[int, int]]]:
+    """The words of one projection: for each, lane → (unit, input); (-1, -1) for an idle lane.
+
+    First the passes of ``lanes`` units, an input a word; then the units that are left, several inputs a word.
+    """
+    full, rest = divmod(units, lanes)
+    words = [
+        [(number * lanes + lane, value) for lane in range(lanes)]
+        for number in range(full)
+        for value in range(values)
+    ]
+    if rest:
+        spread = lanes // rest
+        for start in range(0, values, spread):
+            word = []
+            for lane in range(lanes):
+                turn, unit = divmod(lane, rest)
+                used = turn < spread and start + turn < values
+                word.append((full * lanes + unit, start + turn) if used else (-1, -1))
+            words.append(word)
+    return words
+
+
+def _rows(matrix: IntArray, units: int, words: list[list[tuple[int, int]]]) -> IntArray:
+    """Weights [inputs, 4 units] in the order of the array: [words, 4 lanes]."""
+    places = np.array(words)
+    unit, value = places[:, :, 0], places[:, :, 1]
+    gates = [np.where(value >= 0, matrix[value, gate * units + unit], 0) for gate in range(4)]
+    return np.stack(gates, axis=2).reshape(len(words), -1)
+
+
+def _lstm_memories(bundle: Bundle, layer: LstmLayer, lanes: int, first: int) -> list[Memory]:
+    weights, name, units = bundle.weights, layer.name, layer.units
+    kernel = _rows(weights[f"{name}.kernel"], units, schedule(layer.inputs, units, lanes))
+    recurrent = _rows(weights[f"{name}.recurrent"], units, schedule(units, units, lanes))
+    bias = weights[f"{name}.bias"].reshape(4, units).T  # [units, 4]
+    full, rest = divmod(units, lanes)
+    biases = [bias[n * lanes : (n + 1) * lanes].reshape(-1) for n in range(full)]
+    if rest:
+        last = np.zeros((lanes, 4), dtype=np.int64)
+        last[:rest] = bias[full * lanes :]
+        biases.append(last.reshape(-1))
+    width = max(layer.kernel.width, layer.recurrent.width)
+    table = layer.table.width
+    contents = (
+        pack_words(np.concatenate([kernel, recurrent]), width),
+        pack_words(np.stack(biases), layer.bias.width),
+        pack_words(weights[f"{name}.gate_table"][:, None], table),
+        pack_words(weights[f"{name}.cell_table"][:, None], table),
+    )
+    return [
+        Memory(first + k, f"{name}_{suffix}.hex", words)
+        for k, (suffix, words) in enumerate(zip(SUFFIXES, contents, strict=True))
+    ]
+
+
+def _lstm_block(layer: LstmLayer, lanes: int, chunk: int, first: int) -> Block:
+    fraction = max(
+        layer.input.fraction + layer.kernel.fraction,
+        layer.hidden.fraction + layer.recurrent.fraction,
+        layer.bias.fraction,
+    )
+    parameters: dict[str, int | str] = {
+        "INPUTS": layer.inputs,
+        "UNITS": layer.units,
+        "LANES": lanes,
+        "CHUNK": chunk,
+        "X_WIDTH": layer.input.width,
+        **format_parameters("H", layer.hidden),
+        **format_parameters("C", layer.cell),
+        "W_WIDTH": max(layer.kernel.width, layer.recurrent.width),
+        "B_WIDTH": layer.bias.width,
+        "X_SHIFT": fraction - layer.input.fraction - layer.kernel.fraction,
+        "R_SHIFT": fraction - layer.hidden.fraction - layer.recurrent.fraction,
+        "B_SHIFT": fraction - layer.bias.fraction,
+        "A_WIDTH": proven_width(
+            [(layer.inputs, layer.input, layer.kernel), (layer.units, layer.hidden, layer.recurrent)],
+            layer.bias,
+        ),
+        "A_FRACTION": fraction,
+        "T_WIDTH": layer.table.width,
+        "T_FRACTION": layer.table.fraction,
+        "GATE_INDEX_BITS": layer.gate.index_bits,
+        "CELL_INDEX_BITS": layer.activation.index_bits,
+        "GATE_TOWARDS_ZERO": int(layer.gate.index == "hls4ml"),
+        "CELL_TOWARDS_ZERO": int(layer.activation.index == "hls4ml"),
+        "MEMORY": first,
+        "WEIGHT_INIT": f"{layer.name}_weights.hex",
+        "BIAS_INIT": f"{layer.name}_biases.hex",
+        "GATE_INIT": f"{layer.name}_gates.hex",
+        "CELL_INIT": f"{layer.name}_cells.hex",
+    }
+    return Block(layer.name, "lstm", "lstm_folded", parameters, chunk)
+
+
+def _dense_memories(bundle: Bundle, layer: DenseLayer, chunk: int, first: int) -> list[Memory]:
+    kernel = bundle.weights[f"{layer.name}.kernel"]
+    chunks = math.ceil(layer.inputs / chunk)
+    padded = np.zeros((chunks * chunk, layer.units), dtype=np.int64)
+    padded[: layer.inputs] = kernel
+    rows = padded.reshape(chunks, chunk, layer.units).transpose(0, 2, 1).reshape(chunks, -1)
+    bias = bundle.weights[f"{layer.name}.bias"][None, :]
+    return [
+        Memory(first, f"{layer.name}_weights.hex", pack_words(rows, layer.kernel.width)),
+        Memory(first + 1, f"{layer.name}_biases.hex", pack_words(bias, layer.bias.width)),
+    ]
+
+
+def _dense_block(layer: DenseLayer, chunk: int, first: int) -> Block:
+    fraction = max(layer.input.fraction + layer.kernel.fraction, layer.bias.fraction)
+    parameters: dict[str, int | str] = {
+        "INPUTS": layer.inputs,
+        "UNITS": layer.units,
+        "CHUNK": chunk,
+        "H_WIDTH": layer.input.width,
+        "W_WIDTH": layer.kernel.width,
+        "B_WIDTH": layer.bias.width,
+        "P_SHIFT": fraction - layer.input.fraction - layer.kernel.fraction,
+        "B_SHIFT": fraction - layer.bias.fraction,
+        "A_WIDTH": proven_width([(layer.inputs, layer.input, layer.kernel)], layer.bias),
+        "A_FRACTION": fraction,
+        **format_parameters("Y", layer.output),
+        "RELU": int(layer.activation == "relu"),
+        "MEMORY": first,
+        "WEIGHT_INIT": f"{layer.name}_weights.hex",
+        "BIAS_INIT": f"{layer.name}_biases.hex",
+    }
+    return Block(layer.name, "dense", "dense_folded", parameters)

