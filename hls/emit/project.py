@@ -49,7 +49,7 @@ def style_of(name: str) -> Style:
     """
     if name not in STYLES:
         raise UsageError(f"there is no style {name!r}; choose {', '.join(STYLES)}")
-    style: Style = import_module(f"hls.emit.{name}")  # type: ignore[assignment]
+    style: Style = import_module(f"hls.emit.{name}")
     return style
 
 
@@ -210,7 +210,7 @@ def render(
     texts.update(plan.generated)
     names += list(plan.generated)
     texts["fabric_core.sv"] = core_text(spec, plan)
-    texts["fabric_top.sv"] = top_text()
+    texts["fabric_top.sv"] = top_text(shell)
     names += ["fabric_core.sv", "fabric_top.sv"]
     memories = {memory.file: memory.hex() for memory in plan.memories} | plan.constants
     manifest = FabricManifest(

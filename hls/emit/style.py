@@ -59,7 +59,8 @@ class Memory:
         """Load addresses of all lanes of all words, in order."""
         rows, lanes = self.words.shape
         row, lane = np.meshgrid(np.arange(rows), np.arange(lanes), indexing="ij")
-        return (self.number << 24 | row << 8 | lane).astype(np.uint32).reshape(-1)
+        flat: Words = (self.number << 24 | row << 8 | lane).astype(np.uint32).reshape(-1)
+        return flat
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,8 @@ def pack_words(rows: Sequence[IntArray] | IntArray, width: int) -> Words:
     flat = np.zeros((len(values), -(-count * width // 32) * 32), dtype=np.uint64)
     flat[:, : count * width] = bits.reshape(len(values), -1)
     lanes = flat.reshape(len(values), -1, 32) << np.arange(32, dtype=np.uint64)
-    return lanes.sum(axis=2).astype(np.uint32)
+    packed: Words = lanes.sum(axis=2).astype(np.uint32)
+    return packed
 
 
 def format_parameters(prefix: str, form: FixedFormat) -> dict[str, int | str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from hls.emit.style import Block, StylePlan
-from pyorch.contract.model import ModelSpec
+from pyorch.contract.model import LstmLayer, ModelSpec
 
 OPEN = "`resetall\n`timescale 1ns / 1ps\n`default_nettype none\n\n"
 CLOSE = "\n`resetall\n"
@@ -92,15 +92,12 @@ def package_text(shell: Mapping[str, int | str]) -> str:
     for name, value in shell.items():
         kind = "logic [63:0]" if "DIGEST" in name else "int"
         lines.append(f"    localparam {kind} {name} = {value};\n")
-    return f"// The parameters of this model's fabric.\n{OPEN}package model_pkg;\n{''.join(lines)}endpackage\n{CLOSE}"
+    body = "".join(lines)
+    return f"// The parameters of this model's fabric.\n{OPEN}package model_pkg;\n{body}endpackage\n{CLOSE}"
 
 
-def top_text() -> str:
-    """The top: shell and core in one clock."""
-    package = (
-        "FEATURES", "OUTPUTS", "X_WIDTH", "X_FRACTION", "X_ROUND", "WIRE_FRACTION", "INPUT_LANE", "Y_WIDTH",
-        "OUTPUT_LANE", "WINDOW", "WINDOWED", "LAYERS", "LOADABLE", "IMAGE_WORDS", "FORMAT_DIGEST", "MODEL_DIGEST",
-    )  # fmt: skip
+def top_text(package: Iterable[str]) -> str:
+    """The top: shell and core in one clock; ``package``: names of the parameters."""
     widths = {
         "x": "[model_pkg::FEATURES*model_pkg::X_WIDTH-1:0] ",
         "y": "[model_pkg::OUTPUTS*model_pkg::Y_WIDTH-1:0] ",
@@ -111,7 +108,9 @@ def top_text() -> str:
         "load_address": "[31:0] ",
         "load_data": "[31:0] ",
     }
-    nets = "".join(f"    wire {widths.get(name, '')}{name};\n" for name in ["core_rst", *CORE_NAMES])
+    nets = "".join(
+        f"    wire {widths.get(name, '')}{name};\n" for name in ["core_rst", *CORE_NAMES]
+    )
     parameters = ",\n".join(f"        .{name}(model_pkg::{name})" for name in package)
     shell_ports = {"clk": "aclk", "rst": "rst"}
     shell_ports |= {name: name for name in [*AXI_NAMES, "core_rst", *CORE_NAMES]}
@@ -121,7 +120,8 @@ def top_text() -> str:
     )
     return (
         f"// The fabric: registers, frames and ticks around the model's core, one clock.\n{OPEN}"
-        f"module fabric_top (\n{AXI_PORTS}\n);\n    reg rst;\n    always @(posedge aclk) rst <= !aresetn;\n{nets}\n"
+        f"module fabric_top (\n{AXI_PORTS}\n);\n    reg rst;\n"
+        f"    always @(posedge aclk) rst <= !aresetn;\n{nets}\n"
         f"    fabric_shell #(\n{parameters}\n    ) shell (\n{ports}\n    );\n{core}endmodule\n{CLOSE}"
     )
 
@@ -162,16 +162,22 @@ def core_text(spec: ModelSpec, plan: StylePlan) -> str:
         }
         name = f"{block.kind}_{number}"
         last = number == count - 1
-        if block.kind == "lstm":
-            text.append(_stream(name, block.chunk * layer.hidden.width))  # type: ignore[union-attr]
+        if isinstance(layer, LstmLayer):
+            text.append(_stream(name, block.chunk * layer.hidden.width))
             text.append(
                 _instance(
                     block.module,
                     f"layer_{number}",
                     block.parameters,
                     common
-                    | {f"x{s}": f"{incoming}{s}" for s in ("_valid", "_ready", "", "_first", "_answer")}
-                    | {f"h{s}": f"{name}{s}" for s in ("_valid", "_last", "", "_first", "_answer", "_ready")}
+                    | {
+                        f"x{s}": f"{incoming}{s}"
+                        for s in ("_valid", "_ready", "", "_first", "_answer")
+                    }
+                    | {
+                        f"h{s}": f"{name}{s}"
+                        for s in ("_valid", "_last", "", "_first", "_answer", "_ready")
+                    }
                     | {
                         "clear": "clear",
                         "state_write": f"state_write && state_layer == {number}",
@@ -183,21 +189,27 @@ def core_text(spec: ModelSpec, plan: StylePlan) -> str:
             )
             incoming = name
             if last or plan.blocks[number + 1].kind == "lstm":
-                incoming = _gather(text, layer, block, name, number, last)  # type: ignore[arg-type]
+                incoming = _gather(text, layer, block, name, number, last)
         else:
             out = "y" if last else name
             if not last:
-                text.append(_stream(name, layer.units * layer.output.width))  # type: ignore[union-attr]
+                text.append(_stream(name, layer.units * layer.output.width))
                 text.append(f"    assign {name}_last = 1'b1;\n")
             nets = {f"y{s}": f"{out}{s}" for s in ("_valid", "_ready", "")}
-            nets |= {"y_first": "" if last else f"{out}_first", "y_answer": "" if last else f"{out}_answer"}
+            nets |= {
+                "y_first": "" if last else f"{out}_first",
+                "y_answer": "" if last else f"{out}_answer",
+            }
             text.append(
                 _instance(
                     block.module,
                     f"layer_{number}",
                     block.parameters,
                     common
-                    | {f"h{s}": f"{incoming}{s}" for s in ("_valid", "_last", "", "_first", "_answer", "_ready")}
+                    | {
+                        f"h{s}": f"{incoming}{s}"
+                        for s in ("_valid", "_last", "", "_first", "_answer", "_ready")
+                    }
                     | nets,
                 )
             )
@@ -211,9 +223,11 @@ def _stream(name: str, width: int) -> str:
     return f"\n    wire {flags};\n    wire [{width}-1:0] {name};\n"
 
 
-def _gather(text: list[str], layer: object, block: Block, name: str, number: int, last: bool) -> str:
+def _gather(
+    text: list[str], layer: LstmLayer, block: Block, name: str, number: int, last: bool
+) -> str:
     """Chunks of an LSTM become whole vectors, for the next LSTM or as the answer; returns their prefix."""
-    units, width = layer.units, layer.hidden.width  # type: ignore[attr-defined]
+    units, width = layer.units, layer.hidden.width
     out = "y" if last else f"whole_{number}"
     if not last:
         text.append(
@@ -223,7 +237,10 @@ def _gather(text: list[str], layer: object, block: Block, name: str, number: int
     ports = {"clk": "clk", "rst": "rst"}
     ports |= {f"h{s}": f"{name}{s}" for s in ("_valid", "_last", "", "_first", "_answer", "_ready")}
     ports |= {f"y{s}": f"{out}{s}" for s in ("_valid", "_ready", "")}
-    ports |= {"y_first": "" if last else f"{out}_first", "y_answer": "" if last else f"{out}_answer"}
+    ports |= {
+        "y_first": "" if last else f"{out}_first",
+        "y_answer": "" if last else f"{out}_answer",
+    }
     ports["drained"] = f"gathers_drained[{number}]"
     parameters: dict[str, int | str] = {
         "COUNT": units, "CHUNK": block.chunk, "WIDTH": width, "SWALLOW": int(last),

@@ -1,7 +1,8 @@
 """What an emitted fabric is, and how one talks to it: manifest, weight image, frames.
 
-The emitter (`hls.emit`) writes a project folder with RTL, `fabric.json` (`FabricManifest`) and `image.bin` (`WeightImage`);
-the driver (`firmware`) and the simulator (`sim`) read them. `docs/fabric.md` states the frames in words.
+The emitter (`hls.emit`) writes a project folder: RTL, `fabric.json` (`FabricManifest`), `image.bin`
+(`WeightImage`); the driver (`firmware`) and the simulator (`sim`) read them. `docs/fabric.md` states the
+frames in words.
 """
 
 from __future__ import annotations
@@ -239,9 +240,7 @@ class WeightImage:
             head = msgspec.json.decode(line)
             words = np.frombuffer(body, dtype="<u4")
             count = int(head["words"])
-            image = cls(
-                head["format_digest"], head["model_digest"], words[:count], words[count:]
-            )
+            image = cls(head["format_digest"], head["model_digest"], words[:count], words[count:])
             whole = len(words) == 2 * count and image.crc() == head["crc"]
         except (ValueError, KeyError, TypeError, msgspec.DecodeError, OSError) as error:
             raise BundleError(f"{path}: not a weight image ({error}); emit it again") from error
