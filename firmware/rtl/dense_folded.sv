@@ -54,7 +54,7 @@ module dense_folded #(
     reg started;  // part of a vector has come
     reg m_valid, m_last, m_new, m_first, s_last, s_first;
     assign h_ready = (primed == 2) && !started && !m_valid && !s_last && !y_valid;
-    assign drained = !started && !m_valid && !s_last && !y_valid;
+    assign drained = !h_valid && !started && !m_valid && !s_last && !y_valid;
     assign idle = drained && primed == 2;
     assign y_answer = 1'b1;
 

@@ -33,7 +33,7 @@ module gather #(
     reg started;
     wire keep = SWALLOW == 0 || h_answer;
     assign h_ready = !started && !y_valid;
-    assign drained = h_ready;
+    assign drained = !started && !y_valid && !h_valid;
     always @(posedge clk) begin
         if (y_ready) y_valid <= 0;
         if (h_valid) begin

@@ -103,6 +103,7 @@ module lstm_folded #(
     reg holds_x, holds_r;  // x·W (b + R·h) of the coming step is in the accumulators, or on its way there
     reg h_known;  // h is that of the last step begun
     reg held_first, held_answer;  // of the vector whose x·W is held
+    reg tail_first, tail_answer;  // of the vector whose sums are completed
     wire h_complete;  // the tail writes the last h of its step
     wire [UNITS*H_WIDTH-1:0] h_state;
 
@@ -154,6 +155,10 @@ module lstm_folded #(
         if (begin_x) begin
             held_first <= x_first;
             held_answer <= x_answer;
+        end
+        if (begins && begin_final) begin
+            tail_first <= begin_x ? x_first : held_first;
+            tail_answer <= begin_x ? x_answer : held_answer;
         end
         if (issue) begin
             active <= !issue_ends;
@@ -326,7 +331,7 @@ module lstm_folded #(
         .MEMORY(MEMORY + 8'd2), .GATE_INIT(GATE_INIT), .CELL_INIT(CELL_INIT)
     ) tail (
         .clk(clk), .rst(rst), .bank(bank),
-        .sums(unit_sums), .chunk_ready(chunk_ready), .first(held_first), .answer(held_answer),
+        .sums(unit_sums), .chunk_ready(chunk_ready), .first(tail_first), .answer(tail_answer),
         .h_valid(h_valid), .h_last(h_last), .h(h), .h_first(h_first), .h_answer(h_answer), .h_ready(h_ready),
         .h_complete(h_complete), .h_state(h_state), .clear(clear),
         .state_write(state_write), .state_address(state_address),

@@ -1,0 +1,106 @@
+"""The shared RTL primitives against the contract's Python, value by value, on Icarus Verilog."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import firmware
+from pyorch.contract.fixed import FixedFormat, IntArray, Overflow, Rounding
+from pyorch.contract.model import Activation
+from pyorch.inference.reference import table_index
+
+RTL = Path(firmware.__file__).parent / "rtl"
+pytestmark = pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
+
+
+def evaluate(
+    folder: Path, module: str, cases: list[tuple[dict[str, int], IntArray]]
+) -> list[IntArray]:
+    """A combinational module from `value` on, (parameters, inputs) a case, all in one simulation."""
+    width_name, output, output_name = {
+        "convert": ("FROM_WIDTH", "converted", "TO_WIDTH"),
+        "table_index": ("WIDTH", "index", "INDEX_BITS"),
+    }[module]
+    lines, body = ["`timescale 1ns/1ps", "module bench;", "  integer k;"], []
+    for number, (parameters, values) in enumerate(cases):
+        width = parameters[width_name]
+        text = [f"{int(value) & ((1 << width) - 1):x}" for value in values]
+        (folder / f"in_{number}.hex").write_text("\n".join(text) + "\n")
+        settings = ", ".join(f".{name}({value})" for name, value in parameters.items())
+        lines += [
+            f"  reg [{width - 1}:0] values_{number} [0:{len(values) - 1}], in_{number};",
+            f"  wire [{parameters[output_name] - 1}:0] out_{number};",
+            f"  {module} #({settings}) dut_{number} (.value(in_{number}), .{output}(out_{number}));",
+        ]
+        body += [
+            f'    $readmemh("in_{number}.hex", values_{number});',
+            f"    for (k = 0; k < {len(values)}; k = k + 1) begin",
+            f'      in_{number} = values_{number}[k]; #1; $display("{number} %0d", out_{number});',
+            "    end",
+        ]
+    bench = [*lines, "  initial begin", *body, "  end", "endmodule"]
+    (folder / "bench.sv").write_text("\n".join(bench) + "\n")
+    subprocess.run(
+        ["iverilog", "-g2012", "-o", "bench.vvp", "-s", "bench", str(RTL / f"{module}.sv"), "bench.sv"],
+        cwd=folder, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    printed = subprocess.run(
+        ["vvp", "bench.vvp"], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout
+    rows = np.array([line.split() for line in printed.splitlines()], dtype=np.int64)
+    return [rows[rows[:, 0] == number, 1] for number in range(len(cases))]
+
+
+def samples(width: int, seed: int) -> IntArray:
+    low, high = -(1 << (width - 1)), (1 << (width - 1)) - 1
+    near = np.arange(-20, 21)
+    ends = np.concatenate([low + np.arange(20), high - np.arange(20)])
+    wild = np.random.default_rng(seed).integers(low, high + 1, 60)
+    small = wild >> (width // 2)
+    return np.clip(np.concatenate([near, ends, wild, small]), low, high)
+
+
+def test_convert_is_the_contracts_conversion_in_every_mode(tmp_path: Path) -> None:
+    formats = [
+        (24, 12, 12, 8), (20, 8, 12, 8), (12, 4, 20, 9), (30, 22, 8, 7), (16, 20, 6, 2), (8, 3, 4, 6),
+    ]  # fmt: skip
+    cases, expected = [], []
+    for seed, (width, fraction, out, out_fraction) in enumerate(formats):
+        for rounding in Rounding:
+            for overflow in Overflow:
+                form = FixedFormat(out, out - out_fraction, True, rounding, overflow)
+                values = samples(width, seed)
+                parameters = {
+                    "FROM_WIDTH": width, "FROM_FRACTION": fraction,
+                    "TO_WIDTH": out, "TO_FRACTION": out_fraction,
+                    "ROUND": int(rounding is Rounding.RND), "SATURATE": int(overflow is Overflow.SAT),
+                }  # fmt: skip
+                cases.append((parameters, values))
+                expected.append(form.convert(values, fraction) & ((1 << out) - 1))
+    got = evaluate(tmp_path, "convert", cases)
+    for (parameters, values), is_now, wanted in zip(cases, got, expected, strict=True):
+        np.testing.assert_array_equal(is_now, wanted, err_msg=f"{parameters} of {values}")
+
+
+def test_table_index_is_the_contracts_index_for_both_rules(tmp_path: Path) -> None:
+    cases, expected = [], []
+    shapes = [(22, 12, 10), (24, 18, 8), (8, 3, 10), (30, 18, 9), (12, 2, 8), (16, 12, 4)]
+    for seed, (width, fraction, bits) in enumerate(shapes):
+        for function in ("sigmoid", "tanh"):
+            for number, rule in enumerate(("mid", "hls4ml")):
+                activation = Activation(function, "table", rule, bits)  # type: ignore[arg-type]
+                values = samples(width, seed)
+                parameters = {
+                    "WIDTH": width, "FRACTION": fraction, "INDEX_BITS": bits,
+                    "RANGE_BITS": activation.range_bits, "TOWARDS_ZERO": number,
+                }  # fmt: skip
+                cases.append((parameters, values))
+                expected.append(table_index(activation, values, fraction))
+    got = evaluate(tmp_path, "table_index", cases)
+    for (parameters, values), is_now, wanted in zip(cases, got, expected, strict=True):
+        np.testing.assert_array_equal(is_now, wanted, err_msg=f"{parameters} of {values}")
