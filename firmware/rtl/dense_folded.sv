@@ -59,8 +59,9 @@ module dense_folded #(
     assign y_answer = 1'b1;
 
     // the word of the coming chunk waits in `weight`, that of the one after it at the memory's output
+    wire push = h_valid && (started || h_ready);  // a dense layer before this one holds its y until h_ready
     wire fill = primed != 2;
-    wire advance = h_valid || fill;
+    wire advance = push || fill;
     reg [NUMBER_BITS-1:0] address;
     wire [UNITS*CHUNK*W_WIDTH-1:0] word;
     reg [UNITS*CHUNK*W_WIDTH-1:0] weight;
@@ -84,8 +85,8 @@ module dense_folded #(
             weight <= word;
             address <= address == CHUNKS - 1 ? 0 : address + 1'b1;
         end
-        if (h_valid) started <= !h_last;
-        m_valid <= h_valid && !rst;
+        if (push) started <= !h_last;
+        m_valid <= push && !rst;
         m_last <= h_last && h_answer;
         m_new <= !started;
         m_first <= h_first;

@@ -15,7 +15,10 @@ from pyorch.contract.model import Activation
 from pyorch.inference.reference import table_index
 
 RTL = Path(firmware.__file__).parent / "rtl"
-pytestmark = pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog")
+pytestmark = [
+    pytest.mark.debian,
+    pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"),
+]
 
 
 def evaluate(

@@ -1,0 +1,1 @@
+"""Test benches of hardware blocks."""
