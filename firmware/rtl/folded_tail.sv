@@ -1,10 +1,12 @@
-// From gate sums to c and h, CHUNK units a cycle: look-ups, f·c + i·g, tanh(c), o·tanh(c). Holds h and c of the layer.
+// From gate sums to c and h, CHUNK units a cycle: bias, look-ups, f·c + i·g, tanh(c), o·tanh(c). Holds h and c of the layer.
 //
 // A chunk is taken when its sums are ready (`chunk_ready`), the first one only when `h_ready` is high; nine cycles later its
-// h leaves with `h_valid` and stands in `h_state`. Rows of `sums`: 4 * unit + gate, gates i, f, g, o.
-// Memories: MEMORY gate table, + 1 cell table, read by every lane.
+// h leaves with `h_valid` and stands in `h_state`. Rows of `sums`: 4 * unit + gate, gates i, f, g, o. From chunk REST_FROM on
+// `from_rest` is high. c lies in distributed RAM: a chunk that is not `live` reads as 0, so that one cycle clears all.
+// Memories: MEMORY biases (a word a chunk), + 1 gate table, + 2 cell table, read by every lane.
 //
-// Stages: 0 choose, 1 index, 2 table, 3 gates, 4 products, 5 c, 6 index and table, 7 tanh, 8 product, 9 h.
+// Stages: 0 bias and index, 1 table, 2 entry, 3 products, 4 sum, 5 index and c, 6 table, 7 product, 8 h.
+// Preconditions: CHUNK a power of two.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -12,6 +14,11 @@
 module folded_tail #(
     parameter int UNITS = 32,
     parameter int CHUNK = 4,
+    parameter int REST_FROM = 7,
+    parameter int S_WIDTH = 24,
+    parameter int SUM_SHIFT = 0,  // from the binary point of `sums` to the accumulator's
+    parameter int B_WIDTH = 12,
+    parameter int B_SHIFT = 0,    // from that of the bias
     parameter int A_WIDTH = 24,
     parameter int A_FRACTION = 18,
     parameter int H_WIDTH = 12,
@@ -29,6 +36,7 @@ module folded_tail #(
     parameter int GATE_TOWARDS_ZERO = 0,
     parameter int CELL_TOWARDS_ZERO = 0,
     parameter logic [7:0] MEMORY = 0,
+    parameter BIAS_INIT = "",
     parameter GATE_INIT = "",
     parameter CELL_INIT = "",
     parameter int CHUNKS = (UNITS + CHUNK - 1) / CHUNK
@@ -36,8 +44,12 @@ module folded_tail #(
     input  wire                       clk,
     input  wire                       rst,
     input  wire                       bank,
-    input  wire [4*UNITS*A_WIDTH-1:0] sums,
-    input  wire [         CHUNKS-1:0] chunk_ready,
+    input  wire                       swap,
+    input  wire [4*CHUNK*S_WIDTH-1:0] sums,
+    input  wire                       chunk_ready,
+    output wire                       chunk_taken,
+    output reg                        from_rest,
+    output wire                       begun,        // the first chunk of the step is taken
     input  wire                       first,        // c = 0 before this step
     input  wire                       answer,
     output reg                        h_valid,
@@ -58,20 +70,25 @@ module folded_tail #(
     input  wire [               31:0] load_data
 );
     localparam int NUMBER_BITS = CHUNKS > 1 ? $clog2(CHUNKS) : 1;
+    localparam int PLACE_BITS = $clog2(CHUNK);
+    localparam int LAST_UNITS = UNITS - (CHUNKS - 1) * CHUNK;  // of the last chunk
     localparam int FC_FRACTION = T_FRACTION + C_FRACTION;
     localparam int IG_FRACTION = 2 * T_FRACTION;
-    localparam int S_FRACTION = FC_FRACTION > IG_FRACTION ? FC_FRACTION : IG_FRACTION;
-    localparam int FC_WIDTH = T_WIDTH + C_WIDTH + S_FRACTION - FC_FRACTION;
-    localparam int IG_WIDTH = 2 * T_WIDTH + S_FRACTION - IG_FRACTION;
-    localparam int S_WIDTH = (FC_WIDTH > IG_WIDTH ? FC_WIDTH : IG_WIDTH) + 1;
-    localparam int STAGES = 9;
+    localparam int F_FRACTION = FC_FRACTION > IG_FRACTION ? FC_FRACTION : IG_FRACTION;
+    localparam int FC_WIDTH = T_WIDTH + C_WIDTH + F_FRACTION - FC_FRACTION;
+    localparam int IG_WIDTH = 2 * T_WIDTH + F_FRACTION - IG_FRACTION;
+    localparam int F_WIDTH = (FC_WIDTH > IG_WIDTH ? FC_WIDTH : IG_WIDTH) + 1;
+    localparam int STAGES = 8;
 
-    // ---- stage 0: choose
+    initial if ((CHUNK & (CHUNK - 1)) != 0) $fatal(1, "folded_tail: CHUNK is a power of two");
+
+    // ---- stage 0: take a chunk
     reg [NUMBER_BITS-1:0] number;
-    wire take = chunk_ready[number] && (number != 0 || h_ready);
+    reg started, waiting;  // waiting: all chunks are taken, the last h is not yet written
     wire last = number == CHUNKS - 1;
-    reg waiting;  // all chunks are taken, their passes not yet forgotten
-    wire go = take && !waiting;
+    wire go = chunk_ready && (started || h_ready) && !waiting;
+    assign chunk_taken = go;
+    assign begun = started;
 
     reg [STAGES:1] valid, ends;
     reg [NUMBER_BITS-1:0] numbers[1:STAGES];
@@ -84,8 +101,10 @@ module folded_tail #(
         for (s = 2; s <= STAGES; s = s + 1) numbers[s] <= numbers[s-1];
         if (go) begin
             number <= last ? 0 : number + 1'b1;
+            from_rest <= (last ? 0 : number + 1) >= REST_FROM;
+            started <= !last;
             waiting <= last;
-            if (number == 0) begin
+            if (!started) begin
                 step_first <= first;
                 step_answer <= answer;
             end
@@ -95,6 +114,8 @@ module folded_tail #(
             valid <= 0;
             ends <= 0;
             number <= 0;
+            from_rest <= REST_FROM == 0;
+            started <= 0;
             waiting <= 0;
         end
     end
@@ -107,66 +128,114 @@ module folded_tail #(
         h_answer <= step_answer;
     end
 
-    // ---- state
+    // the bias of the coming chunk waits in `bias`, that of the one after it at the memory's output
+    reg [1:0] primed;
+    wire advance = go || primed != 2;
+    reg [NUMBER_BITS-1:0] bias_number;
+    wire [4*CHUNK*B_WIDTH-1:0] bias_word;
+    reg [4*CHUNK*B_WIDTH-1:0] bias;
+    bank_memory #(
+        .WIDTH(4 * CHUNK * B_WIDTH), .DEPTH(CHUNKS), .MEMORY(MEMORY), .INIT(BIAS_INIT), .ADDRESS_BITS(NUMBER_BITS)
+    ) biases (
+        .clk(clk), .bank(bank), .advance(advance), .address(bias_number), .word(bias_word),
+        .load_write(load_write), .load_address(load_address), .load_data(load_data)
+    );
+    always @(posedge clk) begin
+        if (advance) begin
+            bias <= bias_word;
+            bias_number <= bias_number == CHUNKS - 1 ? 0 : bias_number + 1'b1;
+        end
+        if (primed != 2) primed <= primed + 1'b1;
+        if (swap || rst) begin
+            primed <= 0;
+            bias_number <= 0;
+        end
+    end
+
+    // ---- state: h in registers (all of it is read at once), c in distributed RAM
     reg [CHUNKS*CHUNK*H_WIDTH-1:0] hidden;
-    reg [CHUNKS*CHUNK*C_WIDTH-1:0] cell_state;
+    reg [CHUNKS-1:0] live;  // chunks of c that are not 0 by decree
     assign h_state = hidden[UNITS*H_WIDTH-1:0];
-    wire [CHUNK*C_WIDTH-1:0] new_cell;
     wire [CHUNK*H_WIDTH-1:0] new_hidden;
+    wire [NUMBER_BITS-1:0] state_number = state_address[11:0] >> PLACE_BITS;
+    wire state_writes_c = state_write && state_address[12];
+    reg [12:0] read_address;
+    reg read_c;
+    wire [NUMBER_BITS-1:0] read_number = read_address[11:0] >> PLACE_BITS;
+    wire [NUMBER_BITS-1:0] cell_number = valid[2] ? numbers[2] : read_number;
+    wire cell_live = live[cell_number];
+    wire [CHUNK*C_WIDTH-1:0] cells;  // c of chunk `cell_number`
     genvar k, g, n;
     generate
-        for (n = 0; n < CHUNKS; n = n + 1) begin : g_state
+        for (n = 0; n < CHUNKS; n = n + 1) begin : g_hidden
             for (k = 0; k < CHUNK; k = k + 1) begin : g_unit
                 localparam int UNIT = n * CHUNK + k;
-                wire written = state_write && state_address[11:0] == UNIT;
                 always @(posedge clk) begin
                     if (valid[8] && numbers[8] == n) hidden[UNIT*H_WIDTH+:H_WIDTH] <= new_hidden[k*H_WIDTH+:H_WIDTH];
-                    if (valid[5] && numbers[5] == n) cell_state[UNIT*C_WIDTH+:C_WIDTH] <= new_cell[k*C_WIDTH+:C_WIDTH];
-                    if (clear || rst) begin
-                        hidden[UNIT*H_WIDTH+:H_WIDTH] <= 0;
-                        cell_state[UNIT*C_WIDTH+:C_WIDTH] <= 0;
-                    end
-                    if (written && !state_address[12]) hidden[UNIT*H_WIDTH+:H_WIDTH] <= state_write_data[H_WIDTH-1:0];
-                    if (written && state_address[12]) cell_state[UNIT*C_WIDTH+:C_WIDTH] <= state_write_data[C_WIDTH-1:0];
+                    if (state_write && !state_address[12] && state_address[11:0] == UNIT)
+                        hidden[UNIT*H_WIDTH+:H_WIDTH] <= state_write_data[H_WIDTH-1:0];
+                    if (clear || rst) hidden[UNIT*H_WIDTH+:H_WIDTH] <= 0;
                 end
             end
         end
     endgenerate
-    reg [12:0] read_address;
-    wire signed [H_WIDTH-1:0] read_hidden = hidden[read_address[11:0]*H_WIDTH+:H_WIDTH];
-    wire signed [C_WIDTH-1:0] read_cell = cell_state[read_address[11:0]*C_WIDTH+:C_WIDTH];
+    always @(posedge clk) begin
+        if (valid[5]) live[numbers[5]] <= 1;
+        if (state_writes_c) live[state_number] <= 1;
+        if (clear || rst) live <= 0;
+    end
+
+    // reading: address, choice, sign
+    reg signed [H_WIDTH-1:0] chosen_hidden, read_hidden;
+    reg signed [C_WIDTH-1:0] chosen_cell, read_cell;
     wire signed [31:0] long_hidden = read_hidden;
     wire signed [31:0] long_cell = read_cell;
+    integer u;
+    always @* begin
+        chosen_hidden = 0;
+        for (u = 0; u < UNITS; u = u + 1)
+            chosen_hidden = chosen_hidden | (hidden[u*H_WIDTH+:H_WIDTH] & {H_WIDTH{read_address[11:0] == u}});
+        chosen_cell = 0;
+        for (u = 0; u < CHUNK; u = u + 1)
+            chosen_cell = chosen_cell | (cells[u*C_WIDTH+:C_WIDTH] & {C_WIDTH{(read_address[11:0] & (CHUNK - 1)) == u}});
+    end
     always @(posedge clk) begin
         read_address <= state_address;
-        state_read_data <= read_address[12] ? long_cell : long_hidden;
+        read_c <= read_address[12];
+        read_hidden <= chosen_hidden;
+        read_cell <= chosen_cell;
+        state_read_data <= read_c ? long_cell : long_hidden;
     end
 
     // ---- lanes
-    wire [CHUNKS*CHUNK*4*A_WIDTH-1:0] padded = sums;
     generate
         for (k = 0; k < CHUNK; k = k + 1) begin : g_lane
             wire signed [T_WIDTH-1:0] gates[0:3];
             for (g = 0; g < 4; g = g + 1) begin : g_gate
                 localparam int BITS = g == 2 ? CELL_INDEX_BITS : GATE_INDEX_BITS;
-                reg signed [A_WIDTH-1:0] sum;
-                always @(posedge clk) sum <= padded[(4*(number*CHUNK+k)+g)*A_WIDTH+:A_WIDTH];
-                wire [BITS-1:0] index;
+                wire signed [S_WIDTH-1:0] sum = sums[(4*k+g)*S_WIDTH+:S_WIDTH];
+                wire signed [B_WIDTH-1:0] offset = bias[(4*k+g)*B_WIDTH+:B_WIDTH];
+                wire signed [A_WIDTH-1:0] wide_sum = sum;
+                wire signed [A_WIDTH-1:0] wide_offset = offset;
+                wire signed [A_WIDTH-1:0] a = (wide_sum <<< SUM_SHIFT) + (wide_offset <<< B_SHIFT);
+                wire [BITS-1:0] next_index;
                 table_index #(
                     .WIDTH(A_WIDTH), .FRACTION(A_FRACTION), .INDEX_BITS(BITS), .RANGE_BITS(g == 2 ? 3 : 4),
                     .TOWARDS_ZERO(g == 2 ? CELL_TOWARDS_ZERO : GATE_TOWARDS_ZERO)
-                ) to_index (.value(sum), .index(index));
+                ) to_index (.value(a), .index(next_index));
+                reg [BITS-1:0] index;
+                always @(posedge clk) index <= next_index;
                 wire [T_WIDTH-1:0] entry;
                 if (g == 2) begin : g_tanh
                     bank_memory #(
-                        .WIDTH(T_WIDTH), .DEPTH(1 << BITS), .MEMORY(MEMORY + 8'd1), .INIT(CELL_INIT), .ADDRESS_BITS(BITS)
+                        .WIDTH(T_WIDTH), .DEPTH(1 << BITS), .MEMORY(MEMORY + 8'd2), .INIT(CELL_INIT), .ADDRESS_BITS(BITS)
                     ) entries (
                         .clk(clk), .bank(bank), .advance(1'b1), .address(index), .word(entry),
                         .load_write(load_write), .load_address(load_address), .load_data(load_data)
                     );
                 end else begin : g_sigmoid
                     bank_memory #(
-                        .WIDTH(T_WIDTH), .DEPTH(1 << BITS), .MEMORY(MEMORY), .INIT(GATE_INIT), .ADDRESS_BITS(BITS)
+                        .WIDTH(T_WIDTH), .DEPTH(1 << BITS), .MEMORY(MEMORY + 8'd1), .INIT(GATE_INIT), .ADDRESS_BITS(BITS)
                     ) entries (
                         .clk(clk), .bank(bank), .advance(1'b1), .address(index), .word(entry),
                         .load_write(load_write), .load_address(load_address), .load_data(load_data)
@@ -176,13 +245,23 @@ module folded_tail #(
                 always @(posedge clk) value <= entry;
                 assign gates[g] = value;
             end
+            // c of the lane: written after stage 5, read in stage 2
+            reg signed [C_WIDTH-1:0] c;
+            (* ram_style = "distributed" *) reg [C_WIDTH-1:0] held[0:(1<<NUMBER_BITS)-1];
+            wire here = (state_address[11:0] & (CHUNK - 1)) == k;
+            wire [C_WIDTH-1:0] held_data = valid[5] ? c : here ? state_write_data[C_WIDTH-1:0] : {C_WIDTH{1'b0}};
+            // a chunk that becomes live by one state write is 0 elsewhere
+            wire held_write = valid[5] || (state_writes_c && (here || !live[state_number]));
+            wire [NUMBER_BITS-1:0] held_number = valid[5] ? numbers[5] : state_number;
+            always @(posedge clk) if (held_write) held[held_number] <= held_data;
+            assign cells[k*C_WIDTH+:C_WIDTH] = cell_live ? held[cell_number] : {C_WIDTH{1'b0}};
             // stage 3 → 4: products; o waits
             reg signed [C_WIDTH-1:0] earlier;
             reg signed [T_WIDTH+C_WIDTH-1:0] kept;
             reg signed [2*T_WIDTH-1:0] added;
             reg signed [T_WIDTH-1:0] open_4, open_5, open_6, open_7;
             always @(posedge clk) begin
-                earlier <= step_first ? 0 : cell_state[(numbers[2]*CHUNK+k)*C_WIDTH+:C_WIDTH];
+                earlier <= step_first ? {C_WIDTH{1'b0}} : cells[k*C_WIDTH+:C_WIDTH];
                 kept <= gates[1] * earlier;
                 added <= gates[0] * gates[2];
                 open_4 <= gates[3];
@@ -191,18 +270,16 @@ module folded_tail #(
                 open_7 <= open_6;
             end
             // stage 4 → 5: c
-            wire signed [S_WIDTH-1:0] kept_wide = kept;
-            wire signed [S_WIDTH-1:0] added_wide = added;
-            wire signed [S_WIDTH-1:0] cell_sum =
-                (kept_wide <<< (S_FRACTION - FC_FRACTION)) + (added_wide <<< (S_FRACTION - IG_FRACTION));
+            wire signed [F_WIDTH-1:0] kept_wide = kept;
+            wire signed [F_WIDTH-1:0] added_wide = added;
+            wire signed [F_WIDTH-1:0] cell_sum =
+                (kept_wide <<< (F_FRACTION - FC_FRACTION)) + (added_wide <<< (F_FRACTION - IG_FRACTION));
             wire signed [C_WIDTH-1:0] cell_next;
             convert #(
-                .FROM_WIDTH(S_WIDTH), .FROM_FRACTION(S_FRACTION), .TO_WIDTH(C_WIDTH), .TO_FRACTION(C_FRACTION),
+                .FROM_WIDTH(F_WIDTH), .FROM_FRACTION(F_FRACTION), .TO_WIDTH(C_WIDTH), .TO_FRACTION(C_FRACTION),
                 .ROUND(C_ROUND), .SATURATE(C_SATURATE)
             ) to_cell (.value(cell_sum), .converted(cell_next));
-            reg signed [C_WIDTH-1:0] c;
             always @(posedge clk) c <= cell_next;
-            assign new_cell[k*C_WIDTH+:C_WIDTH] = c;
             // stage 5 → 7: tanh(c)
             wire [CELL_INDEX_BITS-1:0] cell_index;
             table_index #(
@@ -211,7 +288,7 @@ module folded_tail #(
             ) to_index (.value(c), .index(cell_index));
             wire [T_WIDTH-1:0] entry;
             bank_memory #(
-                .WIDTH(T_WIDTH), .DEPTH(1 << CELL_INDEX_BITS), .MEMORY(MEMORY + 8'd1), .INIT(CELL_INIT),
+                .WIDTH(T_WIDTH), .DEPTH(1 << CELL_INDEX_BITS), .MEMORY(MEMORY + 8'd2), .INIT(CELL_INIT),
                 .ADDRESS_BITS(CELL_INDEX_BITS)
             ) entries (
                 .clk(clk), .bank(bank), .advance(1'b1), .address(cell_index), .word(entry),
@@ -228,10 +305,9 @@ module folded_tail #(
                 .FROM_WIDTH(2 * T_WIDTH), .FROM_FRACTION(2 * T_FRACTION), .TO_WIDTH(H_WIDTH), .TO_FRACTION(H_FRACTION),
                 .ROUND(H_ROUND), .SATURATE(H_SATURATE)
             ) to_hidden (.value(product), .converted(new_hidden[k*H_WIDTH+:H_WIDTH]));
-        end
-        for (k = 0; k < CHUNK; k = k + 1) begin : g_out
             reg [H_WIDTH-1:0] value;
-            always @(posedge clk) value <= numbers[8] * CHUNK + k < UNITS ? new_hidden[k*H_WIDTH+:H_WIDTH] : 0;
+            always @(posedge clk)
+                value <= k >= LAST_UNITS && ends[8] ? {H_WIDTH{1'b0}} : new_hidden[k*H_WIDTH+:H_WIDTH];
             assign h[k*H_WIDTH+:H_WIDTH] = value;
         end
     endgenerate

@@ -7,7 +7,8 @@
 // cycle, while the array goes on with the next x·W.
 //
 // Ports: docs/rtl.md, "Ports of an LSTM block". Memories: MEMORY weights, + 1 biases, + 2 gate table, + 3 cell table.
-// Preconditions: CHUNK a power of two; 1 <= LANES <= UNITS * max(INPUTS, UNITS); signed inputs.
+// Preconditions: CHUNK a power of two; LANES a multiple of it, unless there is one pass; 1 <= LANES <= UNITS *
+// max(INPUTS, UNITS); signed inputs.
 //
 // Timing: cycle 1 takes x (`x_ready`), R·h being held. A pass whose last word is issued in cycle e has its sums in e + 3 (the
 // shared pass ceil(log4(SPREAD)) later); `h_valid` comes 9 cycles after the tail takes a chunk.
@@ -86,14 +87,26 @@ module lstm_folded #(
     localparam int PASS_BITS = PASSES > 1 ? $clog2(PASSES) : 1;
     localparam int MOST = INPUTS > UNITS ? INPUTS : UNITS;
     localparam int STEP_BITS = MOST > 1 ? $clog2(MOST) : 1;
-    localparam int V_WIDTH = X_WIDTH > H_WIDTH ? X_WIDTH : H_WIDTH;
+    // the array's binary point: the coarser operand is widened, so that both products have one
+    localparam int SUM_SHIFT = X_SHIFT < R_SHIFT ? X_SHIFT : R_SHIFT;
+    localparam int X_UP = X_SHIFT - SUM_SHIFT;
+    localparam int H_UP = R_SHIFT - SUM_SHIFT;
+    localparam int V_WIDTH = X_WIDTH + X_UP > H_WIDTH + H_UP ? X_WIDTH + X_UP : H_WIDTH + H_UP;
     localparam int P_WIDTH = V_WIDTH + W_WIDTH;
+    localparam int S_WIDTH = A_WIDTH - SUM_SHIFT;
+    localparam int SPREAD_BITS = SPREAD > 1 ? $clog2(SPREAD) : 0;
+    localparam int D_WIDTH = P_WIDTH + SPREAD_BITS;  // of the sum of a shared cycle's products
     localparam int REDUCE = SPREAD > 64 ? 4 : SPREAD > 16 ? 3 : SPREAD > 4 ? 2 : SPREAD > 1 ? 1 : 0;
     localparam int CHUNKS = (UNITS + CHUNK - 1) / CHUNK;
-    localparam int CHUNK_BITS = CHUNKS > 1 ? $clog2(CHUNKS) : 1;
+    localparam int PER_PASS = (LANES + CHUNK - 1) / CHUNK;  // chunks of a full pass
+    localparam int REST_CHUNKS = (REST + CHUNK - 1) / CHUNK;
+    localparam int LEFT_BITS = $clog2(PER_PASS + 1) > 2 ? $clog2(PER_PASS + 1) : 2;
+    localparam int REST_BITS = $clog2(REST_CHUNKS + 2);
+    localparam int CHUNK_ROWS = 4 * CHUNK * S_WIDTH;
 
     initial begin
         if ((CHUNK & (CHUNK - 1)) != 0) $fatal(1, "lstm_folded: CHUNK is a power of two");
+        if (PASSES > 1 && FULL > 0 && LANES % CHUNK != 0) $fatal(1, "lstm_folded: LANES is a multiple of CHUNK");
         if (LANES < 1 || LANES > UNITS * MOST) $fatal(1, "lstm_folded: 1 <= LANES <= UNITS * max(INPUTS, UNITS)");
         if (SPREAD > 256) $fatal(1, "lstm_folded: at most 256 inputs a cycle in the shared pass");
     end
@@ -126,7 +139,12 @@ module lstm_folded #(
     wire begin_overwrites = begin_x ? (!holds_r || x_first) : !holds_x;
     assign x_ready = begin_x;
 
-    wire issue = begins || active;
+    // a full pass of the final sums waits with its last word until the tail can take it over
+    reg full_wait;
+    reg [LEFT_BITS-1:0] full_left;
+    wire taking_full, tail_begun;
+    wire stall;
+    wire issue = begins || (active && !stall);
     wire issue_x = active ? is_x : begin_x;
     wire [PASS_BITS-1:0] issue_pass = active ? pass : 0;
     wire [STEP_BITS-1:0] issue_step = active ? step : 0;
@@ -137,12 +155,15 @@ module lstm_folded #(
                                              : (issue_rest ? R_REST - 1 : UNITS - 1);
     wire pass_ends = issue_step == last_step;
     wire issue_ends = issue && pass_ends && issue_pass == PASSES - 1;
+    assign stall = FULL > 1 && active && final_op && pass_ends && !issue_rest && full_wait
+                   && !(full_left != 0 && full_left <= 3 && tail_begun);
 
     // what will be held after this cycle decides which first word is fetched: x·W, unless only R·h can come
     wire next_holds_x = begins ? (begin_x ? !begin_final : (holds_x && !begin_final)) : holds_x;
     wire next_holds_r = (begins ? (begin_r ? !begin_final : (holds_r && !begin_final)) : holds_r) && !refresh;
     wire fetch_r = !next_holds_r && (next_holds_x || (h_known && !(begins && begin_final) && !(x_valid && !begin_x)));
-    wire [WORD_BITS-1:0] address = (issue && !issue_ends) ? position + 1'b1 : fetch_r ? X_STEPS : 0;
+    wire [WORD_BITS-1:0] address =
+        (issue && !issue_ends) ? position + 1'b1 : stall ? position : fetch_r ? X_STEPS : 0;
 
     always @(posedge clk) begin
         position <= address;
@@ -208,33 +229,36 @@ module lstm_folded #(
         .load_write(load_write), .load_address(load_address), .load_data(load_data)
     );
 
-    // ---- multiply (m_*), then accumulate (a_*)
-    reg m_valid, m_x, m_first, m_done, a_valid, a_x, a_first, a_done;
+    // ---- multiply (m_*), then accumulate (a_*); products of the shared pass go through trees first (r_*)
+    reg m_valid, m_first, m_done, m_rest, a_valid, a_first, a_done;
     reg [PASS_BITS-1:0] m_pass, a_pass;
-    wire [4*LANES*B_WIDTH-1:0] bias;
-    bank_memory #(
-        .WIDTH(4 * LANES * B_WIDTH), .DEPTH(PASSES), .MEMORY(MEMORY + 8'd1), .INIT(BIAS_INIT), .ADDRESS_BITS(PASS_BITS)
-    ) biases (
-        .clk(clk), .bank(bank), .advance(1'b1), .address(m_pass), .word(bias),
-        .load_write(load_write), .load_address(load_address), .load_data(load_data)
-    );
+    reg [REDUCE:0] r_valid, r_first, r_done;
     always @(posedge clk) begin
         m_valid <= issue && !rst;
-        m_x <= issue_x;
+        m_rest <= issue_rest;
         m_pass <= issue_pass;
         m_first <= issue_overwrites && issue_step == 0;
         m_done <= issue && issue_final && pass_ends;
-        a_valid <= m_valid && !rst;
-        a_x <= m_x;
+        a_valid <= m_valid && !m_rest && !rst;
         a_pass <= m_pass;
         a_first <= m_first;
-        a_done <= m_done && !rst;
+        a_done <= m_done && !m_rest && !rst;
+        r_valid <= {r_valid, m_valid && m_rest};
+        r_first <= {r_first, m_first};
+        r_done <= {r_done, m_done && m_rest};
+        if (rst) begin
+            r_valid <= 0;
+            r_done <= 0;
+        end
     end
+    wire rest_valid = r_valid[REDUCE];
+    wire rest_first = r_first[REDUCE];
+    wire rest_done = r_done[REDUCE];
 
-    reg [4*UNITS*A_WIDTH-1:0] sums;  // row 4 * unit + gate
-    wire [4*UNITS*A_WIDTH-1:0] rest_sums;
-    reg [4*LANES*A_WIDTH-1:0] rest_partials;
-    genvar lane, gate, part, unit;
+    wire [4*LANES*P_WIDTH-1:0] products;  // row 4 * lane + gate
+    wire [PER_PASS*CHUNK_ROWS-1:0] full_sums;  // as they are written, row 4 * lane + gate
+    wire [(REST_CHUNKS+1)*CHUNK_ROWS-1:0] rest_sums;
+    genvar lane, gate, part;
     generate
         for (lane = 0; lane < LANES; lane = lane + 1) begin : g_lane
             // which of the inputs of a shared cycle this lane takes
@@ -248,7 +272,8 @@ module lstm_folded #(
             else assign h_shared = 0;
             reg signed [V_WIDTH-1:0] operand;
             always @(posedge clk)
-                operand <= issue_x ? (issue_rest ? x_shared : x_single) : (issue_rest ? h_shared : h_single);
+                operand <= issue_x ? (issue_rest ? x_shared : x_single) <<< X_UP
+                                   : (issue_rest ? h_shared : h_single) <<< H_UP;
             for (gate = 0; gate < 4; gate = gate + 1) begin : g_gate
                 localparam int ROW = 4 * lane + gate;
                 reg signed [W_WIDTH-1:0] weight;
@@ -257,81 +282,95 @@ module lstm_folded #(
                     weight <= word[ROW*W_WIDTH+:W_WIDTH];
                     product <= operand * weight;
                 end
-                reg signed [A_WIDTH-1:0] held[0:PASSES-1];
-                wire signed [A_WIDTH-1:0] wide = product;
-                wire signed [A_WIDTH-1:0] shifted = a_x ? (wide <<< X_SHIFT) : (wide <<< R_SHIFT);
-                wire signed [A_WIDTH-1:0] offset = $signed(bias[ROW*B_WIDTH+:B_WIDTH]);
-                wire signed [A_WIDTH-1:0] next = (a_first ? (offset <<< B_SHIFT) : held[a_pass]) + shifted;
-                always @(posedge clk) if (a_valid) held[a_pass] <= next;
-                for (part = 0; part < FULL; part = part + 1) begin : g_full
-                    localparam int UNIT = part * LANES + lane;
-                    always @(posedge clk)
-                        if (a_done && a_pass == part) sums[(4*UNIT+gate)*A_WIDTH+:A_WIDTH] <= next;
+                assign products[ROW*P_WIDTH+:P_WIDTH] = product;
+                if (FULL > 0) begin : g_full
+                    wire signed [S_WIDTH-1:0] earlier_sum;
+                    wire signed [S_WIDTH-1:0] base = a_first ? 0 : earlier_sum;
+                    wire signed [S_WIDTH-1:0] next = base + product;
+                    assign full_sums[ROW*S_WIDTH+:S_WIDTH] = next;
+                    if (FULL == 1) begin : g_one
+                        reg signed [S_WIDTH-1:0] held;
+                        assign earlier_sum = held;
+                        always @(posedge clk) if (a_valid) held <= next;
+                    end else begin : g_many
+                        (* ram_style = "distributed" *) reg signed [S_WIDTH-1:0] held[0:FULL-1];
+                        assign earlier_sum = held[a_pass];
+                        always @(posedge clk) if (a_valid) held[a_pass] <= next;
+                    end
                 end
-                always @(posedge clk) if (a_done) rest_partials[ROW*A_WIDTH+:A_WIDTH] <= next;
             end
         end
-        for (unit = FULL * LANES; unit < UNITS; unit = unit + 1) begin : g_rest
+        if (FULL == 0 || LANES % CHUNK != 0) begin : g_no_lanes
+            localparam int USED = FULL > 0 ? 4 * LANES * S_WIDTH : 0;
+            assign full_sums[PER_PASS*CHUNK_ROWS-1:USED] = 0;
+        end
+        for (lane = 0; lane < REST; lane = lane + 1) begin : g_rest
             for (gate = 0; gate < 4; gate = gate + 1) begin : g_gate
-                wire [SPREAD*A_WIDTH-1:0] terms;
-                wire signed [A_WIDTH-1:0] sum;
+                wire [SPREAD*D_WIDTH-1:0] terms;
+                wire signed [D_WIDTH-1:0] term;
                 for (part = 0; part < SPREAD; part = part + 1) begin : g_term
-                    localparam int ROW = 4 * (part * REST + unit - FULL * LANES) + gate;
-                    assign terms[part*A_WIDTH+:A_WIDTH] = rest_partials[ROW*A_WIDTH+:A_WIDTH];
+                    localparam int ROW = 4 * (part * REST + lane) + gate;
+                    wire signed [P_WIDTH-1:0] product = products[ROW*P_WIDTH+:P_WIDTH];
+                    wire signed [D_WIDTH-1:0] wide = product;
+                    assign terms[part*D_WIDTH+:D_WIDTH] = wide;
                 end
-                sum_tree #(.TERMS(SPREAD), .WIDTH(A_WIDTH)) tree (.clk(clk), .terms(terms), .sum(sum));
-                assign rest_sums[(4*unit+gate)*A_WIDTH+:A_WIDTH] = sum;
+                sum_tree #(.TERMS(SPREAD), .WIDTH(D_WIDTH)) tree (.clk(clk), .terms(terms), .sum(term));
+                reg signed [S_WIDTH-1:0] held;
+                wire signed [S_WIDTH-1:0] base = rest_first ? 0 : held;
+                wire signed [S_WIDTH-1:0] next = base + term;
+                always @(posedge clk) if (rest_valid) held <= next;
+                assign rest_sums[(4*lane+gate)*S_WIDTH+:S_WIDTH] = next;
             end
         end
-        if (FULL > 0) begin : g_no_rest
-            assign rest_sums[4*FULL*LANES*A_WIDTH-1:0] = 0;
-        end
     endgenerate
-    wire [4*UNITS*A_WIDTH-1:0] unit_sums;
-    generate
-        if (FULL > 0) begin : g_sums_full
-            assign unit_sums[4*FULL*LANES*A_WIDTH-1:0] = sums[4*FULL*LANES*A_WIDTH-1:0];
-        end
-        if (REST > 0) begin : g_sums_rest
-            assign unit_sums[4*UNITS*A_WIDTH-1:4*FULL*LANES*A_WIDTH] = rest_sums[4*UNITS*A_WIDTH-1:4*FULL*LANES*A_WIDTH];
-        end
-    endgenerate
+    assign rest_sums[(REST_CHUNKS+1)*CHUNK_ROWS-1:4*REST*S_WIDTH] = 0;
 
-    // ---- passes whose sums are ready, for the tail
-    reg [REDUCE:0] rest_done;  // the shared pass on its way through the trees
-    reg [PASS_BITS:0] passes_done;
-    wire full_arrives = a_done && !(REST > 0 && a_pass == FULL);
-    wire rest_arrives = REST > 0 && (REDUCE > 0 ? rest_done[REDUCE-1+(REDUCE==0)] : (a_done && a_pass == FULL));
+    // ---- finished sums, shifted out to the tail chunk by chunk: full passes, then the shared one
+    reg [PER_PASS*CHUNK_ROWS-1:0] full_chunks;
+    reg [(REST_CHUNKS+1)*CHUNK_ROWS-1:0] rest_chunks;
+    reg [REST_BITS-1:0] rest_left;
+    wire from_rest, chunk_taken;
+    assign taking_full = chunk_taken && !from_rest;
     always @(posedge clk) begin
-        rest_done <= {rest_done[REDUCE:0], a_done && REST > 0 && a_pass == FULL};
-        if (full_arrives || rest_arrives) passes_done <= passes_done + 1'b1;
-        if (h_complete) passes_done <= 0;
+        if (a_done) begin
+            full_chunks <= full_sums;
+            full_left <= PER_PASS;
+        end else if (taking_full) begin
+            full_chunks <= full_chunks >> CHUNK_ROWS;
+            full_left <= full_left - 1'b1;
+        end
+        if (issue && issue_final && pass_ends && !issue_rest) full_wait <= 1;
+        else if (taking_full && full_left == 1) full_wait <= 0;
+        if (rest_done) begin
+            rest_chunks <= rest_sums;
+            rest_left <= REST_CHUNKS;
+        end else if (chunk_taken && from_rest) begin
+            rest_chunks <= rest_chunks >> CHUNK_ROWS;
+            rest_left <= rest_left - 1'b1;
+        end
         if (rst) begin
-            rest_done <= 0;
-            passes_done <= 0;
+            full_left <= 0;
+            full_wait <= 0;
+            rest_left <= 0;
         end
     end
-    wire [CHUNKS-1:0] chunk_ready;
-    genvar number;
-    generate
-        for (number = 0; number < CHUNKS; number = number + 1) begin : g_ready
-            localparam int LAST_UNIT = (number + 1) * CHUNK < UNITS ? (number + 1) * CHUNK - 1 : UNITS - 1;
-            localparam int NEEDS = LAST_UNIT / LANES < FULL ? LAST_UNIT / LANES : PASSES - 1;
-            assign chunk_ready[number] = passes_done > NEEDS;
-        end
-    endgenerate
+    wire [CHUNK_ROWS-1:0] chunk_sums = from_rest ? rest_chunks[CHUNK_ROWS-1:0] : full_chunks[CHUNK_ROWS-1:0];
+    wire chunk_ready = from_rest ? rest_left != 0 : full_left != 0;
 
     folded_tail #(
-        .UNITS(UNITS), .CHUNK(CHUNK), .A_WIDTH(A_WIDTH), .A_FRACTION(A_FRACTION),
+        .UNITS(UNITS), .CHUNK(CHUNK), .REST_FROM(FULL * PER_PASS), .S_WIDTH(S_WIDTH), .SUM_SHIFT(SUM_SHIFT),
+        .B_WIDTH(B_WIDTH), .B_SHIFT(B_SHIFT), .A_WIDTH(A_WIDTH), .A_FRACTION(A_FRACTION),
         .H_WIDTH(H_WIDTH), .H_FRACTION(H_FRACTION), .H_ROUND(H_ROUND), .H_SATURATE(H_SATURATE),
         .C_WIDTH(C_WIDTH), .C_FRACTION(C_FRACTION), .C_ROUND(C_ROUND), .C_SATURATE(C_SATURATE),
         .T_WIDTH(T_WIDTH), .T_FRACTION(T_FRACTION),
         .GATE_INDEX_BITS(GATE_INDEX_BITS), .CELL_INDEX_BITS(CELL_INDEX_BITS),
         .GATE_TOWARDS_ZERO(GATE_TOWARDS_ZERO), .CELL_TOWARDS_ZERO(CELL_TOWARDS_ZERO),
-        .MEMORY(MEMORY + 8'd2), .GATE_INIT(GATE_INIT), .CELL_INIT(CELL_INIT)
+        
+        .MEMORY(MEMORY + 8'd1), .BIAS_INIT(BIAS_INIT), .GATE_INIT(GATE_INIT), .CELL_INIT(CELL_INIT)
     ) tail (
-        .clk(clk), .rst(rst), .bank(bank),
-        .sums(unit_sums), .chunk_ready(chunk_ready), .first(tail_first), .answer(tail_answer),
+        .clk(clk), .rst(rst), .bank(bank), .swap(swap),
+        .sums(chunk_sums), .chunk_ready(chunk_ready), .chunk_taken(chunk_taken), .from_rest(from_rest),
+        .begun(tail_begun), .first(tail_first), .answer(tail_answer),
         .h_valid(h_valid), .h_last(h_last), .h(h), .h_first(h_first), .h_answer(h_answer), .h_ready(h_ready),
         .h_complete(h_complete), .h_state(h_state), .clear(clear),
         .state_write(state_write), .state_address(state_address),

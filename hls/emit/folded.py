@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hls.emit.folded_estimates import folded_estimates
 from hls.emit.style import (
     Block,
     Memory,
@@ -67,20 +68,17 @@ def plan(
     blocks: list[Block] = []
     memories: list[Memory] = []
     incoming = chunk
-    products = 0
     for layer in bundle.spec.layers:
         first = len(memories)
         if isinstance(layer, LstmLayer):
             lanes = lanes_of(layer, multipliers)
-            used = min(chunk, 1 << (layer.units - 1).bit_length())
+            used = chunk_of(layer, lanes, chunk)
             blocks.append(_lstm_block(layer, lanes, used, first))
-            memories += _lstm_memories(bundle, layer, lanes, first)
-            products += 4 * lanes + 3 * used
+            memories += _lstm_memories(bundle, layer, lanes, used, first)
             incoming = used
         else:
             blocks.append(_dense_block(layer, incoming, first))
             memories += _dense_memories(bundle, layer, incoming, first)
-            products += layer.units * incoming
             incoming = layer.units
     return StylePlan(
         style="folded",
@@ -88,10 +86,7 @@ def plan(
         blocks=tuple(blocks),
         rtl=RTL,
         memories=tuple(memories),
-        estimates={
-            "multipliers": products,
-            "block_ram_bits": 2 * sum(32 * memory.words.size for memory in memories),
-        },
+        estimates=folded_estimates(blocks, memories),
     )
 
 
@@ -99,6 +94,15 @@ def lanes_of(layer: LstmLayer, multipliers: int) -> int:
     """Unit lanes of a layer's array: no more than it can use."""
     most = layer.units * min(256, max(layer.inputs, layer.units))
     return max(1, min(multipliers // 4, most))
+
+
+def chunk_of(layer: LstmLayer, lanes: int, chunk: int) -> int:
+    """Units a cycle of a layer's tail: no more than it has; passes of several must end with a chunk."""
+    used = min(chunk, 1 << (layer.units - 1).bit_length())
+    if lanes < layer.units:
+        while lanes % used:
+            used //= 2
+    return used
 
 
 def schedule(values: int, units: int, lanes: int) -> list[list[tuple[int, int]]]:
@@ -133,22 +137,20 @@ def _rows(matrix: IntArray, units: int, words: list[list[tuple[int, int]]]) -> I
     return rows
 
 
-def _lstm_memories(bundle: Bundle, layer: LstmLayer, lanes: int, first: int) -> list[Memory]:
+def _lstm_memories(
+    bundle: Bundle, layer: LstmLayer, lanes: int, chunk: int, first: int
+) -> list[Memory]:
     weights, name, units = bundle.weights, layer.name, layer.units
     kernel = _rows(weights[f"{name}.kernel"], units, schedule(layer.inputs, units, lanes))
     recurrent = _rows(weights[f"{name}.recurrent"], units, schedule(units, units, lanes))
-    bias = weights[f"{name}.bias"].reshape(4, units).T  # [units, 4]
-    full, rest = divmod(units, lanes)
-    biases = [bias[n * lanes : (n + 1) * lanes].reshape(-1) for n in range(full)]
-    if rest:
-        last = np.zeros((lanes, 4), dtype=np.int64)
-        last[:rest] = bias[full * lanes :]
-        biases.append(last.reshape(-1))
+    # a word a chunk of the tail: its units, four gates each
+    biases = np.zeros((-(-units // chunk) * chunk, 4), dtype=np.int64)
+    biases[:units] = weights[f"{name}.bias"].reshape(4, units).T
     width = max(layer.kernel.width, layer.recurrent.width)
     table = layer.table.width
     contents = (
         pack_words(np.concatenate([kernel, recurrent]), width),
-        pack_words(np.stack(biases), layer.bias.width),
+        pack_words(biases.reshape(-1, 4 * chunk), layer.bias.width),
         pack_words(weights[f"{name}.gate_table"][:, None], table),
         pack_words(weights[f"{name}.cell_table"][:, None], table),
     )

@@ -14,6 +14,8 @@ from hls.emit.style import Block, StylePlan
 
 H_STAGES = 8
 """Tail stage whose h is written; it leaves the block one cycle later."""
+LOOKAHEAD = 3
+"""Cycles from the last word of a pass to its sums before the tail."""
 FIRST, ANSWER = 1, 2
 """Flags of a vector."""
 
@@ -57,10 +59,8 @@ class LstmControl:
         self.reduce = 0
         while 4**self.reduce < spread:
             self.reduce += 1
-        chunks = -(-units // chunk)
-        self.chunks = chunks
-        ends = [min((n + 1) * chunk, units) - 1 for n in range(chunks)]
-        self.needs = [end // lanes if end // lanes < full else self.passes - 1 for end in ends]
+        self.chunks = -(-units // chunk)
+        self.per_pass, self.rest_chunks = -(-lanes // chunk), -(-rest // chunk)
         # control registers after reset
         self.holds_x = self.holds_r = False
         self.h_known = True
@@ -69,9 +69,10 @@ class LstmControl:
         self.is_x = self.final = False
         self.number_pass = self.number_step = 0
         self.held_flags = self.tail_flags = self.step_flags = 0
-        # what is under way: passes on their way to the tail, chunks in it
-        self.arriving: deque[int] = deque()
-        self.passes_done = 0
+        # finished passes on their way to the tail (cycle, shared), chunks waiting for it, chunks in it
+        self.arriving: deque[tuple[int, bool]] = deque()
+        self.full_wait = False
+        self.full_left = self.rest_left = 0
         self.number = 0
         self.waiting = False
         self.tail: deque[tuple[bool, bool]] = deque([(False, False)] * H_STAGES, H_STAGES)
@@ -91,6 +92,7 @@ class LstmControl:
 
     def step(self, x_valid: bool, flags: int, h_ready: bool, pulses: Pulses = QUIET) -> bool:
         """One cycle; returns `x_ready`. ``flags``: those of the vector that is offered."""
+        self._arrive()
         refresh = pulses.refresh
         completes = self.holds_r or bool(flags & FIRST)
         want_x = x_valid and not self.holds_x and (self.h_known or not completes) and not refresh
@@ -100,7 +102,6 @@ class LstmControl:
         begin_r = free and self.at == "r" and want_r
         begins = begin_x or begin_r
         begin_final = completes if begin_x else self.holds_x
-        issue = begins or self.active
         is_x = self.is_x if self.active else begin_x
         final = self.final if self.active else begin_final
         if not self.active:
@@ -108,6 +109,13 @@ class LstmControl:
         now_pass = self.number_pass
         steps = (self.x_steps if is_x else self.r_steps)[now_pass]
         pass_ends = self.number_step == steps - 1
+        is_full = now_pass < self.full
+        soon_free = 0 < self.full_left <= LOOKAHEAD and self.number > 0
+        stall = (
+            self.full > 1 and self.active and self.final and pass_ends and is_full
+            and self.full_wait and not soon_free
+        )  # fmt: skip
+        issue = begins or (self.active and not stall)
         ends = issue and pass_ends and now_pass == self.passes - 1
 
         next_x, next_r = self.holds_x, self.holds_r
@@ -121,8 +129,9 @@ class LstmControl:
 
         done = self._tail_step(h_ready)
         if issue and final and pass_ends:
-            extra = self.reduce if self.shared and now_pass == self.full else 0
-            self.arriving.append(self.cycle + 3 + extra)
+            self.full_wait = self.full_wait or is_full
+            extra = 0 if is_full else self.reduce
+            self.arriving.append((self.cycle + LOOKAHEAD + extra, not is_full))
         if finishing:
             self.tail_flags = flags if begin_x else self.held_flags
         if begin_x:
@@ -133,22 +142,34 @@ class LstmControl:
             else:
                 self.number_step += 1
             self.is_x, self.final = is_x, final
-        self.at = None if issue and not ends else "r" if fetch_r else "x"
-        self.active = issue and not ends and not refresh
+        under_way = (issue and not ends) or stall
+        self.at = None if under_way else "r" if fetch_r else "x"
+        self.active = under_way and not refresh
         self.fetched = not pulses.swap
         self.holds_x, self.holds_r = next_x, next_r
         self.h_known = done or (self.h_known and not finishing)
         self.cycle += 1
         return begin_x
 
+    def _arrive(self) -> None:
+        while self.arriving and self.arriving[0][0] <= self.cycle:
+            _, shared = self.arriving.popleft()
+            if shared:
+                self.rest_left = self.rest_chunks
+            else:
+                self.full_left = self.per_pass
+
     def _tail_step(self, h_ready: bool) -> bool:
         """The tail's cycle; returns `h_complete`."""
-        while self.arriving and self.arriving[0] <= self.cycle:
-            self.arriving.popleft()
-            self.passes_done += 1
-        ready = self.passes_done > self.needs[self.number]
+        from_rest = self.number >= self.full * self.per_pass
+        ready = self.rest_left > 0 if from_rest else self.full_left > 0
         go = ready and (self.number != 0 or h_ready) and not self.waiting
         last = self.number == self.chunks - 1
+        if go and from_rest:
+            self.rest_left -= 1
+        elif go:
+            self.full_left -= 1
+            self.full_wait = self.full_wait and self.full_left > 0
         valid, ends = self.tail[0]
         done = valid and ends
         self.output = Chunks(valid, ends, self.step_flags)
@@ -160,7 +181,6 @@ class LstmControl:
             self.waiting = last
         if done:
             self.waiting = False
-            self.passes_done = 0
         return done
 
 
