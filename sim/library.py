@@ -61,6 +61,7 @@ class SimulatedFabric:
     """
 
     def __init__(self, project: Path, *, trace: bool = False, cache: Path | None = None) -> None:
+        self.project = project
         self.manifest = FabricManifest.load(project)
         self.library_path = build_library(project, self.manifest, trace=trace, cache=cache)
         library = ctypes.CDLL(str(self.library_path))

@@ -107,7 +107,7 @@ module fabric_shell #(
     reg want_clear, want_swap;
     reg active_set;
     wire [1:0] set_valid;
-    wire pending, ready, quiet, frames_empty;
+    wire pending, ready, prepared, quiet, frames_empty;
     assign core_rst = rst || soft_reset;
 
     wire is_command = write && write_address == registers_pkg::COMMAND;
@@ -178,7 +178,7 @@ module fabric_shell #(
         .in_window(in_window),
         .x_valid(x_valid), .x_ready(x_ready), .x(x), .x_first(x_first), .x_answer(x_answer),
         .drained(drained), .idle(idle), .clear(clear), .swap(swap),
-        .want_clear(want_clear), .want_swap(want_swap), .pending(pending), .ready(ready), .quiet(quiet)
+        .want_clear(want_clear), .want_swap(want_swap), .pending(pending), .ready(ready), .prepared(prepared), .quiet(quiet)
     );
     wire to_mail = mail_busy;
     wire frame_y_ready, began, bad_frame;
@@ -215,7 +215,8 @@ module fabric_shell #(
     endgenerate
 
     // ---- counters
-    reg [31:0] now, steps, cycles_last, cycles_min, cycles_max, bad_frames, stalls, swaps, refused_doorbells;
+    reg [31:0] now, steps, cycles_last, cycles_min, cycles_max, bad_frames, stalls, swaps, refused_doorbells, pause_last;
+    reg pausing, paused_before;
     reg [31:0] begun[0:7];  // when the vectors under way were loaded
     reg [2:0] oldest, newest;
     wire answered = began || mail_answered;
@@ -285,6 +286,15 @@ module fabric_shell #(
         end
 
         now <= now + 1'b1;
+        if (clear || swap || state_write) begin
+            pausing <= 1;
+            paused_before <= 0;
+            pause_last <= 1;
+        end else if (pausing) begin
+            paused_before <= 1;
+            if (paused_before && prepared) pausing <= 0;
+            else pause_last <= pause_last + 1'b1;
+        end
         if (v_loaded && v_answer) begin
             begun[newest] <= now - 1'b1;  // the edge that loaded it
             newest <= newest + 1'b1;
@@ -313,6 +323,9 @@ module fabric_shell #(
             stalls <= 0;
             swaps <= 0;
             refused_doorbells <= 0;
+            pause_last <= 0;
+            pausing <= 0;
+            paused_before <= 0;
             oldest <= 0;
             newest <= 0;
             answer_sequence <= 0;
@@ -363,6 +376,7 @@ module fabric_shell #(
             registers_pkg::STALLS: read_data <= stalls;
             registers_pkg::SWAPS: read_data <= swaps;
             registers_pkg::REFUSED_DOORBELLS: read_data <= refused_doorbells;
+            registers_pkg::PAUSE_LAST: read_data <= pause_last;
             registers_pkg::LOAD_ADDRESS: read_data <= next_address;
             registers_pkg::LOAD_COUNT: read_data <= load_count;
             registers_pkg::LOAD_CRC: read_data <= load_crc;

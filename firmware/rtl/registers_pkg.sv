@@ -56,6 +56,7 @@ package registers_pkg;
     localparam logic [11:0] STALLS = 12'h054;
     localparam logic [11:0] SWAPS = 12'h058;
     localparam logic [11:0] REFUSED_DOORBELLS = 12'h05c;
+    localparam logic [11:0] PAUSE_LAST = 12'h060;
     localparam logic [11:0] LOAD_ADDRESS = 12'h080;
     localparam int LOAD_ADDRESS_LANE = 0;
     localparam int LOAD_ADDRESS_WORD = 8;

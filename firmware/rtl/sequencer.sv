@@ -36,7 +36,8 @@ module sequencer #(
     input  wire             want_clear,  // pulse
     input  wire             want_swap,   // pulse
     output wire             pending,
-    output wire             ready,       // all that can be done before the next tick is done
+    output wire             ready,       // all that can be done before the next tick is done, and it may come
+    output wire             prepared,    // the same, whether or not it may come
     output wire             quiet        // no vector is given to the core, and none is in it
 );
     reg must_clear, must_swap;
@@ -67,7 +68,8 @@ module sequencer #(
             assign x = v;
             assign x_first = v_first;
             assign x_answer = v_answer;
-            assign ready = idle && !blocked;
+            assign prepared = idle;
+            assign ready = prepared && !blocked;
             assign quiet = drained && !pending;
         end else begin : g_windowed
             localparam int KEPT = WINDOW > 1 ? WINDOW - 1 : 1;
@@ -91,7 +93,8 @@ module sequencer #(
             assign x_first = replaying ? !begun : v_step ? stored == 0 || WINDOW == 1 : v_first;
             assign x_answer = !replaying && v_answer;
             assign v_ready = give && x_ready;
-            assign ready = idle && !blocked && !replaying && settled;
+            assign prepared = idle && !replaying && settled;
+            assign ready = prepared && !blocked;
             assign quiet = drained && !pending && !replaying && settled;
             wire keep = v_ready && v_step && WINDOW > 1;
 

@@ -57,6 +57,7 @@ inline constexpr std::uint32_t bad_frames = 0x050;
 inline constexpr std::uint32_t stalls = 0x054;
 inline constexpr std::uint32_t swaps = 0x058;
 inline constexpr std::uint32_t refused_doorbells = 0x05c;
+inline constexpr std::uint32_t pause_last = 0x060;
 inline constexpr std::uint32_t load_address = 0x080;
 inline constexpr std::uint32_t load_address_lane_mask = 0x000000ff;
 inline constexpr std::uint32_t load_address_word_mask = 0x00ffff00;

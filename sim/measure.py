@@ -1,0 +1,114 @@
+"""Cycles of a simulated fabric, measured at its ports; names as in `FabricManifest.cycles`.
+
+docs/fabric.md, "Latency", says what each spans.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from firmware.register_map import register_map
+from pyorch.contract.fabric import Kind
+from pyorch.contract.fixed import IntArray
+from sim.library import SimulatedFabric, Streamed
+
+SETTLE_CYCLES = 20_000
+"""More than any refresh, replay or swap of the shapes that are simulated."""
+
+
+def address(name: str) -> int:
+    """Byte offset of a register."""
+    return register_map()[name].offset
+
+
+def start(fabric: SimulatedFabric) -> None:
+    """Enable the fabric for the stream."""
+    fabric.write(address("CONTROL"), register_map()["CONTROL"].put(enable=1))
+    fabric.write(address("OWNER"), 1)
+
+
+def command(fabric: SimulatedFabric, **bits: int) -> None:
+    """Write COMMAND."""
+    fabric.write(address("COMMAND"), register_map()["COMMAND"].put(**bits))
+
+
+def settle(fabric: SimulatedFabric, limit: int = SETTLE_CYCLES) -> None:
+    """Wait until nothing is in flight and all is prepared."""
+    status = register_map()["STATUS"]
+    for _ in range(limit // 10):
+        if status.get(fabric.read(status.offset), "idle"):
+            return
+        fabric.run(10)
+
+
+def cycles_of(fabric: SimulatedFabric, vectors: IntArray) -> dict[str, int]:
+    """All cycles that the manifest predicts, measured with ``vectors`` [at least 3 T + 8, F]."""
+    manifest, length = fabric.manifest, fabric.manifest.window
+    beats = manifest.vector_beats
+    found: dict[str, int] = {}
+
+    def steps(number: int) -> Streamed:
+        return fabric.stream(
+            [manifest.encode(Kind.STEP, k, vectors[k : k + 1]) for k in range(number)]
+        )
+
+    command(fabric, clear=1)
+    settle(fabric)
+    found["state_load"] = fabric.read(address("PAUSE_LAST"))
+    steps(length + 1)  # the window is full
+    settle(fabric)
+    alone = steps(1)
+    found["idle_tick"] = int(alone.out_cycles[0] - alone.in_cycles[-1])
+    settle(fabric)
+    many = steps(length + 8)
+    taken = many.in_cycles.reshape(-1, beats + 1)[:, -1].astype(np.int64)
+    found["interval"] = int(np.diff(taken)[-3:].max())
+    settle(fabric)
+    together = fabric.stream([manifest.encode(Kind.SEQUENCE, 0, vectors[: length + 8])])
+    taken = together.in_cycles[1:].reshape(-1, beats)[:, -1].astype(np.int64)
+    found["interval_in_sequence"] = int(np.diff(taken)[-3:].max())
+    settle(fabric)
+    cold = fabric.stream([manifest.encode(Kind.WINDOW, 0, vectors[:length])])
+    found["cold_window"] = int(cold.out_cycles[0] - cold.in_cycles[1])
+    settle(fabric)
+    if manifest.loadable:
+        load_image(fabric, *_own_image(fabric))
+        command(fabric, swap_keep=1)
+        settle(fabric)
+        found["swap"] = fabric.read(address("PAUSE_LAST"))
+    return found
+
+
+def _own_image(fabric: SimulatedFabric) -> tuple[IntArray, IntArray, int, str, str]:
+    from pyorch.contract.fabric import IMAGE, WeightImage
+
+    image = WeightImage.load(fabric.project / IMAGE)
+    return (
+        image.addresses.astype(np.int64),
+        image.data.astype(np.int64),
+        image.crc(),
+        image.format_digest,
+        image.model_digest,
+    )
+
+
+def load_image(
+    fabric: SimulatedFabric,
+    addresses: IntArray,
+    data: IntArray,
+    crc: int,
+    format_digest: str,
+    model_digest: str,
+) -> None:
+    """Write a weight image into the inactive set and commit it."""
+    fabric.write(address("LOAD_START"), 1)
+    for name, digest in (("FORMAT", format_digest), ("MODEL", model_digest)):
+        fabric.write(address(f"LOAD_{name}_0"), int(digest[:8], 16))
+        fabric.write(address(f"LOAD_{name}_1"), int(digest[8:16], 16))
+    expected = -1
+    for place, word in zip(addresses.tolist(), data.tolist(), strict=True):
+        if place != expected:
+            fabric.write(address("LOAD_ADDRESS"), place)
+        fabric.write(address("LOAD_DATA"), word)
+        expected = place + 1 if place & 0xFF != 0xFF else -1
+    fabric.write(address("LOAD_COMMIT"), crc)
