@@ -1,0 +1,89 @@
+"""Verbs that this package adds to the command line; imports happen inside the verbs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("bundle", type=_PATH, required=False)
+@click.option(
+    "--style",
+    type=click.Choice(["baked", "folded", "loadable"]),
+    default="folded",
+    show_default=True,
+)
+@click.option("--multipliers", type=int, help="folded: multipliers of a layer's array.")
+@click.option("--chunk", type=int, help="folded: units a cycle in the tail.")
+@click.option("--planes", type=int, help="loadable: bit-planes a cycle.")
+@click.option("--steps", type=click.IntRange(1), default=10_000, show_default=True,
+              help="LSTM steps of each stimulus in each way of serving.")  # fmt: skip
+@click.option("--tape", type=_PATH, help="Market of the features; default: the simulated market.")
+@click.option("--out", type=_PATH, help="The project's folder; default: out/fabric-STYLE.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def simulate(
+    bundle: Path | None,
+    style: str,
+    multipliers: int | None,
+    chunk: int | None,
+    planes: int | None,
+    steps: int,
+    tape: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Emit BUNDLE as RTL and compare the simulated hardware with the reference, bit for bit.
+
+    Random, market and adversarial features, with idle and back-pressure, as a stream of ticks and as cold
+    windows; states at the ends of their formats; every predicted figure of cycles. Default: the bundle
+    that ships.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from pyorch.app.shipped import shipped_bundle
+    from pyorch.contract.bundle import Bundle
+    from pyorch.contract.figures import Figures
+    from sim.show import show
+    from sim.verify import verify
+
+    loaded = Bundle.load(bundle or shipped_bundle())
+    given = {"multipliers": multipliers, "chunk": chunk, "planes": planes}
+    parameters = {name: value for name, value in given.items() if value is not None}
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description:<34}"), BarColumn(), TimeElapsedColumn(), console=console,
+        transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=1.0)
+        found = verify(
+            loaded, style, out or Path(f"out/fabric-{style}"), steps=steps, tape=tape,
+            progress=lambda text, share: bar.update(task, description=text, completed=share),
+            **parameters,
+        )  # fmt: skip
+    options = "".join(f" --{name} {value}" for name, value in parameters.items())
+    figures = Figures(
+        f"pyorch simulate --style {style}{options} --steps {steps}",
+        {"model": loaded.digest(), "format": found.manifest.format_digest},
+    )
+    for one in found.comparisons:
+        key = f"{one.stimulus}_{one.serving}".replace(" ", "_")
+        figures.figures |= {f"{key}_steps": one.steps, f"{key}_mismatches": one.mismatches}
+    for name, value in found.cycles.items():
+        figures.figures[f"{name}_cycles"] = value
+        if name in found.manifest.cycles:
+            figures.figures[f"{name}_predicted_cycles"] = found.manifest.cycles[name]
+    figures.ok = found.ok
+    if as_json:
+        figures.show(True)
+    else:
+        show(found, Console())
+    if not found.ok:
+        raise SystemExit(2)
+
+
+COMMANDS = [simulate]

@@ -1,0 +1,42 @@
+"""A verification as aligned tables."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from sim.verify import Verification
+
+
+def show(found: Verification, console: Console) -> None:
+    """Print what was compared and every figure of cycles, measured and predicted."""
+    manifest = found.manifest
+    chosen = ", ".join(f"{name} {value}" for name, value in manifest.parameters.items())
+    table = Table(
+        title=f"{manifest.name}, {manifest.style} ({chosen}): simulated RTL against the reference",
+        title_justify="left",
+        box=None,
+    )
+    table.add_column("stimulus", no_wrap=True)
+    table.add_column("served as", no_wrap=True)
+    for name in ("steps", "integers", "differ"):
+        table.add_column(name, justify="right")
+    for one in found.comparisons:
+        table.add_row(
+            one.stimulus, one.serving, f"{one.steps:,}", f"{one.compared:,}", f"{one.mismatches:,}"
+        )
+    console.print(table)
+    for one in found.comparisons:
+        if one.first:
+            console.print(f"[red]first difference: {one.first}[/]")
+    table = Table(title="cycles", title_justify="left", box=None)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("simulated", justify="right")
+    table.add_column("predicted", justify="right")
+    for name, value in found.cycles.items():
+        predicted = manifest.cycles.get(name)
+        table.add_row(
+            name.replace("_", " "), f"{value:,}", "none" if predicted is None else f"{predicted:,}"
+        )
+    console.print(table)
+    console.print("[green]ok[/]" if found.ok else "[bold red]NOT ok[/]")
