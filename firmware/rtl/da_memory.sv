@@ -1,0 +1,67 @@
+// The table entries of both weight sets in block RAM, and the copy of the active set into LUT RAM.
+//
+// After a reset or a `swap` all WORDS words of the active set come past, one a cycle: `entry_valid`, `entry_place`, `entry` (an entry of
+// every row); `copied` rises 3 + WORDS cycles later. `bias` is the active set's. Memories: MEMORY entries, + 1 biases.
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+module da_memory #(
+    parameter int ROWS = 16,
+    parameter int E_WIDTH = 8,
+    parameter int A_WIDTH = 24,
+    parameter int WORDS = 32,
+    parameter logic [7:0] MEMORY = 0,
+    parameter WEIGHT_INIT = "",
+    parameter BIAS_INIT = "",
+    parameter int WORD_BITS = $clog2(WORDS)
+) (
+    input  wire                    clk,
+    input  wire                    rst,
+    input  wire                    swap,
+    output reg                     copied,
+    output reg                     entry_valid,
+    output reg  [     WORD_BITS:0] entry_place,
+    output reg  [ROWS*E_WIDTH-1:0] entry,
+    output wire [ROWS*A_WIDTH-1:0] bias,
+    input  wire                    load_write,
+    input  wire [            31:0] load_address,
+    input  wire [            31:0] load_data
+);
+    reg bank;
+    reg [WORD_BITS:0] fetch, place;  // word that the memory gives next, and now
+    reg arrived;
+    wire [ROWS*E_WIDTH-1:0] word;
+    bank_memory #(
+        .WIDTH(ROWS * E_WIDTH), .DEPTH(WORDS), .MEMORY(MEMORY), .INIT(WEIGHT_INIT), .ADDRESS_BITS(WORD_BITS)
+    ) entries (
+        .clk(clk), .bank(bank), .advance(1'b1), .address(fetch[WORD_BITS-1:0]), .word(word),
+        .load_write(load_write), .load_address(load_address), .load_data(load_data)
+    );
+    bank_memory #(
+        .WIDTH(ROWS * A_WIDTH), .DEPTH(1), .MEMORY(MEMORY + 8'd1), .INIT(BIAS_INIT), .ADDRESS_BITS(1)
+    ) biases (
+        .clk(clk), .bank(bank), .advance(1'b1), .address(1'b0), .word(bias),
+        .load_write(load_write), .load_address(load_address), .load_data(load_data)
+    );
+    wire some = !copied && fetch != WORDS;
+    always @(posedge clk) begin
+        if (some) fetch <= fetch + 1'b1;
+        arrived <= some;
+        place <= fetch;
+        entry_valid <= arrived;
+        entry_place <= place;
+        entry <= word;
+        if (entry_valid && entry_place == WORDS - 1) copied <= 1;
+        if (swap) bank <= !bank;
+        if (rst) bank <= 0;
+        if (swap || rst) begin
+            copied <= 0;
+            fetch <= 0;
+            arrived <= 0;
+            entry_valid <= 0;
+        end
+    end
+endmodule
+
+`resetall

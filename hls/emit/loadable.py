@@ -1,0 +1,242 @@
+"""The style `loadable`: distributed arithmetic in LUT RAM, weights at run time (`lstm_loadable.sv`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hls.emit.style import (
+    Block,
+    Memory,
+    StylePlan,
+    format_parameters,
+    pack_words,
+    proven_width,
+    refuse_unsupported,
+)
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.digest import digest_of
+from pyorch.contract.errors import UsageError
+from pyorch.contract.fixed import IntArray
+from pyorch.contract.model import DenseLayer, LstmLayer
+
+RTL = (
+    "convert.sv",
+    "table_index.sv",
+    "bank_memory.sv",
+    "sum_tree.sv",
+    "gather.sv",
+    "lut_ram.sv",
+    "stage.sv",
+    "flow.sv",
+    "constant_table.sv",
+    "parallel_tail.sv",
+    "da_memory.sv",
+    "da_product.sv",
+    "lstm_loadable.sv",
+    "dense_loadable.sv",
+)
+PLANES = 2
+CUTS = 31
+OFFSET_BITS = 2
+"""By which sums of offset values exceed those of signed ones."""
+
+
+def plan(
+    bundle: Bundle,
+    *,
+    planes: int = PLANES,
+    x_planes: int = PLANES,
+    cuts: int = CUTS,
+    **unknown: Any,
+) -> StylePlan:
+    """Plan a bundle.
+
+    Args:
+        planes: bits of h a cycle; x_planes: bits of x a cycle.
+        cuts: registers in the tail, bit by bit: index 1, gates 2, products 4, c 8, tanh 16.
+
+    Raises:
+        ModelError: a layer that no fabric carries.
+        UsageError: parameters outside their range, or unknown.
+    """
+    if unknown:
+        raise UsageError(
+            f"loadable: unknown parameters {sorted(unknown)}; it takes planes, x_planes, cuts"
+        )
+    refuse_unsupported(bundle)
+    for name, value, layer_bits in (
+        ("planes", planes, min(layer.hidden.width for layer in bundle.spec.lstm_layers)),
+        ("x_planes", x_planes, bundle.spec.input.width),
+    ):
+        if not 1 <= value <= layer_bits:
+            raise UsageError(f"loadable: {name} {value}; give 1 to {layer_bits} bits a cycle")
+    if not 0 <= cuts <= CUTS:
+        raise UsageError(f"loadable: cuts {cuts}; give 0 to {CUTS} (the sum of 1, 2, 4, 8, 16)")
+    blocks: list[Block] = []
+    memories: list[Memory] = []
+    constants: dict[str, str] = {}
+    cells = 0
+    for number, layer in enumerate(bundle.spec.layers):
+        first = len(memories)
+        if isinstance(layer, LstmLayer):
+            x_bits = x_planes if number == 0 else planes
+            blocks.append(_lstm_block(layer, planes, x_bits, cuts, first))
+            memories += _lstm_memories(bundle, layer, first)
+            width = max(layer.kernel.width, layer.recurrent.width) + 2
+            tables = -(-layer.inputs // 4) * x_bits + -(-layer.units // 4) * planes
+            cells += tables * 16 * 4 * layer.units * width
+            constants |= _tables(bundle, layer)
+        else:
+            blocks.append(_dense_block(layer, planes, first))
+            memories += _dense_memories(bundle, layer, first)
+            cells += -(-layer.inputs // 4) * planes * 16 * layer.units * (layer.kernel.width + 2)
+    return StylePlan(
+        style="loadable",
+        parameters={"planes": planes, "x_planes": x_planes, "cuts": cuts},
+        blocks=tuple(blocks),
+        rtl=RTL,
+        memories=tuple(memories),
+        constants=constants,
+        baked=digest_of(constants),
+        estimates={
+            "multipliers": sum(3 * layer.units for layer in bundle.spec.lstm_layers),
+            "lut_ram_bits": cells,
+            "block_ram_bits": 2 * sum(32 * memory.words.size for memory in memories),
+        },
+    )
+
+
+def _entries(matrix: IntArray) -> IntArray:
+    """Weights [inputs, rows] → entries [16 * groups, rows]: for each group of four the sums of its subsets."""
+    inputs, rows = matrix.shape
+    groups = -(-inputs // 4)
+    padded = np.zeros((4 * groups, rows), dtype=np.int64)
+    padded[:inputs] = matrix
+    subsets = np.arange(16)[:, None] >> np.arange(4) & 1  # [16, 4]
+    return np.einsum("sk,gkr->gsr", subsets, padded.reshape(groups, 4, rows)).reshape(-1, rows)
+
+
+def _by_row(matrix: IntArray, units: int) -> IntArray:
+    """Columns in blocks of gates → columns 4 * unit + gate."""
+    return matrix.reshape(-1, 4, units).transpose(0, 2, 1).reshape(matrix.shape[0], -1)
+
+
+def _lstm_memories(bundle: Bundle, layer: LstmLayer, first: int) -> list[Memory]:
+    weights, name, units = bundle.weights, layer.name, layer.units
+    kernel = _by_row(weights[f"{name}.kernel"], units)
+    recurrent = _by_row(weights[f"{name}.recurrent"], units)
+    bias = _by_row(weights[f"{name}.bias"][None], units)[0]
+    shifts = _lstm_shifts(layer)
+    corrected = (bias << shifts["B_SHIFT"]) - (
+        (kernel.sum(axis=0) << (layer.input.width - 1)) << shifts["X_SHIFT"]
+    )
+    corrected -= (recurrent.sum(axis=0) << (layer.hidden.width - 1)) << shifts["R_SHIFT"]
+    width = max(layer.kernel.width, layer.recurrent.width) + 2
+    entries = np.concatenate([_entries(kernel), _entries(recurrent)])
+    return [
+        Memory(first, f"{name}_entries.hex", pack_words(entries, width)),
+        Memory(first + 1, f"{name}_biases.hex", pack_words(corrected[None], shifts["A_WIDTH"])),
+    ]
+
+
+def _tables(bundle: Bundle, layer: LstmLayer) -> dict[str, str]:
+    mask = (1 << layer.table.width) - 1
+    return {
+        f"{layer.name}_{suffix}.hex": "".join(
+            f"{int(entry) & mask:x}\n" for entry in bundle.weights[f"{layer.name}.{table}"]
+        )
+        for suffix, table in (("gates", "gate_table"), ("cells", "cell_table"))
+    }
+
+
+def _lstm_shifts(layer: LstmLayer) -> dict[str, int]:
+    fraction = max(
+        layer.input.fraction + layer.kernel.fraction,
+        layer.hidden.fraction + layer.recurrent.fraction,
+        layer.bias.fraction,
+    )
+    terms = [
+        (layer.inputs, layer.input, layer.kernel),
+        (layer.units, layer.hidden, layer.recurrent),
+    ]
+    return {
+        "X_SHIFT": fraction - layer.input.fraction - layer.kernel.fraction,
+        "R_SHIFT": fraction - layer.hidden.fraction - layer.recurrent.fraction,
+        "B_SHIFT": fraction - layer.bias.fraction,
+        "A_WIDTH": proven_width(terms, layer.bias) + OFFSET_BITS,
+        "A_FRACTION": fraction,
+    }
+
+
+def _lstm_block(layer: LstmLayer, planes: int, x_planes: int, cuts: int, first: int) -> Block:
+    shifts = _lstm_shifts(layer)
+    parameters: dict[str, int | str] = {
+        "INPUTS": layer.inputs,
+        "UNITS": layer.units,
+        "PLANES": planes,
+        "X_PLANES": x_planes,
+        "CUTS": cuts,
+        "X_WIDTH": layer.input.width,
+        **format_parameters("H", layer.hidden),
+        **format_parameters("C", layer.cell),
+        "W_WIDTH": max(layer.kernel.width, layer.recurrent.width),
+        **{name: value for name, value in shifts.items() if name != "B_SHIFT"},
+        "T_WIDTH": layer.table.width,
+        "T_FRACTION": layer.table.fraction,
+        "GATE_INDEX_BITS": layer.gate.index_bits,
+        "CELL_INDEX_BITS": layer.activation.index_bits,
+        "GATE_TOWARDS_ZERO": int(layer.gate.index == "hls4ml"),
+        "CELL_TOWARDS_ZERO": int(layer.activation.index == "hls4ml"),
+        "MEMORY": first,
+        "WEIGHT_INIT": f"{layer.name}_entries.hex",
+        "BIAS_INIT": f"{layer.name}_biases.hex",
+        "GATE_INIT": f"{layer.name}_gates.hex",
+        "CELL_INIT": f"{layer.name}_cells.hex",
+    }
+    return Block(layer.name, "lstm", "lstm_loadable", parameters, layer.units)
+
+
+def _dense_shifts(layer: DenseLayer) -> dict[str, int]:
+    fraction = max(layer.input.fraction + layer.kernel.fraction, layer.bias.fraction)
+    return {
+        "P_SHIFT": fraction - layer.input.fraction - layer.kernel.fraction,
+        "B_SHIFT": fraction - layer.bias.fraction,
+        "A_WIDTH": proven_width([(layer.inputs, layer.input, layer.kernel)], layer.bias)
+        + OFFSET_BITS,
+        "A_FRACTION": fraction,
+    }
+
+
+def _dense_memories(bundle: Bundle, layer: DenseLayer, first: int) -> list[Memory]:
+    kernel, bias = bundle.weights[f"{layer.name}.kernel"], bundle.weights[f"{layer.name}.bias"]
+    shifts = _dense_shifts(layer)
+    corrected = (bias << shifts["B_SHIFT"]) - (
+        (kernel.sum(axis=0) << (layer.input.width - 1)) << shifts["P_SHIFT"]
+    )
+    entries = pack_words(_entries(kernel), layer.kernel.width + 2)
+    return [
+        Memory(first, f"{layer.name}_entries.hex", entries),
+        Memory(
+            first + 1, f"{layer.name}_biases.hex", pack_words(corrected[None], shifts["A_WIDTH"])
+        ),
+    ]
+
+
+def _dense_block(layer: DenseLayer, planes: int, first: int) -> Block:
+    shifts = _dense_shifts(layer)
+    parameters: dict[str, int | str] = {
+        "INPUTS": layer.inputs,
+        "UNITS": layer.units,
+        "PLANES": min(planes, layer.input.width),
+        "H_WIDTH": layer.input.width,
+        "W_WIDTH": layer.kernel.width,
+        **{name: value for name, value in shifts.items() if name != "B_SHIFT"},
+        **format_parameters("Y", layer.output),
+        "RELU": int(layer.activation == "relu"),
+        "MEMORY": first,
+        "WEIGHT_INIT": f"{layer.name}_entries.hex",
+        "BIAS_INIT": f"{layer.name}_biases.hex",
+    }
+    return Block(layer.name, "dense", "dense_loadable", parameters)
