@@ -61,7 +61,7 @@ def simulate(
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=1.0)
         found = verify(
-            loaded, style, out or Path(f"out/fabric-{style}"), steps=steps, tape=tape,
+            loaded, style, out or Path(f"out/fabric-{style}"), steps=steps, tape=tape, wire=None,
             progress=lambda text, share: bar.update(task, description=text, completed=share),
             **parameters,
         )  # fmt: skip

@@ -53,13 +53,14 @@ module dense_folded #(
     reg [1:0] primed;  // words on their way after a swap or a reset
     reg started;  // part of a vector has come
     reg m_valid, m_last, m_new, m_first, s_last, s_first;
-    assign h_ready = (primed == 2) && !started && !m_valid && !s_last && !y_valid;
+    assign h_ready = (primed == 2) && !started && !m_valid && !s_last;
     assign drained = !h_valid && !started && !m_valid && !s_last && !y_valid;
     assign idle = drained && primed == 2;
     assign y_answer = 1'b1;
 
     // the word of the coming chunk waits in `weight`, that of the one after it at the memory's output
     wire push = h_valid && (started || h_ready);  // a dense layer before this one holds its y until h_ready
+    wire finish = s_last && (!y_valid || y_ready);  // the sums stay until y is free
     wire fill = primed != 2;
     wire advance = push || fill;
     reg [NUMBER_BITS-1:0] address;
@@ -90,9 +91,11 @@ module dense_folded #(
         m_last <= h_last && h_answer;
         m_new <= !started;
         m_first <= h_first;
-        s_last <= m_valid && m_last && !rst;
-        s_first <= m_first;
-        if (s_last) begin
+        if (m_valid || finish) begin
+            s_last <= m_valid && m_last;
+            s_first <= m_first;
+        end
+        if (finish) begin
             y_valid <= 1;
             y_first <= s_first;
         end else if (y_ready) y_valid <= 0;
@@ -103,6 +106,7 @@ module dense_folded #(
         end
         if (rst) begin
             bank <= 0;
+            s_last <= 0;
             started <= 0;
             y_valid <= 0;
         end
@@ -132,7 +136,7 @@ module dense_folded #(
                 .FROM_WIDTH(A_WIDTH), .FROM_FRACTION(A_FRACTION), .TO_WIDTH(Y_WIDTH), .TO_FRACTION(Y_FRACTION),
                 .ROUND(Y_ROUND), .SATURATE(Y_SATURATE)
             ) to_output (.value(active), .converted(converted));
-            always @(posedge clk) if (s_last) y[unit*Y_WIDTH+:Y_WIDTH] <= converted;
+            always @(posedge clk) if (finish) y[unit*Y_WIDTH+:Y_WIDTH] <= converted;
         end
     endgenerate
 endmodule

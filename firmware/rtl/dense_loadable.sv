@@ -67,15 +67,16 @@ module dense_loadable #(
 
     reg busy, first;
     reg [7:0] remaining;
-    wire start = h_valid && h_answer;
-    assign h_ready = copied && !busy && !y_valid;
-    assign drained = !busy && !y_valid;
+    wire start = h_valid && h_answer && h_ready;  // a dense layer before this one holds its y until h_ready
+    wire finish = busy && remaining == 0 && (!y_valid || y_ready);
+    assign h_ready = copied && !busy;
+    assign drained = !h_valid && !busy && !y_valid;
     assign idle = drained && copied;
     assign y_answer = 1'b1;
     always @(posedge clk) begin
         if (y_ready) y_valid <= 0;
         if (remaining != 0) remaining <= remaining - 1'b1;
-        if (busy && remaining == 0) begin
+        if (finish) begin
             busy <= 0;
             y_valid <= 1;
             y_first <= first;
@@ -109,7 +110,7 @@ module dense_loadable #(
                 .FROM_WIDTH(A_WIDTH), .FROM_FRACTION(A_FRACTION), .TO_WIDTH(Y_WIDTH), .TO_FRACTION(Y_FRACTION),
                 .ROUND(Y_ROUND), .SATURATE(Y_SATURATE)
             ) to_output (.value(active), .converted(converted));
-            always @(posedge clk) if (busy && remaining == 0) y[unit*Y_WIDTH+:Y_WIDTH] <= converted;
+            always @(posedge clk) if (finish) y[unit*Y_WIDTH+:Y_WIDTH] <= converted;
         end
     endgenerate
 endmodule

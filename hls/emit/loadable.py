@@ -109,13 +109,14 @@ def plan(
 
 
 def _entries(matrix: IntArray) -> IntArray:
-    """Weights [inputs, rows] → entries [16 * groups, rows]: for each group of four the sums of its subsets."""
+    """Weights [inputs, rows] → entries [16 * groups, rows]: the sums of the subsets of every four."""
     inputs, rows = matrix.shape
     groups = -(-inputs // 4)
     padded = np.zeros((4 * groups, rows), dtype=np.int64)
     padded[:inputs] = matrix
     subsets = np.arange(16)[:, None] >> np.arange(4) & 1  # [16, 4]
-    return np.einsum("sk,gkr->gsr", subsets, padded.reshape(groups, 4, rows)).reshape(-1, rows)
+    entries: IntArray = np.einsum("sk,gkr->gsr", subsets, padded.reshape(groups, 4, rows))
+    return entries.reshape(-1, rows)
 
 
 def _by_row(matrix: IntArray, units: int) -> IntArray:
