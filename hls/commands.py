@@ -7,6 +7,8 @@ from typing import Literal
 
 import click
 
+from hls.emit.commands import emit
+
 _PATH = click.Path(path_type=Path)
 
 
@@ -157,4 +159,4 @@ def check(bundle: Path, windows: int, steps: int, tape: Path | None, as_json: bo
         )
 
 
-COMMANDS: list[click.Command] = [train, convert, check]
+COMMANDS: list[click.Command] = [train, convert, check, emit]

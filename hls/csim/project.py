@@ -90,7 +90,7 @@ def write_project(
         with quiet():
             graph = hls4ml().converters.convert_from_keras_model(
                 model,
-                hls_config=_configuration(bundle, stock, sequences),
+                hls_config=graph_configuration(bundle, stock, sequences),
                 backend=name,
                 output_dir=str(folder),
                 project_name=PROJECT,
@@ -148,7 +148,8 @@ def _exact(name: str, part: str, form: FixedFormat, bundle: Bundle) -> Any:
     return form.to_float(bundle.weights[f"{name}.{part}"]).astype(np.float32)
 
 
-def _configuration(bundle: Bundle, stock: bool, sequences: bool) -> dict[str, Any]:
+def graph_configuration(bundle: Bundle, stock: bool, sequences: bool) -> dict[str, Any]:
+    """hls4ml's configuration of a bundle: every type by layer."""
     named: dict[str, Any] = {INPUT: {"Precision": {"result": str(bundle.spec.input)}}}
     for number, layer in enumerate(bundle.spec.layers):
         precision = {
