@@ -163,7 +163,7 @@ module lstm_folded #(
     wire next_holds_r = (begins ? (begin_r ? !begin_final : (holds_r && !begin_final)) : holds_r) && !refresh;
     wire fetch_r = !next_holds_r && (next_holds_x || (h_known && !(begins && begin_final) && !(x_valid && !begin_x)));
     wire [WORD_BITS-1:0] address =
-        (issue && !issue_ends) ? position + 1'b1 : stall ? position : fetch_r ? X_STEPS : 0;
+        refresh ? X_STEPS : (issue && !issue_ends) ? position + 1'b1 : stall ? position : fetch_r ? X_STEPS : 0;
 
     always @(posedge clk) begin
         position <= address;

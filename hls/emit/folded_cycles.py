@@ -1,49 +1,16 @@
-"""Exact cycles of the folded style: the control of its blocks as automata, without their data.
-
-Each class is the control of one module of `firmware/rtl`, register by register, and takes one clock cycle a
-call of `step`. `CoreControl` is the chain of a plan, `SequencerControl` what feeds it. `folded_cycles` runs
-them and reads the figures off; simulation must give the same ones.
-"""
+"""Control of `lstm_folded` and `dense_folded` as automata, register by register."""
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 
-from hls.emit.style import Block, StylePlan
+from hls.emit.core_cycles import ANSWER, FIRST, QUIET, Chunks, Pulses
+from hls.emit.style import Block
 
 H_STAGES = 8
 """Tail stage whose h is written; it leaves the block one cycle later."""
 LOOKAHEAD = 3
 """Cycles from the last word of a pass to its sums before the tail."""
-FIRST, ANSWER = 1, 2
-"""Flags of a vector."""
-
-
-@dataclass(slots=True)
-class Chunks:
-    """A block's registered outputs towards the next block, in one cycle."""
-
-    valid: bool = False
-    last: bool = False
-    flags: int = 0
-
-
-@dataclass(slots=True)
-class Pulses:
-    """Control inputs of one cycle."""
-
-    clear: bool = False
-    swap: bool = False
-    state_write: bool = False
-
-    @property
-    def refresh(self) -> bool:
-        """Whether what derives from h and weights must be computed anew."""
-        return self.clear or self.swap or self.state_write
-
-
-QUIET = Pulses()
 
 
 class LstmControl:
@@ -142,9 +109,9 @@ class LstmControl:
             else:
                 self.number_step += 1
             self.is_x, self.final = is_x, final
-        under_way = (issue and not ends) or stall
-        self.at = None if under_way else "r" if fetch_r else "x"
-        self.active = under_way and not refresh
+        under_way = ((issue and not ends) or stall) and not refresh
+        self.at = None if under_way else "r" if fetch_r or refresh else "x"
+        self.active = under_way
         self.fetched = not pulses.swap
         self.holds_x, self.holds_r = next_x, next_r
         self.h_known = done or (self.h_known and not finishing)
@@ -184,156 +151,44 @@ class LstmControl:
         return done
 
 
-class GatherControl:
-    """`gather`."""
-
-    def __init__(self, swallow: bool) -> None:
-        self.swallow = swallow
-        self.started = self.valid = False
-        self.flags = 0
-
-    @property
-    def ready(self) -> bool:
-        """`h_ready`."""
-        return not self.started and not self.valid
-
-    def drained(self, coming: Chunks) -> bool:
-        """Nothing held, nothing coming in this cycle."""
-        return self.ready and not coming.valid
-
-    def step(self, coming: Chunks, y_ready: bool) -> None:
-        """One cycle."""
-        if y_ready:
-            self.valid = False
-        if coming.valid:
-            self.started = not coming.last
-            if coming.last:
-                self.valid = not self.swallow or bool(coming.flags & ANSWER)
-                self.flags = coming.flags
-
-
 class DenseControl:
     """`dense_folded`."""
 
     def __init__(self) -> None:
         self.primed = 0
         self.started = False
-        self.multiplied = self.summed = (False, False)
+        self.multiplied, self.multiplied_last, self.summed = False, False, False
         self.valid = False
         self.flags = 0
 
     @property
     def ready(self) -> bool:
         """`h_ready`."""
-        busy = self.started or self.multiplied[0] or self.summed[1] or self.valid
-        return self.primed == 2 and not busy
+        return self.prepared and not (self.started or self.multiplied or self.summed)
+
+    @property
+    def prepared(self) -> bool:
+        """The first words of the present set wait at the multipliers."""
+        return self.primed == 2
 
     def drained(self, coming: Chunks) -> bool:
         """No vector in it or coming in this cycle, no answer waiting."""
-        busy = self.started or self.multiplied[0] or self.summed[1] or self.valid
+        busy = self.started or self.multiplied or self.summed or self.valid
         return not busy and not coming.valid
 
     def step(self, coming: Chunks, y_ready: bool, pulses: Pulses = QUIET) -> None:
         """One cycle."""
         push = coming.valid and (self.started or self.ready)
-        finished = self.summed[1]
-        self.summed = (False, self.multiplied[0] and self.multiplied[1])
-        self.multiplied = (push, coming.last and bool(coming.flags & ANSWER))
+        finish = self.summed and (not self.valid or y_ready)
+        if self.multiplied or finish:
+            self.summed = self.multiplied and self.multiplied_last
+        self.multiplied = push
+        self.multiplied_last = coming.last and bool(coming.flags & ANSWER)
         if push:
             self.started = not coming.last
             self.flags = coming.flags
-        self.valid = finished or (self.valid and not y_ready)
+        self.valid = finish or (self.valid and not y_ready)
         self.primed = 0 if pulses.swap else min(2, self.primed + 1)
-
-
-@dataclass(slots=True)
-class CoreControl:
-    """`fabric_core`: LSTM layers, gathers between them, dense layers."""
-
-    lstms: list[LstmControl]
-    gathers: list[GatherControl]
-    denses: list[DenseControl]
-    cycle: int = 0
-    taken: list[int] = field(default_factory=list)
-    """Cycles of the handshakes at the x port."""
-
-    @classmethod
-    def of(cls, blocks: tuple[Block, ...]) -> CoreControl:
-        """The chain of a plan's blocks."""
-        lstms = [lstm_control(block) for block in blocks if block.kind == "lstm"]
-        denses = [DenseControl() for block in blocks if block.kind == "dense"]
-        gathers = [GatherControl(False) for _ in lstms[1:]]
-        if not denses:
-            gathers.append(GatherControl(True))
-        return cls(lstms, gathers, denses)
-
-    @property
-    def y_valid(self) -> bool:
-        """An answer waits."""
-        return self.denses[-1].valid if self.denses else self.gathers[-1].valid
-
-    def _into_dense(self, number: int) -> Chunks:
-        if number == 0:
-            return self.lstms[-1].output
-        before = self.denses[number - 1]
-        return Chunks(before.valid, True, before.flags | ANSWER)
-
-    @property
-    def drained(self) -> bool:
-        """No vector is in the core."""
-        return (
-            all(lstm.drained for lstm in self.lstms)
-            and all(
-                gather.drained(self.lstms[number].output)
-                for number, gather in enumerate(self.gathers)
-            )
-            and all(
-                dense.drained(self._into_dense(number)) for number, dense in enumerate(self.denses)
-            )
-        )
-
-    @property
-    def idle(self) -> bool:
-        """Drained, and all that can be known before the next vector is computed."""
-        return (
-            self.drained
-            and all(lstm.idle for lstm in self.lstms)
-            and all(dense.primed == 2 for dense in self.denses)
-        )
-
-    def step(
-        self, x_valid: bool, flags: int = ANSWER, y_ready: bool = True, pulses: Pulses = QUIET
-    ) -> bool:
-        """One cycle; returns `x_ready`."""
-        lstms, gathers, denses = self.lstms, self.gathers, self.denses
-        streams = [lstm.output for lstm in lstms]
-        into_dense = [self._into_dense(number) for number in range(len(denses))]
-        ready = [gather.ready for gather in gathers]
-        if denses:
-            ready.append(denses[0].ready)
-        offered = [(x_valid, flags)] + [(gather.valid, gather.flags) for gather in gathers]
-        dense_ready = [dense.ready for dense in denses[1:]] + [y_ready]
-        took = [
-            lstm.step(*offered[number], ready[number], pulses) for number, lstm in enumerate(lstms)
-        ]
-        for number, gather in enumerate(gathers):
-            taking = took[number + 1] if number + 1 < len(lstms) else y_ready
-            gather.step(streams[number], taking)
-        for number, dense in enumerate(denses):
-            dense.step(into_dense[number], dense_ready[number], pulses)
-        if took[0]:
-            self.taken.append(self.cycle)
-        self.cycle += 1
-        return took[0]
-
-    def settle(self, limit: int = 1_000_000) -> int:
-        """Run until idle; returns the cycles it took."""
-        start = self.cycle
-        while not self.idle:
-            self.step(False)
-            if self.cycle - start > limit:
-                raise RuntimeError(f"the core is not idle after {limit} cycles")
-        return self.cycle - start
 
 
 def lstm_control(block: Block) -> LstmControl:
@@ -343,49 +198,6 @@ def lstm_control(block: Block) -> LstmControl:
     return LstmControl(inputs, units, lanes, chunk)
 
 
-def folded_cycles(plan: StylePlan, window: int) -> dict[str, int]:
-    """Cycles of the core of a plan; ``window``: vectors of a window (T).
-
-    - ``idle_tick``: core idle; from the cycle before a vector is offered (in which the last beat of its frame
-      is taken) to the cycle in which its answer is valid.
-    - ``interval``: between vectors taken, one always offered, every one answered.
-    - ``cold_window``: as ``idle_tick`` for T vectors always offered, the first from zero state, the last
-      answered; counted from the cycle before the first is offered.
-    - ``refresh``: from clear, or the last state write, to idle; ``swap``: the same for a swap of weights.
-    """
-    core = CoreControl.of(plan.blocks)
-    core.settle()
-    idle_tick = _until_answer(core, [ANSWER])
-    core.settle()
-    cold = _until_answer(
-        core, [FIRST] + [0] * (window - 2) + [ANSWER] if window > 1 else [FIRST | ANSWER]
-    )
-    core.settle()
-    refresh = _after(core, Pulses(clear=True))
-    swap = _after(core, Pulses(swap=True))
-    core.taken.clear()
-    while len(core.taken) < 8 * len(plan.blocks) + 8:
-        core.step(True)
-    return {
-        "idle_tick": idle_tick,
-        "interval": core.taken[-1] - core.taken[-2],
-        "cold_window": cold,
-        "refresh": refresh,
-        "swap": swap,
-    }
-
-
-def _until_answer(core: CoreControl, vectors: list[int]) -> int:
-    start = core.cycle - 1
-    given = 0
-    while not core.y_valid:
-        offered = given < len(vectors)
-        given += core.step(offered, vectors[given] if offered else 0, y_ready=False)
-    cycles = core.cycle - start
-    core.step(False)
-    return cycles
-
-
-def _after(core: CoreControl, pulses: Pulses) -> int:
-    core.step(False, pulses=pulses)
-    return 1 + core.settle()
+def dense_control(block: Block) -> DenseControl:
+    """The control of a planned dense block: the same for all shapes."""
+    return DenseControl()

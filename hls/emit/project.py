@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from hls.emit.shell_cycles import predicted_cycles
 from hls.emit.style import Style, StylePlan
 from hls.emit.text import core_text, package_text, top_text
 from pyorch.contract.bundle import Bundle
@@ -232,7 +233,7 @@ def render(
         state=tuple((x.units, str(x.hidden), str(x.cell)) for x in spec.lstm_layers),
         loadable=plan.loadable,
         image_words=len(addresses),
-        cycles={},
+        cycles=predicted_cycles(spec, plan, wire),
         estimates=plan.estimates,
         top="fabric_top",
         sources={name: digest_of_bytes(texts[name].encode()) for name in names},

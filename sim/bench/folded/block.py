@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hls.emit.folded_cycles import ANSWER, FIRST, QUIET, Pulses, lstm_control
+from hls.emit.core_cycles import ANSWER, FIRST, QUIET, Pulses
+from hls.emit.folded_cycles import lstm_control
 from hls.emit.style import Block, StylePlan
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import digest_of, digest_of_file

@@ -1,0 +1,105 @@
+"""Predicted cycles of the folded style: what they promise, and that the simulated top takes exactly them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from hls.emit.folded import plan
+from hls.emit.project import emit_bundle
+from hls.emit.shell_cycles import fabric_cycles
+from pyorch.contract.errors import ModelError, UsageError
+from pyorch.contract.model import Activation
+from pyorch.contract.precision import PRESETS
+from pyorch.inference.complete import random_features
+from pyorch.inference.sample import random_bundle
+from sim.library import SimulatedFabric
+from sim.measure import cycles_of, start
+
+Mode = Literal["window", "stateful"]
+MATRIX: list[tuple[int, tuple[int, ...], int, Mode, str, tuple[int, ...]]] = [
+    (6, (20,), 112, "window", "narrow", ()),
+    (16, (16,), 40, "window", "default", (8,)),
+    (16, (32,), 112, "stateful", "default", ()),
+    (16, (32,), 112, "window", "narrow", ()),
+    (1, (9, 9), 112, "stateful", "default", ()),
+    (1, (9, 9), 16, "window", "narrow", ()),
+    (28, (32,), 112, "stateful", "default", ()),
+    (100, (100, 100), 112, "stateful", "default", ()),
+]
+
+
+def test_default_model_meets_its_goals_with_112_multipliers() -> None:
+    bundle = random_bundle(1, 16, (32,))
+    made = plan(bundle, multipliers=112)
+    cycles = fabric_cycles(bundle.spec, made, bundle.spec.input)
+    assert cycles["idle_tick"] <= 40
+    assert cycles["interval"] <= 58
+    assert made.estimates["array_multipliers"] == 112
+    # the tail's and the head's are counted, too
+    assert made.estimates["multipliers"] == 112 + 3 * 4 + 11 * 4
+
+
+def test_idle_tick_of_a_windowed_model_is_that_of_a_stateful_one() -> None:
+    ticks = set()
+    for mode in ("window", "stateful"):
+        bundle = random_bundle(1, 6, (20,), mode=mode)  # type: ignore[arg-type]
+        cycles = fabric_cycles(bundle.spec, plan(bundle, multipliers=64), bundle.spec.input)
+        ticks.add(cycles["idle_tick"])
+    assert len(ticks) == 1
+
+
+def test_more_multipliers_never_take_more_cycles() -> None:
+    bundle = random_bundle(1, 28, (32,))
+    ticks = [
+        fabric_cycles(bundle.spec, plan(bundle, multipliers=count), bundle.spec.input)["interval"]
+        for count in (4, 8, 16, 32, 64, 128, 256)
+    ]
+    assert ticks == sorted(ticks, reverse=True)
+
+
+def test_hard_activations_are_refused_by_name() -> None:
+    bundle = random_bundle(1, gate=Activation("sigmoid", "hard", slope=1, slope_fraction=1))
+    with pytest.raises(ModelError, match="lstm_0"):
+        plan(bundle)
+
+
+@pytest.mark.parametrize(("name", "value"), [("multipliers", 3), ("multipliers", 0), ("chunk", 3)])
+def test_impossible_parameters_are_refused(name: str, value: int) -> None:
+    with pytest.raises(UsageError, match=str(value)):
+        plan(random_bundle(1), **{name: value})
+
+
+def compare(
+    folder: Path, features: int, units: tuple[int, ...], multipliers: int, mode: Mode, formats: str,
+    hidden_dense: tuple[int, ...],
+) -> None:  # fmt: skip
+    bundle = random_bundle(
+        1, features, units, PRESETS[formats], mode=mode, window=6, hidden_dense=hidden_dense
+    )
+    manifest = emit_bundle(bundle, "folded", folder / "project", multipliers=multipliers)
+    fabric = SimulatedFabric(folder / "project")
+    start(fabric)
+    vectors = random_features(np.random.default_rng(0), bundle.spec, (40,))
+    try:
+        assert cycles_of(fabric, vectors) == manifest.cycles
+    finally:
+        fabric.close()
+
+
+def test_simulated_top_takes_the_predicted_cycles(tmp_path: Path) -> None:
+    compare(tmp_path, 6, (20,), 28, "stateful", "default", (12, 5))
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("features", "units", "multipliers", "mode", "formats", "hidden_dense"), MATRIX
+)
+def test_simulated_tops_of_all_shapes_take_the_predicted_cycles(
+    tmp_path: Path, features: int, units: tuple[int, ...], multipliers: int, mode: Mode, formats: str,
+    hidden_dense: tuple[int, ...],
+) -> None:  # fmt: skip
+    compare(tmp_path, features, units, multipliers, mode, formats, hidden_dense)
