@@ -130,7 +130,7 @@ def core_text(spec: ModelSpec, plan: StylePlan) -> str:
     """The core: the layers in a chain."""
     x_width, y_width = spec.features * spec.input.width, len(spec.outputs) * spec.logits.width
     text = [
-        f"// The layers of {spec.name} in a chain, style {plan.style}.\n{OPEN}",
+        f"// The layers in a chain, style {plan.style}.\n{OPEN}",
         f"module fabric_core (\n{CORE_PORTS.format(x=x_width, y=y_width)}\n);\n",
     ]
     lstms = [block for block in plan.blocks if block.kind == "lstm"]
