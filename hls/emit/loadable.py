@@ -87,7 +87,7 @@ def plan(
             width = max(layer.kernel.width, layer.recurrent.width) + 2
             tables = -(-layer.inputs // 4) * x_bits + -(-layer.units // 4) * planes
             cells += tables * 16 * 4 * layer.units * width
-            constants |= _tables(bundle, layer)
+            constants |= activation_tables(bundle, layer)
         else:
             blocks.append(_dense_block(layer, planes, first))
             memories += _dense_memories(bundle, layer, first)
@@ -119,16 +119,16 @@ def _entries(matrix: IntArray) -> IntArray:
     return entries.reshape(-1, rows)
 
 
-def _by_row(matrix: IntArray, units: int) -> IntArray:
+def by_row(matrix: IntArray, units: int) -> IntArray:
     """Columns in blocks of gates → columns 4 * unit + gate."""
     return matrix.reshape(-1, 4, units).transpose(0, 2, 1).reshape(matrix.shape[0], -1)
 
 
 def _lstm_memories(bundle: Bundle, layer: LstmLayer, first: int) -> list[Memory]:
     weights, name, units = bundle.weights, layer.name, layer.units
-    kernel = _by_row(weights[f"{name}.kernel"], units)
-    recurrent = _by_row(weights[f"{name}.recurrent"], units)
-    bias = _by_row(weights[f"{name}.bias"][None], units)[0]
+    kernel = by_row(weights[f"{name}.kernel"], units)
+    recurrent = by_row(weights[f"{name}.recurrent"], units)
+    bias = by_row(weights[f"{name}.bias"][None], units)[0]
     shifts = _lstm_shifts(layer)
     corrected = (bias << shifts["B_SHIFT"]) - (
         (kernel.sum(axis=0) << (layer.input.width - 1)) << shifts["X_SHIFT"]
@@ -142,7 +142,8 @@ def _lstm_memories(bundle: Bundle, layer: LstmLayer, first: int) -> list[Memory]
     ]
 
 
-def _tables(bundle: Bundle, layer: LstmLayer) -> dict[str, str]:
+def activation_tables(bundle: Bundle, layer: LstmLayer) -> dict[str, str]:
+    """Hex files of a layer's two tables, an entry a line."""
     mask = (1 << layer.table.width) - 1
     return {
         f"{layer.name}_{suffix}.hex": "".join(

@@ -72,9 +72,11 @@ CORE_PORTS = """    input  wire                        clk,
 CORE_NAMES = [line.split()[-1].rstrip(",") for line in CORE_PORTS.splitlines()][2:]
 
 
-def _instance(
+def instance(
     module: str, name: str, parameters: Mapping[str, int | str], ports: Mapping[str, str]
 ) -> str:
+    """An instance of a module."""
+
     def value(given: int | str) -> str:
         return f'"{given}"' if isinstance(given, str) else str(given)
 
@@ -115,7 +117,7 @@ def top_text(package: Iterable[str]) -> str:
     shell_ports = {"clk": "aclk", "rst": "rst"}
     shell_ports |= {name: name for name in [*AXI_NAMES, "core_rst", *CORE_NAMES]}
     ports = ",\n".join(f"        .{key}({net})" for key, net in shell_ports.items())
-    core = _instance(
+    core = instance(
         "fabric_core", "core", {}, {"clk": "aclk", "rst": "core_rst"} | {n: n for n in CORE_NAMES}
     )
     return (
@@ -165,7 +167,7 @@ def core_text(spec: ModelSpec, plan: StylePlan) -> str:
         if isinstance(layer, LstmLayer):
             text.append(_stream(name, block.chunk * layer.hidden.width))
             text.append(
-                _instance(
+                instance(
                     block.module,
                     f"layer_{number}",
                     block.parameters,
@@ -201,7 +203,7 @@ def core_text(spec: ModelSpec, plan: StylePlan) -> str:
                 "y_answer": "" if last else f"{out}_answer",
             }
             text.append(
-                _instance(
+                instance(
                     block.module,
                     f"layer_{number}",
                     block.parameters,
@@ -245,5 +247,5 @@ def _gather(
     parameters: dict[str, int | str] = {
         "COUNT": units, "CHUNK": block.chunk, "WIDTH": width, "SWALLOW": int(last),
     }  # fmt: skip
-    text.append(_instance("gather", f"gather_{number}", parameters, ports))
+    text.append(instance("gather", f"gather_{number}", parameters, ports))
     return out
