@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -129,21 +130,42 @@ def _compile(
     ]  # fmt: skip
     _run(command, project, tool, "Verilator")
     _run(
-        ["make", "-s", "-f", "Vfabric_top.mk", "OPT_FAST=-O2", "OPT_SLOW=-O1", "CFG_CXXFLAGS_PCH_I=-include",
-            "libVfabric_top", "libverilated.a"],
+        ["make", "-s", "-f", "Vfabric_top.mk", "OPT_FAST=-O2", "OPT_SLOW=-O0", "CFG_CXXFLAGS_PCH_I=-include",
+         "Vfabric_top__ALL.a"],
         work, tool, "make",
     )  # fmt: skip
     include = tool.root / "include"
     _run(
         [
             "g++", "-std=c++20", "-O2", "-fPIC", "-shared", *(["-DFABRIC_TRACE"] if trace else []),
-            "-o", str(work / LIBRARY), str(SHIM), "libVfabric_top.a", "libverilated.a",
+            "-o", str(work / LIBRARY), str(SHIM), "Vfabric_top__ALL.a", str(_runtime(tool, folder.parent)),
             "-I.", f"-I{include}", f"-I{include}/vltstd", "-pthread", "-latomic",
         ],
         work, tool, "g++",
     )  # fmt: skip
     (work / LIBRARY).rename(folder / LIBRARY)
     shutil.rmtree(work)
+
+
+def _runtime(tool: Verilator, cache: Path) -> Path:
+    """Verilator's own library, compiled once for all projects."""
+    library = cache / f"runtime-{tool.digest[:16]}.a"
+    with (cache / f"{library.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not library.is_file():
+            include = tool.root / "include"
+            with tempfile.TemporaryDirectory(dir=cache) as name:
+                work = Path(name)
+                for source in ("verilated", "verilated_threads", "verilated_vcd_c"):
+                    _run(
+                        ["g++", "-std=c++20", "-O2", "-fPIC", "-c", str(include / f"{source}.cpp"),
+                         f"-I{include}", f"-I{include}/vltstd", "-DVM_TRACE=1", "-DVM_TRACE_VCD=1"],
+                        work, tool, "g++",
+                    )  # fmt: skip
+                objects = [str(path) for path in sorted(work.glob("*.o"))]
+                _run(["ar", "rcs", "runtime.a", *objects], work, tool, "ar")
+                (work / "runtime.a").rename(library)
+    return library
 
 
 def _run(command: list[str], folder: Path, tool: Verilator, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The style `baked`: weights as constants, all rows at once (`baked_control.sv` and generated adder trees)."""
+"""The style `baked`: weights as constants, all rows at once (`baked_control.sv`, generated adder trees)."""
 
 from __future__ import annotations
 
@@ -108,7 +108,9 @@ def plan(bundle: Bundle, *, cuts: int = 0, **unknown: Any) -> StylePlan:
             after = number > 0 and isinstance(bundle.spec.layers[number - 1], DenseLayer)
             text = _dense_text(bundle, layer, module, after, total)
             blocks.append(Block(layer.name, "dense", module, {}))
-        generated[f"{module}.sv"] = f"// Layer {layer.name}: constants as adders.\n{OPEN}{text}{CLOSE}"
+        generated[f"{module}.sv"] = (
+            f"// Layer {layer.name}: constants as adders.\n{OPEN}{text}{CLOSE}"
+        )
     return StylePlan(
         style="baked",
         parameters={"cuts": cuts},
