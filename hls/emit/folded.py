@@ -18,7 +18,7 @@ from hls.emit.style import (
     refuse_unsupported,
 )
 from pyorch.contract.bundle import Bundle
-from pyorch.contract.errors import UsageError
+from pyorch.contract.errors import ModelError, UsageError
 from pyorch.contract.fixed import IntArray
 from pyorch.contract.model import DenseLayer, LstmLayer
 
@@ -36,6 +36,9 @@ RTL = (
 )
 MULTIPLIERS = 112
 CHUNK = 4
+WIDEST_WORD = 256 * 32
+"""Bits of a loadable word: its 32-bit lanes are numbered with 8 bits."""
+MOST_WORDS = 1 << 16
 SUFFIXES = ("weights", "biases", "gates", "cells")
 
 
@@ -73,10 +76,12 @@ def plan(
         if isinstance(layer, LstmLayer):
             lanes = lanes_of(layer, multipliers)
             used = chunk_of(layer, lanes, chunk)
+            refuse_large_lstm(layer, lanes, used)
             blocks.append(_lstm_block(layer, lanes, used, first))
             memories += _lstm_memories(bundle, layer, lanes, used, first)
             incoming = used
         else:
+            refuse_large_dense(layer, incoming)
             blocks.append(_dense_block(layer, incoming, first))
             memories += _dense_memories(bundle, layer, incoming, first)
             incoming = layer.units
@@ -103,6 +108,43 @@ def chunk_of(layer: LstmLayer, lanes: int, chunk: int) -> int:
         while lanes % used:
             used //= 2
     return used
+
+
+def refuse_large_lstm(layer: LstmLayer, lanes: int, chunk: int) -> None:
+    """What the load port cannot reach.
+
+    Raises:
+        ModelError: words that are too wide or too many; the message says what would fit.
+    """
+    width = max(layer.kernel.width, layer.recurrent.width)
+    bits = 4 * lanes * width
+    if bits > WIDEST_WORD:
+        raise ModelError(
+            f"{layer.name}: {4 * lanes} multipliers read words of {bits} bits, the load port reaches "
+            f"{WIDEST_WORD}; give at most {WIDEST_WORD // (4 * width) * 4} multipliers"
+        )
+    if 4 * chunk * layer.bias.width > WIDEST_WORD:
+        raise ModelError(
+            f"{layer.name}: the biases of {chunk} units are {4 * chunk * layer.bias.width} bits, the load "
+            f"port reaches {WIDEST_WORD}; give a smaller chunk"
+        )
+    words = len(schedule(layer.inputs, layer.units, lanes))
+    words += len(schedule(layer.units, layer.units, lanes))
+    if words > MOST_WORDS:
+        raise ModelError(
+            f"{layer.name}: {words:,} words of weights with {4 * lanes} multipliers, the load port reaches "
+            f"{MOST_WORDS:,}; give at least {4 * -(-words * lanes // MOST_WORDS)} multipliers"
+        )
+
+
+def refuse_large_dense(layer: DenseLayer, chunk: int) -> None:
+    """As `refuse_large_lstm`; ``chunk``: inputs that come in one cycle."""
+    bits = layer.units * max(chunk * layer.kernel.width, layer.bias.width)
+    if bits > WIDEST_WORD:
+        raise ModelError(
+            f"{layer.name}: {layer.units} units on {chunk} inputs a cycle read words of {bits} bits, the "
+            f"load port reaches {WIDEST_WORD}; use fewer units in this layer or before it, or a smaller chunk"
+        )
 
 
 def schedule(values: int, units: int, lanes: int) -> list[list[tuple[int, int]]]:

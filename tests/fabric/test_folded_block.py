@@ -8,22 +8,11 @@ import numpy as np
 import pytest
 
 from hls.emit.folded import plan
-from pyorch.contract.fixed import FixedFormat
-from pyorch.contract.precision import PRESETS, Precision
 from pyorch.inference.complete import random_features
 from pyorch.inference.sample import random_bundle
 from sim.bench.folded.block import Kind, LstmBench, PredictedBlock, ReferenceBlock
+from sim.bench.folded.case import FORMATS
 from sim.bench.folded.script import random_script
-
-parse = FixedFormat.parse
-WIDE = Precision(
-    input=parse("fixed<12,5,RND,SAT>"), kernel=parse("fixed<9,2,RND,SAT>"),
-    bias=parse("fixed<20,3,RND,SAT>"), hidden=parse("fixed<10,1,TRN,WRAP>"),
-    cell=parse("fixed<20,6,TRN,WRAP>"), table=parse("fixed<18,2,RND,SAT>"),
-    index="hls4ml", index_bits=9,
-)  # fmt: skip
-"""More than 32 bits in the tail, all other modes, hls4ml's index rule."""
-FORMATS = {**PRESETS, "wide": WIDE}
 
 QUICK = [(1, 9, 36, "wide", 2), (6, 20, 28, "narrow", 4)]
 MATRIX = [

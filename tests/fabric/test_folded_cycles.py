@@ -73,6 +73,14 @@ def test_impossible_parameters_are_refused(name: str, value: int) -> None:
         plan(random_bundle(1), **{name: value})
 
 
+def test_words_beyond_the_load_port_are_refused_with_what_fits() -> None:
+    with pytest.raises(ModelError, match=r"lstm_0: 2048 multipliers .* at most 1024 multipliers"):
+        plan(random_bundle(1, 100, (100,)), multipliers=2048)
+    plan(random_bundle(1, 100, (100,)), multipliers=1024)
+    with pytest.raises(ModelError, match="dense_1: 11 units on 128 inputs a cycle"):
+        plan(random_bundle(1, 16, (32,), hidden_dense=(128,)))
+
+
 def compare(
     folder: Path, features: int, units: tuple[int, ...], multipliers: int, mode: Mode, formats: str,
     hidden_dense: tuple[int, ...],

@@ -11,7 +11,7 @@ PACES = ("back to back", "any", "nearly back to back")
 
 
 def random_script(seed: int, layer: LstmLayer, vectors: int, swaps_from: int) -> list[Operation]:
-    """Vectors at three paces, with clears, state access and pauses among them.
+    """Vectors at three paces, clears, state access and pauses among them; at the end all state is read.
 
     Args:
         swaps_from: swaps of the weight set only after so many vectors, when the loads are complete.
@@ -40,6 +40,8 @@ def random_script(seed: int, layer: LstmLayer, vectors: int, swaps_from: int) ->
             script.append((Kind.STATE_READ, address, 0, 0))
         elif event < 0.22:
             script.append((Kind.WAIT, int(rng.integers(1, 80)), 0, 0))
+    everything = [which << 12 | unit for which in (0, 1) for unit in range(layer.units)]
+    script += [(Kind.STATE_READ, address, 0, 0) for address in everything]
     return script
 
 
