@@ -11,6 +11,7 @@ Found by hls4ml through the entry-point group ``hls4ml.backends``. Of a conversi
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,11 @@ def register(register_backend: Callable[..., None], register_writer: Callable[..
     register_backend(NAME, RtlBackend)
 
 
+def tools() -> dict[str, str]:
+    """Versions of what turns a model into a graph."""
+    return {"hls4ml": version("hls4ml")}
+
+
 def write_graph(graph: Any) -> None:
     """Emit a ModelGraph into its output folder.
 
@@ -95,5 +101,6 @@ def write_graph(graph: Any) -> None:
         fabric["style"],
         Path(graph.config.get_output_dir()),
         wire=found.wire,
+        tools=tools(),
         **fabric["parameters"],
     )

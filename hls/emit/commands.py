@@ -44,8 +44,11 @@ def emit(
     The folder holds sources, memories, the weight image and fabric.json with the predicted cycles. Default:
     the bundle that ships.
     """
+    from rich.console import Console
+
     from hls.emit.conversion import convert_to_rtl
     from hls.emit.project import image_for as make_image
+    from hls.emit.show import show
     from pyorch.app.shipped import shipped_bundle
     from pyorch.contract.bundle import Bundle
     from pyorch.contract.fabric import FabricManifest
@@ -80,4 +83,8 @@ def emit(
     figures.figures |= {f"{name}_cycles": value for name, value in manifest.cycles.items()}
     figures.figures |= {f"estimated_{name}": value for name, value in manifest.estimates.items()}
     figures.figures["image_words"] = manifest.image_words
-    figures.show(as_json)
+    if as_json:
+        figures.show(True)
+        return
+    show(manifest, Console())
+    click.echo(f"fabric: {folder.resolve()}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from hls.csim.project import PROJECT, graph_configuration, keras_model
 from hls.csim.workarounds import hls4ml, quiet
-from hls.emit.backend import NAME
+from hls.emit.backend import NAME, tools
 from hls.emit.graph import GraphModel, read_graph
 from hls.emit.project import emit_bundle
 from hls.emit.style import refuse_unsupported
@@ -33,7 +33,7 @@ def convert_to_rtl(
     check_model(bundle)
     refuse_unsupported(bundle)
     compare_graph(graph_of(bundle), bundle)
-    return emit_bundle(bundle, style, out, wire=wire, **parameters)
+    return emit_bundle(bundle, style, out, wire=wire, tools=tools(), **parameters)
 
 
 def graph_of(bundle: Bundle) -> GraphModel:

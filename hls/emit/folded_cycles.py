@@ -201,3 +201,8 @@ def lstm_control(block: Block) -> LstmControl:
 def dense_control(block: Block) -> DenseControl:
     """The control of a planned dense block: the same for all shapes."""
     return DenseControl()
+
+
+def tail_cycles(block: Block) -> int:
+    """Cycles from the sums of the first chunk to its h on the block's port."""
+    return H_STAGES + 1

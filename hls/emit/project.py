@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from hls.emit.shell_cycles import predicted_cycles
+from hls.emit.stages import predicted_stages
 from hls.emit.style import Style, StylePlan
 from hls.emit.text import core_text, package_text, top_text
 from pyorch.contract.bundle import Bundle
@@ -60,6 +62,7 @@ def emit_bundle(
     out: Path,
     *,
     wire: FixedFormat | None = None,
+    tools: dict[str, str] | None = None,
     **parameters: int,
 ) -> FabricManifest:
     """Write the project ``out``, whole or not at all.
@@ -67,6 +70,7 @@ def emit_bundle(
     Args:
         style: one of `STYLES`.
         wire: format of the features in a frame; default: the model's input format.
+        tools: versions of what the bundle has come through, besides pyorch itself.
         parameters: of the style.
 
     Raises:
@@ -80,7 +84,7 @@ def emit_bundle(
     plan = style_of(style).plan(bundle, **parameters)
     wire = wire or bundle.spec.input
     _check_frames(bundle, wire)
-    manifest, files = render(bundle, plan, wire)
+    manifest, files = render(bundle, plan, wire, tools)
     temporary = out.with_name(f".{out.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -179,7 +183,7 @@ def _check_frames(bundle: Bundle, wire: FixedFormat) -> None:
 
 
 def render(
-    bundle: Bundle, plan: StylePlan, wire: FixedFormat
+    bundle: Bundle, plan: StylePlan, wire: FixedFormat, tools: dict[str, str] | None = None
 ) -> tuple[FabricManifest, dict[str, str]]:
     """The manifest and all text files of a project."""
     spec = bundle.spec
@@ -238,5 +242,7 @@ def render(
         top="fabric_top",
         sources={name: digest_of_bytes(texts[name].encode()) for name in names},
         memories={name: digest_of_bytes(text.encode()) for name, text in memories.items()},
+        stages=predicted_stages(spec, plan, wire),
+        tools={"pyorch": version("pyorch")} | (tools or {}),
     )
     return manifest, texts | memories

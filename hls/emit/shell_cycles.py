@@ -216,21 +216,28 @@ class ShellControl:
 
 def predicted_cycles(spec: ModelSpec, plan: StylePlan, wire: FixedFormat) -> dict[str, int]:
     """`fabric_cycles`, or nothing for a style whose control has no automata."""
-    if find_spec(f"hls.emit.{plan.style}_cycles") is None:
-        return {}
-    return fabric_cycles(spec, plan, wire)
+    return fabric_cycles(spec, plan, wire) if has_automata(plan) else {}
+
+
+def has_automata(plan: StylePlan) -> bool:
+    """Whether the control of the plan's style is modelled."""
+    return find_spec(f"hls.emit.{plan.style}_cycles") is not None
+
+
+def shell_of(spec: ModelSpec, plan: StylePlan, wire: FixedFormat) -> ShellControl:
+    """The automata of a planned fabric, as after reset."""
+    return ShellControl(
+        CoreControl.of(plan),
+        window=spec.window,
+        windowed=spec.mode == "window",
+        vector_beats=beats_of(spec.features, input_lane(wire)),
+        answer_beats=beats_of(len(spec.outputs), output_lane(spec.logits)),
+    )
 
 
 def fabric_cycles(spec: ModelSpec, plan: StylePlan, wire: FixedFormat) -> dict[str, int]:
     """Cycles of a planned fabric, named as in `FabricManifest.cycles` (docs/fabric.md, "Latency")."""
-    windowed = spec.mode == "window"
-    shell = ShellControl(
-        CoreControl.of(plan),
-        window=spec.window,
-        windowed=windowed,
-        vector_beats=beats_of(spec.features, input_lane(wire)),
-        answer_beats=beats_of(len(spec.outputs), output_lane(spec.logits)),
-    )
+    windowed, shell = spec.mode == "window", shell_of(spec, plan, wire)
     shell.settle()
     found = {"state_load": shell.pause(Pulses(clear=True))}
     if windowed:

@@ -55,6 +55,27 @@ class Code(IntEnum):
     NOT_READY = 6
 
 
+class Stage(msgspec.Struct, frozen=True):
+    """What a fabric does from cycle ``begin`` to before ``end``; the tick's last beat is taken in cycle 0.
+
+    Attributes:
+        name: what is done.
+        block: layer that does it; empty: what is around the core.
+        awaited: the answer waits for it; else it prepares the next tick.
+    """
+
+    name: str
+    block: str
+    begin: int
+    end: int
+    awaited: bool
+
+    @property
+    def cycles(self) -> int:
+        """How long it takes."""
+        return self.end - self.begin
+
+
 class FabricManifest(msgspec.Struct, frozen=True, kw_only=True):
     """An emitted fabric: what it computes, how one talks to it, how many cycles it takes.
 
@@ -65,9 +86,12 @@ class FabricManifest(msgspec.Struct, frozen=True, kw_only=True):
         wire: format of the features in a frame.
         state: per LSTM layer (units, format of h, format of c).
         cycles: name → predicted cycles; see docs/fabric.md, "Latency".
+        stages: of an idle tick; those that are awaited follow each other and make up ``cycles["idle_tick"]``,
+            then the answer's beats and the status beat.
         estimates: name → what the design should take, before synthesis.
         sources: files in the order of compilation → SHA-256.
         memories: files that `$readmemh` reads → SHA-256.
+        tools: versions of what wrote it.
     """
 
     format: int = 1
@@ -94,6 +118,8 @@ class FabricManifest(msgspec.Struct, frozen=True, kw_only=True):
     top: str
     sources: dict[str, str]
     memories: dict[str, str]
+    stages: tuple[Stage, ...] = ()
+    tools: dict[str, str] = {}
 
     @property
     def vector_beats(self) -> int:
