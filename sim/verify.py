@@ -109,7 +109,7 @@ def verify(
         EnvironmentMissingError, BuildError: no Verilator, or it refuses the project.
     """
     progress("emitting", 0)
-    emit_bundle(bundle, style, project, wire=wire, **parameters)
+    emit_bundle(bundle, style, project, wire=wire, tools=None, **parameters)
     progress("compiling the RTL", 0.05)
     fabric = SimulatedFabric(project)
     try:

@@ -5,29 +5,24 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from pyorch.contract.fabric import FabricManifest
+from pyorch.contract.fabric import CYCLE_FIGURES, FabricManifest
 
 BAR_COLUMNS = 32
-MEANINGS = {
-    "idle_tick": "last beat in to first beat out, all else idle",
-    "interval": "between ticks back to back, a frame each",
-    "interval_in_sequence": "the same inside one frame",
-    "cold_window": "first beat of T vectors to the answer",
-    "state_load": "clear, or last write of a state, to ready",
-    "swap": "ticks wait while weight sets are swapped",
-}
 
 
 def show(manifest: FabricManifest, console: Console) -> None:
     """Print layers, cycles, stages and estimates."""
     chosen = ", ".join(f"{name} {value}" for name, value in manifest.parameters.items())
-    console.print(f"[bold]{manifest.name}[/], style {manifest.style}" + (f" ({chosen})" if chosen else ""))
+    console.print(
+        f"[bold]{manifest.name}[/], style {manifest.style}" + (f" ({chosen})" if chosen else "")
+    )
     for layer in manifest.layers:
         console.print(f"  {layer}", highlight=False)
     if manifest.cycles:
         table = _table("cycles, predicted")
-        for name, value in manifest.cycles.items():
-            table.add_row(name.replace("_", " "), f"{value:,}", MEANINGS.get(name, ""))
+        for name, meaning in CYCLE_FIGURES.items():
+            if name in manifest.cycles:
+                table.add_row(name.replace("_", " "), f"{manifest.cycles[name]:,}", meaning)
         console.print(table)
     if manifest.stages:
         console.print(stage_table(manifest))
@@ -57,7 +52,12 @@ def stage_table(manifest: FabricManifest) -> Table:
         width = max(1, stage.end * BAR_COLUMNS // length - left)
         bar = " " * left + ("█" if stage.awaited else "░") * width
         table.add_row(
-            stage.name, stage.block, f"{stage.begin:,}", f"{stage.end - 1:,}", f"{stage.cycles:,}", bar
+            stage.name,
+            stage.block,
+            f"{stage.begin:,}",
+            f"{stage.end - 1:,}",
+            f"{stage.cycles:,}",
+            bar,
         )
     return table
 

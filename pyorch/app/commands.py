@@ -84,30 +84,52 @@ def replay(
 
 
 @click.command()
-@click.argument("journals", nargs=-1, required=True, type=_PATH)
+@click.argument("journals", nargs=-1, type=_PATH)
 @click.option("--out", type=_PATH, default=Path("report.html"), show_default=True,
               help="The page, one HTML file.")  # fmt: skip
 @click.option("--training", type=_PATH, help="training.json; default: what the bundle recorded.")
+@click.option("--fabric", "fabrics", type=_PATH, multiple=True,
+              help="Emitted fabric whose cycle budget is shown, with or without journals.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def report(journals: tuple[Path, ...], out: Path, training: Path | None, as_json: bool) -> None:
+def report(
+    journals: tuple[Path, ...],
+    out: Path,
+    training: Path | None,
+    fabrics: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Write a report about JOURNALS, the arms of one tape, as one self-contained HTML file.
 
     A folder that holds a journal for each arm (`pyorch replay --arm all`) stands for all of them.
     """
     from pyorch.app.journal import Journal, journals_in
+    from pyorch.app.report.fabric import write_fabric_page
     from pyorch.app.report.page import report_figures, write_report
     from pyorch.app.report.training import Training
+    from pyorch.contract.fabric import FabricManifest
     from pyorch.contract.figures import Figures
 
+    figures = Figures(_command_line("report"))
+    manifests = [FabricManifest.load(folder) for folder in fabrics]
+    for manifest in manifests:
+        figures.digests[f"format of {manifest.style}"] = manifest.format_digest
+        figures.peers[f"{manifest.name}, {manifest.style}"] = {
+            f"{name}_cycles": value for name, value in manifest.cycles.items()
+        }
+    if manifests and not journals:
+        write_fabric_page(manifests, out)
+        figures.show(as_json)
+        if not as_json:
+            click.echo(f"report: {out.resolve()}")
+        return
     found = [Journal.load(folder) for given in journals for folder in journals_in(given)]
     record = Training.load(training) if training is not None else None
-    comparison = write_report(found, out, training=record)
-    figures = Figures(_command_line("report"))
+    comparison = write_report(found, out, training=record, fabrics=manifests)
     for journal in found:
         figures.digests |= journal.run.digests | {
             f"journal {journal.run.arm}": journal.content_digest
         }
-    figures.peers = report_figures(comparison)
+    figures.peers |= report_figures(comparison)
     figures.show(as_json)
     if not as_json:
         click.echo(f"report: {out.resolve()}")

@@ -26,6 +26,16 @@ MANIFEST = "fabric.json"
 IMAGE = "image.bin"
 BEAT_BITS = 64
 
+CYCLE_FIGURES = {
+    "idle_tick": "last beat of a tick to first of its answer, all else idle",
+    "interval": "between ticks back to back, a frame each",
+    "interval_in_sequence": "between ticks back to back in one frame",
+    "cold_window": "first beat of T vectors to the answer, from zero state",
+    "state_load": "clear, or last write of a state, to ready",
+    "swap": "ticks wait while the weight sets change places",
+}
+"""Figures of `FabricManifest.cycles` and what each spans; docs/fabric.md, "Latency", says it exactly."""
+
 Beats = NDArray[np.uint64]
 Words = NDArray[np.uint32]
 

@@ -16,12 +16,15 @@ from pyorch.app.judged import held_out_from, judged
 from pyorch.app.report import plots
 from pyorch.app.report.comparison import Comparison, compare
 from pyorch.app.report.explain import explain
-from pyorch.app.report.formats import FILTERS, count, duration
+from pyorch.app.report.fabric import cycle_budget
+from pyorch.app.report.formats import count, duration
 from pyorch.app.report.latency import measure
+from pyorch.app.report.rendering import render_page
 from pyorch.app.report.rules import RuleRow, output_names, rule_rows
 from pyorch.app.report.training import Training
 from pyorch.contract.digest import write_atomically
 from pyorch.contract.errors import UsageError
+from pyorch.contract.fabric import FabricManifest
 from pyorch.contract.model import PROBABILITY, ModelSpec
 from pyorch.contract.schema import FeatureSchema
 from pyorch.trading.records import RecordArray, TickFlag
@@ -47,6 +50,7 @@ def write_report(
     path: Path,
     fill_model: FillModel | None = None,
     training: Training | None = None,
+    fabrics: Sequence[FabricManifest] = (),
 ) -> Comparison:
     """Write the report, one self-contained HTML file.
 
@@ -60,6 +64,7 @@ def write_report(
         path: where to.
         fill_model: the simulated takers.
         training: the record of a training run; None: what the bundle's provenance holds.
+        fabrics: emitted fabrics whose cycle budgets are shown.
 
     Raises:
         UsageError: no journal, or two of the same arm.
@@ -73,7 +78,8 @@ def write_report(
     main = next((j for j in journals if j.run.arm == "model"), journals[0])
     fill_model = fill_model or FillModel()
     comparison = compare(journals, fill_model)
-    text = _render(main, journals, comparison, fill_model, training or Training.of(main))
+    training = training or Training.of(main)
+    text = _render(main, journals, comparison, fill_model, training, fabrics)
     write_atomically(path, text.encode())
     return comparison
 
@@ -104,25 +110,15 @@ def _render(
     comparison: Comparison,
     fill_model: FillModel,
     training: Training,
+    fabrics: Sequence[FabricManifest],
 ) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters.update(FILTERS)
     warm = main.ticks[judged(main)]
     spec = ModelSpec.from_json(main.run.model)
     rules = rule_rows(main)
     labels, curves = _labels(main, spec)
     times = main.ticks["local_ns"]
     context: dict[str, Any] = {
-        "css": (here / "page.css").read_text(),
+        "fabrics": [cycle_budget(fabric) for fabric in fabrics],
         "run": main.run,
         "ticks": len(main.ticks),
         "quotes": len(main.quotes),
@@ -148,7 +144,7 @@ def _render(
         "features": _feature_plots(main, warm),
         "saturated": _saturated(main, warm),
     }
-    return environment.get_template("page.html").render(context)
+    return render_page("page.html", context)
 
 
 def fill_text(model: FillModel) -> str:
