@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from hls.emit.core_cycles import ANSWER, FIRST, QUIET, Chunks, Pulses
-from hls.emit.style import Block
+from hls.emit.style import Block, StylePlan
 
 H_STAGES = 8
 """Tail stage whose h is written; it leaves the block one cycle later."""
@@ -203,6 +203,6 @@ def dense_control(block: Block) -> DenseControl:
     return DenseControl()
 
 
-def tail_cycles(block: Block) -> int:
+def tail_cycles(plan: StylePlan, number: int) -> int:
     """Cycles from the sums of the first chunk to its h on the block's port."""
     return H_STAGES + 1
