@@ -199,7 +199,11 @@ int fabric_stream(Fabric* fabric, Stream* s) {
             top.s_axis_tlast = s->in_last[s->in_done];
         }
         const bool ready = !fabric->chance(s->stall_percent);
-        if (ready && s->out_done >= s->out_room) return -2;
+        if (ready && s->out_done >= s->out_room) {
+            top.s_axis_tvalid = 0;
+            top.m_axis_tready = 0;
+            return -2;
+        }
         top.m_axis_tready = ready;
         top.eval();
         const bool gave = offered && top.s_axis_tready;

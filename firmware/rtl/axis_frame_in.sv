@@ -17,7 +17,6 @@ module axis_frame_in #(
 ) (
     input  wire                        clk,
     input  wire                        rst,
-    input  wire                        halt,          // soft reset: what is under way is dropped and answered NOT_READY
     input  wire                        enable,
     input  wire                        owned,         // the stream has the lock
     input  wire [                63:0] s_axis_tdata,
@@ -162,17 +161,11 @@ module axis_frame_in #(
             d_sequence <= sequence_number;
             d_saturated <= saturated;
         end
-        if (halt) begin
-            v_valid <= 0;
-            if (state != HEADER && !(taken && s_axis_tlast)) begin
-                state <= DROP;
-                code <= NOT_READY;
-                d_answers <= 0;
-            end
-        end
         if (rst) begin
             state <= HEADER;
             v_valid <= 0;
+            v_loaded <= 0;
+            d_valid <= 0;
         end
     end
 endmodule

@@ -15,7 +15,6 @@ module axis_frame_out #(
 ) (
     input  wire                       clk,
     input  wire                       rst,
-    input  wire                       halt,          // soft reset: waiting frames are answered NOT_READY
     input  wire                       active_set,
     input  wire                       y_valid,
     output wire                       y_ready,
@@ -79,7 +78,6 @@ module axis_frame_out #(
     assign bad = taken && closing && code != 0;
     assign empty = !some && sent == 0;
 
-    integer place;
     always @(posedge clk) begin
         if (d_valid) begin
             queue[tail[DEPTH_BITS-1:0]] <= {d_saturated, d_code, d_answers, d_sequence};
@@ -94,13 +92,6 @@ module axis_frame_out #(
             head <= head + 1'b1;
             sent <= 0;
             answer_set <= active_set;
-        end
-        if (halt) begin
-            // answers that will not come: what was sent is all there is
-            beat <= 0;
-            sent <= 0;
-            for (place = 0; place < DEPTH; place = place + 1)
-                queue[place] <= {1'b0, 8'd6, 16'd0, queue[place][31:0]};
         end
         if (rst) begin
             head <= 0;

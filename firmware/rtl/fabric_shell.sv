@@ -160,7 +160,7 @@ module fabric_shell #(
         .FEATURES(FEATURES), .X_WIDTH(X_WIDTH), .X_FRACTION(X_FRACTION), .X_ROUND(X_ROUND),
         .WIRE_FRACTION(WIRE_FRACTION), .LANE(INPUT_LANE)
     ) frame_in (
-        .clk(clk), .rst(rst), .halt(soft_reset), .enable(enable && set_valid[active_set]), .owned(owner == 1),
+        .clk(clk), .rst(core_rst), .enable(enable && set_valid[active_set]), .owned(owner == 1),
         .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid), .s_axis_tlast(s_axis_tlast),
         .s_axis_tready(s_axis_tready),
         .mail_valid(mail_valid), .mail_beats(mail_beats), .mail_ready(mail_ready),
@@ -185,7 +185,7 @@ module fabric_shell #(
     axis_frame_out #(
         .OUTPUTS(OUTPUTS), .Y_WIDTH(Y_WIDTH), .LANE(OUTPUT_LANE)
     ) frame_out (
-        .clk(clk), .rst(rst), .halt(soft_reset), .active_set(active_set),
+        .clk(clk), .rst(core_rst), .active_set(active_set),
         .y_valid(y_valid && !to_mail), .y_ready(frame_y_ready), .y(y),
         .d_valid(d_valid), .d_code(d_code), .d_answers(d_answers), .d_sequence(d_sequence), .d_saturated(d_saturated),
         .d_room(d_room),

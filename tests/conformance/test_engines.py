@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,13 @@ import pytest
 from pyorch._native import LstmEngine
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.engine import Engine, State
-from pyorch.contract.errors import DeviceError, EnvironmentMissingError, MismatchError, UsageError
+from pyorch.contract.errors import (
+    DeviceError,
+    EnvironmentMissingError,
+    MismatchError,
+    ModelError,
+    UsageError,
+)
 from pyorch.contract.fixed import FixedFormat, Overflow, Rounding
 from pyorch.contract.model import Activation, Head
 from pyorch.contract.precision import PRESETS
@@ -68,6 +75,8 @@ MODELS: dict[str, Bundle] = {
     ),
 }  # fmt: skip
 SMALL = MODELS["seven units"]
+ON_THE_CARD = ("seven units", "default window")
+"""Models of the simulated card in every run; the others, a compilation each, with ``scripts/test --full``."""
 
 
 def _bodies() -> list[tuple[str, dict[str, str]]]:
@@ -92,6 +101,15 @@ def body(request: pytest.FixtureRequest) -> tuple[str, dict[str, str]]:
 
 
 def opened(body: tuple[str, dict[str, str]], bundle: Bundle) -> Engine:
+    if body[0] == "card":
+        if not os.environ.get("PYORCH_TEST_FULL") and all(
+            bundle is not MODELS[name] for name in ON_THE_CARD
+        ):
+            pytest.skip("the simulated card's other models are compiled by `scripts/test --full`")
+        try:
+            return engine_class("card").open(bundle)
+        except ModelError as error:
+            pytest.skip(f"the fabric does not carry this model: {error}")
     return engine_class(body[0]).open(bundle, **body[1])
 
 
@@ -200,8 +218,12 @@ def test_closed_engines_and_wrong_golden_vectors_are_errors(
 
 
 def test_unknown_engines_and_missing_instructions_are_named() -> None:
-    with pytest.raises(UsageError, match=r"no engine is called 'abacus'; installed are \['cpu'"):
+    with pytest.raises(
+        UsageError, match=r"called 'abacus'; installed are \['board', 'card', 'cpu'"
+    ):
         open_engine("abacus", SMALL)
     absent = "neon" if "neon" not in LstmEngine.available() else "avx2"
-    with pytest.raises(EnvironmentMissingError, match=r"Engines that open here: \['reference'"):
+    with pytest.raises(
+        EnvironmentMissingError, match=r"Engines that open here: \[('card', )?'reference'"
+    ):
         open_engine("cpu", SMALL, simd=absent)

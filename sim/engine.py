@@ -1,0 +1,79 @@
+"""The engine `card`: the bundle's fabric under Verilator, driven by pynq and the driver of a real card."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from firmware.block_design import fabric_design, hwh_text
+from firmware.engine import BITSTREAM, FabricEngine, open_overlay
+from hls.emit.project import emit_bundle
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.errors import EnvironmentMissingError
+from pyorch.inference.model_check import check_model
+
+OPTIONS = ("style", "mailbox", "multipliers", "chunk", "planes", "x_planes", "cuts")
+
+
+class CardEngine(FabricEngine):
+    """The simulated card."""
+
+    @classmethod
+    def open(cls, bundle: Bundle, **options: Any) -> CardEngine:
+        """Emit the bundle, compile it, load it on a simulated pynq device, replay the golden vectors.
+
+        Args:
+            bundle: the model.
+            options: ``style`` (default folded) and its parameters; ``mailbox``: ticks by registers (default)
+                or by DMA frames.
+
+        Raises:
+            ModelError, UsageError: the style does not carry the model.
+            EnvironmentMissingError: no pynq or no Verilator here.
+            MismatchError: the golden vectors did not come out.
+        """
+        cls.refuse_options(options, *OPTIONS)
+        check_model(bundle)
+        try:
+            from sim.card import SimulatedDevice
+        except ImportError as error:
+            raise EnvironmentMissingError(
+                f"pynq is missing ({error}); install the extra `board`"
+            ) from error
+        from sim.library import SimulatedFabric
+
+        style = str(options.get("style", "folded"))
+        parameters = {
+            name: int(value) for name, value in options.items() if name not in ("style", "mailbox")
+        }
+        folder = tempfile.TemporaryDirectory(prefix="pyorch-card-")
+        project = Path(folder.name) / "project"
+        emit_bundle(bundle, style, project, wire=None, **parameters)
+        # what a build would put there; a simulated card is its RTL
+        (project / BITSTREAM).write_bytes(b"simulated")
+        (project / BITSTREAM).with_suffix(".hwh").write_text(hwh_text(fabric_design()))
+        fabric = SimulatedFabric(project)
+        device = SimulatedDevice(fabric)
+        driver, _ = open_overlay(bundle, project, device)
+        engine = cls(
+            bundle,
+            driver,
+            mailbox=bool(options.get("mailbox", True)),
+            name="card",
+            device=f"simulated card, {style}",
+        )
+        engine.fabric, engine.pynq_device, engine.folder = fabric, device, folder
+        engine.replay_golden()
+        return engine
+
+    fabric: Any
+    pynq_device: Any
+    folder: Any
+
+    def close(self) -> None:
+        """Stop the simulation; further calls raise `DeviceError`."""
+        if not self._closed:
+            super().close()
+            self.fabric.close()
+            self.folder.cleanup()
