@@ -49,7 +49,7 @@ class CardEngine(FabricEngine):
         }
         folder = tempfile.TemporaryDirectory(prefix="pyorch-card-")
         project = Path(folder.name) / "project"
-        emit_bundle(bundle, style, project, wire=None, **parameters)
+        emit_bundle(bundle, style, project, wire=None, tools=None, **parameters)
         # what a build would put there; a simulated card is its RTL
         (project / BITSTREAM).write_bytes(b"simulated")
         (project / BITSTREAM).with_suffix(".hwh").write_text(hwh_text(fabric_design()))
