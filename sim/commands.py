@@ -23,6 +23,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--steps", type=click.IntRange(1), default=10_000, show_default=True,
               help="LSTM steps of each stimulus in each way of serving.")  # fmt: skip
 @click.option("--tape", type=_PATH, help="Market of the features; default: the simulated market.")
+@click.option("--wave", is_flag=True,
+              help="Also write a step as waveform (VCD) and timing diagram (HTML).")  # fmt: skip
 @click.option("--out", type=_PATH, help="The project's folder; default: out/fabric-STYLE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def simulate(
@@ -33,6 +35,7 @@ def simulate(
     planes: int | None,
     steps: int,
     tape: Path | None,
+    wave: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -50,6 +53,7 @@ def simulate(
     from pyorch.contract.figures import Figures
     from sim.show import show
     from sim.verify import verify
+    from sim.wave import record_step
 
     loaded = Bundle.load(bundle or shipped_bundle())
     given = {"multipliers": multipliers, "chunk": chunk, "planes": planes}
@@ -60,11 +64,13 @@ def simulate(
         transient=True,
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=1.0)
+        project = out or Path(f"out/fabric-{style}")
         found = verify(
-            loaded, style, out or Path(f"out/fabric-{style}"), steps=steps, tape=tape, wire=None,
+            loaded, style, project, steps=steps, tape=tape, wire=None,
             progress=lambda text, share: bar.update(task, description=text, completed=share),
             **parameters,
         )  # fmt: skip
+        pictures = record_step(loaded, project) if wave else None
     options = "".join(f" --{name} {value}" for name, value in parameters.items())
     figures = Figures(
         f"pyorch simulate --style {style}{options} --steps {steps}",
@@ -77,12 +83,17 @@ def simulate(
         figures.figures[f"{name}_cycles"] = value
         if name in found.manifest.cycles:
             figures.figures[f"{name}_predicted_cycles"] = found.manifest.cycles[name]
-    figures.ok = found.ok
+    figures.ok = found.ok and not (pictures and pictures.differences)
     if as_json:
         figures.show(True)
     else:
         show(found, Console())
-    if not found.ok:
+        if pictures:
+            for line in pictures.differences:
+                Console().print(f"[red]{line}[/]")
+            click.echo(f"timing diagram: {pictures.page.resolve()}")
+            click.echo(f"waveform: {pictures.vcd.resolve()}")
+    if not figures.ok:
         raise SystemExit(2)
 
 
