@@ -109,7 +109,7 @@ class Recording:
     def differences(self) -> list[str]:
         """Where the simulated stages are not the predicted ones."""
         found = [
-            f"{f'{a.name} {a.block}'.strip()}: cycles {a.begin} to {a.end - 1}, predicted {b.begin} to {b.end - 1}"
+            f"{a.title}: cycles {a.begin} to {a.end - 1}, predicted {b.begin} to {b.end - 1}"
             for a, b in zip(self.stages, self.manifest.stages, strict=False)
             if a != b
         ]

@@ -85,6 +85,11 @@ class Stage(msgspec.Struct, frozen=True):
         """How long it takes."""
         return self.end - self.begin
 
+    @property
+    def title(self) -> str:
+        """What is done, and by which layer."""
+        return f"{self.name} {self.block}".strip()
+
 
 class FabricManifest(msgspec.Struct, frozen=True, kw_only=True):
     """An emitted fabric: what it computes, how one talks to it, how many cycles it takes.

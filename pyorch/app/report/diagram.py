@@ -77,7 +77,7 @@ def _bar(stage: Stage, top: float, left: float, right: float) -> list[str]:
     colour = COLOURS.get(stage.name, OTHER) if stage.awaited else OTHER
     width = max(round(right - left, 2), 1.5)
     middle = top + ROW / 2 + 4
-    name = escape(f"{stage.name} {stage.block}".strip())
+    name = escape(stage.title)
     text = f"{stage.cycles:,}"
     title = f"{name}: cycles {stage.begin:,} to {stage.end - 1:,}"
     return [

@@ -34,7 +34,7 @@ def cycle_budget(manifest: FabricManifest) -> CycleBudget:
     """The section's content; no diagram where the style predicts no stages."""
     idle = manifest.cycles.get("idle_tick", 0)
     inside = [s for s in manifest.stages if s.awaited and s.end <= idle]
-    shares = [(f"{s.name} {s.block}".strip(), s.cycles, s.cycles / idle) for s in inside]
+    shares = [(s.title, s.cycles, s.cycles / idle) for s in inside]
     return CycleBudget(
         manifest,
         ", ".join(f"{name} {value}" for name, value in manifest.parameters.items()),
