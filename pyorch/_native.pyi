@@ -260,10 +260,30 @@ class QuotingPath:
         (ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.
         """
 
+class TickEngine:
+    """What the tick loop asks of an engine."""
+
+class LstmTickEngine(TickEngine):
+    """The native LSTM in the tick loop."""
+
+    def __init__(self, engine: LstmEngine) -> None: ...
+
+class SimulatedFabricClient(TickEngine):
+    """A simulated fabric's mailbox."""
+
+    def __init__(self, model: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], fabric: int, write: int, read: int, input_lane: int, output_lane: int, polls: int) -> None:
+        """fabric, write, read: addresses of the simulation and of its functions."""
+
+class MappedFabricClient(TickEngine):
+    """A card's mailbox."""
+
+    def __init__(self, model: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], base: int, input_lane: int, output_lane: int, polls: int) -> None:
+        """base: address at which the registers are mapped."""
+
 class TickLoop:
     """Events to FIX bytes on one native thread; see pyorch.trading.loop."""
 
-    def __init__(self, settings: QuotingSettings, stream: FeatureStream, engine: LstmEngine, events: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)], passes: int = 1, cpu: int = -1, guarded: bool = False) -> None:
+    def __init__(self, settings: QuotingSettings, stream: FeatureStream, engine: TickEngine, events: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)], passes: int = 1, cpu: int = -1, guarded: bool = False) -> None:
         """
         guarded: any system call of the tick thread ends the process with SIGSYS.
         """
@@ -290,6 +310,10 @@ class TickLoop:
 
     @property
     def done(self) -> bool: ...
+
+    @property
+    def engine_failed(self) -> bool:
+        """The engine did not answer, and the loop ended there."""
 
     @property
     def ticks(self) -> int:

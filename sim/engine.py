@@ -13,6 +13,8 @@ from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import EnvironmentMissingError
 from pyorch.inference.model_check import check_model
 
+POLLS = 10_000
+"""Reads of the mailbox after which the card counts as dead; one takes about ten cycles."""
 OPTIONS = ("style", "mailbox", "multipliers", "chunk", "planes", "x_planes", "cuts")
 
 
@@ -70,6 +72,32 @@ class CardEngine(FabricEngine):
     fabric: Any
     pynq_device: Any
     folder: Any
+
+    def tick_engine(self) -> Any:
+        """The mailbox as the native tick loop drives it; this engine must stay open meanwhile."""
+        import ctypes
+
+        import numpy as np
+
+        from pyorch import _native
+        from pyorch.inference.flat import flat_model
+
+        self.driver.own(2)
+        library = self.fabric.library
+        address = {
+            name: ctypes.cast(getattr(library, f"fabric_{name}"), ctypes.c_void_p).value or 0
+            for name in ("write", "read")
+        }
+        manifest = self.driver.manifest
+        return _native.SimulatedFabricClient(
+            np.ascontiguousarray(flat_model(self.bundle)),
+            fabric=self.fabric.handle or 0,
+            write=address["write"],
+            read=address["read"],
+            input_lane=manifest.input_lane,
+            output_lane=manifest.output_lane,
+            polls=POLLS,
+        )
 
     def close(self) -> None:
         """Stop the simulation; further calls raise `DeviceError`."""

@@ -31,6 +31,12 @@ SIMULATED_MINUTES = 5.0
               "that has none.")  # fmt: skip
 @click.option("--arm", type=click.Choice(["model", "no-model", "always-widen", "all"]), default="model",
               show_default=True, help="all: each arm into a folder of its own inside OUT.")  # fmt: skip
+@click.option(
+    "--engine",
+    default="cpu",
+    show_default=True,
+    help="Who answers the ticks: cpu, or card (simulated).",
+)
 @click.option("--out", type=_PATH, required=True, help="Folder of the journal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def replay(
@@ -41,6 +47,7 @@ def replay(
     config: Path | None,
     chain: Path | None,
     arm: str,
+    engine: str,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -70,6 +77,7 @@ def replay(
                 settings,
                 name,
                 out / name if arm == "all" else out,
+                engine=engine,
                 chain=chain,
                 seeds=seeds,
                 on_progress=on_progress,

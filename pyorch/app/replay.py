@@ -21,6 +21,7 @@ from pyorch.contract.engine import EngineInfo
 from pyorch.contract.errors import DataError, UsageError
 from pyorch.contract.fixed import IntArray
 from pyorch.inference.cpu import CpuEngine
+from pyorch.inference.registry import open_engine
 from pyorch.market.tape import Tape
 from pyorch.trading.config import QuotingConfig
 from pyorch.trading.loop import TickLoop
@@ -65,6 +66,7 @@ def replay(
     arm: str,
     out: Path,
     *,
+    engine: str = "cpu",
     chain: Path | None = None,
     seeds: dict[str, int] | None = None,
     on_progress: Progress | None = None,
@@ -76,6 +78,7 @@ def replay(
         tape: timer ticks are inserted where it has silences.
         config: before the arm is applied to it.
         arm: one of `ARMS`.
+        engine: name of the engine that answers the ticks; it must have a native client.
         out: the journal's folder.
         chain: an option chain whose surface is transplanted to the tape; see `make_plan`.
         seeds: what drew random numbers on the way → its seed; for the manifest.
@@ -89,8 +92,15 @@ def replay(
             features, or ``out`` exists and is not a journal.
     """
     used = arm_config(config, arm)
-    engine = CpuEngine.open(bundle)  # replays the golden vectors
-    loop = TickLoop(bundle, used, tape, chain=chain)
+    opened = open_engine(engine, bundle)  # replays the golden vectors
+    client = None
+    if not isinstance(opened, CpuEngine):
+        if not hasattr(opened, "tick_engine"):
+            raise UsageError(
+                f"the engine {engine!r} has no native client and cannot answer the tick loop; use cpu or card"
+            )
+        client = opened.tick_engine()
+    loop = TickLoop(bundle, used, tape, chain=chain, engine=client)
     tape = loop.tape
     rows: list[IntArray] = []
     with JournalWriter(out) as writer:
@@ -106,8 +116,9 @@ def replay(
             )
         outcomes = outcomes_at(np.concatenate(rows), tape, bundle)
         writer.finish(
-            _describe(bundle, config, used, arm, loop, engine.info, seeds or {}), outcomes
+            _describe(bundle, config, used, arm, loop, opened.info, seeds or {}), outcomes
         )
+    opened.close()
     return Journal.load(out)
 
 

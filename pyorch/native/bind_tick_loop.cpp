@@ -1,5 +1,6 @@
 // Python bindings of the tick loop.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "event_array.hpp"
+#include "fabric_client.hpp"
 #include "quoting_drain.hpp"
 #include "tick_loop.hpp"
 
@@ -16,12 +18,47 @@ namespace nb = nanobind;
 using namespace nb::literals;
 using pyorch::TickLoop;
 
+namespace {
+
+using Model = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using SimulatedClient = pyorch::FabricClient<pyorch::SimulatedBus>;
+using MappedClient = pyorch::FabricClient<pyorch::MappedBus>;
+
+void bind_tick_engines(nb::module_& module) {
+    nb::class_<pyorch::TickEngine>(module, "TickEngine", "What the tick loop asks of an engine.");
+    nb::class_<pyorch::LstmTickEngine, pyorch::TickEngine>(module, "LstmTickEngine", "The native LSTM in the tick loop.")
+        .def(nb::init<pyorch::LstmEngine&>(), "engine"_a, nb::keep_alive<1, 2>());
+    nb::class_<SimulatedClient, pyorch::TickEngine>(module, "SimulatedFabricClient", "A simulated fabric's mailbox.")
+        .def(
+            "__init__",
+            [](SimulatedClient* self, const Model& model, std::uintptr_t fabric, std::uintptr_t write,
+               std::uintptr_t read, int input_lane, int output_lane, int polls) {
+                new (self) SimulatedClient(pyorch::SimulatedBus(fabric, write, read),
+                                           pyorch::LstmModel::read(model.data(), model.size()), input_lane, output_lane,
+                                           polls);
+            },
+            "model"_a, "fabric"_a, "write"_a, "read"_a, "input_lane"_a, "output_lane"_a, "polls"_a,
+            "fabric, write, read: addresses of the simulation and of its functions.");
+    nb::class_<MappedClient, pyorch::TickEngine>(module, "MappedFabricClient", "A card's mailbox.")
+        .def(
+            "__init__",
+            [](MappedClient* self, const Model& model, std::uintptr_t base, int input_lane, int output_lane, int polls) {
+                new (self) MappedClient(pyorch::MappedBus(base), pyorch::LstmModel::read(model.data(), model.size()),
+                                        input_lane, output_lane, polls);
+            },
+            "model"_a, "base"_a, "input_lane"_a, "output_lane"_a, "polls"_a,
+            "base: address at which the registers are mapped.");
+}
+
+}  // namespace
+
 void bind_tick_loop(nb::module_& module) {
+    bind_tick_engines(module);
     nb::class_<TickLoop>(module, "TickLoop", "Events to FIX bytes on one native thread; see pyorch.trading.loop.")
         .def(
             "__init__",
             [](TickLoop* self, const pyorch::QuotingSettings& settings, pyorch::FeatureStream& stream,
-               pyorch::LstmEngine& engine, const pyorch::EventWords& events, int passes, int cpu, bool guarded) {
+               pyorch::TickEngine& engine, const pyorch::EventWords& events, int passes, int cpu, bool guarded) {
                 new (self) TickLoop(settings, stream, engine, pyorch::as_events(events), passes, cpu, guarded);
             },
             "settings"_a, "stream"_a, "engine"_a, "events"_a, "passes"_a = 1, "cpu"_a = -1, "guarded"_a = false,
@@ -37,6 +74,7 @@ void bind_tick_loop(nb::module_& module) {
         .def("drain", [](TickLoop& loop, std::size_t limit) { return pyorch::drain(loop.path(), limit); },
              "limit"_a = static_cast<std::size_t>(-1), "(ticks, quotes, FIX) as bytes: whole ticks recorded so far.")
         .def_prop_ro("done", &TickLoop::done)
+        .def_prop_ro("engine_failed", &TickLoop::engine_failed, "The engine did not answer, and the loop ended there.")
         .def_prop_ro("ticks", [](TickLoop& loop) { return loop.path().ticks(); }, "Valid when done.")
         .def_prop_ro("events", &TickLoop::events, "Rows taken; valid when done.")
         .def_prop_ro("duration_ns", &TickLoop::duration_ns, "First event to last byte; valid when done.")

@@ -14,8 +14,8 @@
 
 #include "event.hpp"
 #include "features.hpp"
-#include "lstm_engine.hpp"
 #include "quoting_path.hpp"
+#include "tick_engine.hpp"
 #include "tick_loop_guard.hpp"
 
 namespace pyorch {
@@ -24,7 +24,7 @@ class TickLoop {
    public:
     // The stream, engine and events must outlive the loop. `passes` > 1 replays the events again and again,
     // each pass later by their span plus a millisecond. `cpu` < 0: not pinned.
-    TickLoop(const QuotingSettings& settings, FeatureStream& stream, LstmEngine& engine, std::span<const Event> events,
+    TickLoop(const QuotingSettings& settings, FeatureStream& stream, TickEngine& engine, std::span<const Event> events,
              int passes, int cpu, bool guarded)
         : path_(settings), stream_(stream), engine_(engine), events_(events), passes_(passes), cpu_(cpu),
           guarded_(guarded) {
@@ -53,6 +53,8 @@ class TickLoop {
     }
     bool done() const { return done_.load(std::memory_order_acquire); }
 
+    // The engine did not answer a tick; the loop ended there.
+    bool engine_failed() const { return engine_failed_.load(std::memory_order_acquire); }
     QuotingPath& path() { return path_; }
     std::int64_t events() const { return processed_; }
     std::int64_t duration_ns() const { return duration_ns_; }
@@ -123,8 +125,11 @@ class TickLoop {
         const std::uint64_t after_book = clock_cycles();
         stream_.compute();
         const std::uint64_t after_features = clock_cycles();
-        if (stream_.segment_start()) engine_.reset();
-        engine_.step(stream_.features());
+        if ((stream_.segment_start() && !engine_.reset()) || !engine_.step(stream_.features())) {
+            engine_failed_.store(true, std::memory_order_release);
+            stop_.store(true, std::memory_order_relaxed);
+            return;
+        }
         const std::uint64_t after_engine = clock_cycles();
         path_.tick({row, event.local_ns, event.sequence, stream_.mid_half_ticks(), stream_.features(), engine_.logits(),
                     engine_.scores(), true},
@@ -134,14 +139,14 @@ class TickLoop {
 
     QuotingPath path_;
     FeatureStream& stream_;
-    LstmEngine& engine_;
+    TickEngine& engine_;
     std::span<const Event> events_;
     int passes_, cpu_;
     bool guarded_, started_ = false, message_open_ = false;
     std::uint64_t message_start_ = 0;
     std::int64_t processed_ = 0, duration_ns_ = 0, switches_before_ = 0, switches_after_ = 0;
     ThreadCounts before_, after_;
-    std::atomic<bool> stop_{false}, done_{false};
+    std::atomic<bool> stop_{false}, done_{false}, engine_failed_{false};
     std::thread thread_;
 };
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pyorch import _native
 from pyorch.contract.bundle import Bundle
-from pyorch.contract.errors import BundleError, UsageError
+from pyorch.contract.errors import BundleError, DeviceError, UsageError
 from pyorch.contract.events import event_words
 from pyorch.features.streaming import open_stream
 from pyorch.inference.cpu import native_engine
@@ -66,7 +66,8 @@ class TickLoop:
         plan: instead of the one made from configuration, bundle, tape and chain.
         passes: replays the tape so many times, each later than the one before (measurements).
         cpu: core that the tick thread is pinned to; None: not pinned.
-        simd: kernels of the engine.
+        simd: kernels of the native engine.
+        engine: instead of the native one: a card's client.
 
     Attributes:
         tape: what is replayed, timer ticks included.
@@ -90,6 +91,7 @@ class TickLoop:
         passes: int = 1,
         cpu: int | None = None,
         simd: str = "auto",
+        engine: _native.TickEngine | None = None,
         guarded: bool = False,
     ) -> None:
         schema = bundle.schema
@@ -115,7 +117,7 @@ class TickLoop:
         self._loop = _native.TickLoop(
             native_settings(self.plan),
             open_stream(schema),
-            native_engine(bundle, simd),
+            engine or _native.LstmTickEngine(native_engine(bundle, simd)),
             event_words(self.tape.events),
             passes,
             -1 if cpu is None else cpu,
@@ -144,6 +146,11 @@ class TickLoop:
                         on_progress(int(batch.ticks["row"][-1]))
                     yield batch
                 elif finished:
+                    if self._loop.engine_failed:
+                        raise DeviceError(
+                            "the engine did not answer a tick in time and the loop ended there; check the "
+                            "card, or replay with the engine `cpu`"
+                        )
                     break
                 else:
                     time.sleep(POLL_S)
