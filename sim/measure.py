@@ -52,6 +52,7 @@ def cycles_of(fabric: SimulatedFabric, vectors: IntArray) -> dict[str, int]:
             [manifest.encode(Kind.STEP, k, vectors[k : k + 1]) for k in range(number)]
         )
 
+    settle(fabric)
     command(fabric, clear=1)
     settle(fabric)
     found["state_load"] = fabric.read(address("PAUSE_LAST"))

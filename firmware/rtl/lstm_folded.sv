@@ -140,7 +140,7 @@ module lstm_folded #(
     assign x_ready = begin_x;
 
     // a full pass of the final sums waits with its last word until the tail can take it over
-    reg full_wait;
+    reg full_flying;  // a full pass was issued whose sums are on their way
     reg [LEFT_BITS-1:0] full_left;
     wire taking_full, tail_begun;
     wire stall;
@@ -155,8 +155,8 @@ module lstm_folded #(
                                              : (issue_rest ? R_REST - 1 : UNITS - 1);
     wire pass_ends = issue_step == last_step;
     wire issue_ends = issue && pass_ends && issue_pass == PASSES - 1;
-    assign stall = FULL > 1 && active && final_op && pass_ends && !issue_rest && full_wait
-                   && !(full_left != 0 && full_left <= 3 && tail_begun);
+    assign stall = FULL > 1 && active && final_op && pass_ends && !issue_rest
+                   && (full_flying || (full_left != 0 && !(full_left <= 3 && tail_begun)));
 
     // what will be held after this cycle decides which first word is fetched: x·W, unless only R·h can come
     wire next_holds_x = begins ? (begin_x ? !begin_final : (holds_x && !begin_final)) : holds_x;
@@ -339,8 +339,8 @@ module lstm_folded #(
             full_chunks <= full_chunks >> CHUNK_ROWS;
             full_left <= full_left - 1'b1;
         end
-        if (issue && issue_final && pass_ends && !issue_rest) full_wait <= 1;
-        else if (taking_full && full_left == 1) full_wait <= 0;
+        if (issue && issue_final && pass_ends && !issue_rest) full_flying <= 1;
+        else if (a_done) full_flying <= 0;
         if (rest_done) begin
             rest_chunks <= rest_sums;
             rest_left <= REST_CHUNKS;
@@ -350,7 +350,7 @@ module lstm_folded #(
         end
         if (rst) begin
             full_left <= 0;
-            full_wait <= 0;
+            full_flying <= 0;
             rest_left <= 0;
         end
     end

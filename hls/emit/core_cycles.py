@@ -1,8 +1,8 @@
 """Exact cycles of a core: the control of its blocks as automata in a chain, without their data.
 
 Each automaton is the control of one module of `firmware/rtl` and takes one clock cycle a call of `step`.
-Those of a style lie in ``hls.emit.{style}_cycles``, which has ``lstm_control(block)`` and
-``dense_control(block)``; what is around the core lies in `hls.emit.shell_cycles`.
+Those of a style lie in ``hls.emit.{style}_cycles``, which has ``lstm_control(plan, number)`` and
+``dense_control(plan, number)``; what is around the core lies in `hls.emit.shell_cycles`.
 """
 
 from __future__ import annotations
@@ -46,8 +46,10 @@ QUIET = Pulses()
 class LstmLike(Protocol):
     """The control of an LSTM block."""
 
-    output: Chunks
-    """Its chunk stream in the present cycle."""
+    @property
+    def output(self) -> Chunks:
+        """Its chunk stream in the present cycle."""
+        ...
 
     @property
     def drained(self) -> bool:
@@ -67,12 +69,14 @@ class LstmLike(Protocol):
 class DenseLike(Protocol):
     """The control of a dense block."""
 
-    valid: bool
-    """`y_valid` in the present cycle."""
     flags: int
 
     @property
-    def ready(self) -> bool:
+    def valid(self) -> bool:
+        """`y_valid` in the present cycle."""
+        ...
+
+    def ready(self, coming: Chunks) -> bool:
         """`h_ready`."""
         ...
 
@@ -133,8 +137,9 @@ class CoreControl:
     def of(cls, plan: StylePlan) -> CoreControl:
         """The chain of a plan, from the automata of ``hls.emit.{style}_cycles``."""
         style = import_module(f"hls.emit.{plan.style}_cycles")
-        lstms = [style.lstm_control(block) for block in plan.blocks if block.kind == "lstm"]
-        denses = [style.dense_control(block) for block in plan.blocks if block.kind == "dense"]
+        kinds = [block.kind for block in plan.blocks]
+        lstms = [style.lstm_control(plan, k) for k, kind in enumerate(kinds) if kind == "lstm"]
+        denses = [style.dense_control(plan, k) for k, kind in enumerate(kinds) if kind == "dense"]
         gathers = [GatherControl(False) for _ in lstms[1:]]
         if not denses:
             gathers.append(GatherControl(True))
@@ -183,9 +188,10 @@ class CoreControl:
         into_dense = [self._into_dense(number) for number in range(len(denses))]
         ready = [gather.ready for gather in gathers]
         if denses:
-            ready.append(denses[0].ready)
+            ready.append(denses[0].ready(into_dense[0]))
         offered = [(x_valid, flags)] + [(gather.valid, gather.flags) for gather in gathers]
-        dense_ready = [dense.ready for dense in denses[1:]] + [y_ready]
+        dense_ready = [d.ready(c) for d, c in zip(denses[1:], into_dense[1:], strict=True)]
+        dense_ready.append(y_ready)
         took = [
             lstm.step(*offered[number], ready[number], pulses) for number, lstm in enumerate(lstms)
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from hls.emit.core_cycles import ANSWER, FIRST, QUIET, Chunks, Pulses
-from hls.emit.style import Block, StylePlan
+from hls.emit.style import StylePlan
 
 H_STAGES = 8
 """Tail stage whose h is written; it leaves the block one cycle later."""
@@ -38,7 +38,6 @@ class LstmControl:
         self.held_flags = self.tail_flags = self.step_flags = 0
         # finished passes on their way to the tail (cycle, shared), chunks waiting for it, chunks in it
         self.arriving: deque[tuple[int, bool]] = deque()
-        self.full_wait = False
         self.full_left = self.rest_left = 0
         self.number = 0
         self.waiting = False
@@ -77,11 +76,10 @@ class LstmControl:
         steps = (self.x_steps if is_x else self.r_steps)[now_pass]
         pass_ends = self.number_step == steps - 1
         is_full = now_pass < self.full
-        soon_free = 0 < self.full_left <= LOOKAHEAD and self.number > 0
-        stall = (
-            self.full > 1 and self.active and self.final and pass_ends and is_full
-            and self.full_wait and not soon_free
-        )  # fmt: skip
+        flying = any(not shared for _, shared in self.arriving)
+        leaving = self.full_left <= LOOKAHEAD and self.number > 0
+        occupied = flying or (self.full_left > 0 and not leaving)
+        stall = self.full > 1 and self.active and self.final and pass_ends and is_full and occupied
         issue = begins or (self.active and not stall)
         ends = issue and pass_ends and now_pass == self.passes - 1
 
@@ -96,7 +94,6 @@ class LstmControl:
 
         done = self._tail_step(h_ready)
         if issue and final and pass_ends:
-            self.full_wait = self.full_wait or is_full
             extra = 0 if is_full else self.reduce
             self.arriving.append((self.cycle + LOOKAHEAD + extra, not is_full))
         if finishing:
@@ -136,7 +133,6 @@ class LstmControl:
             self.rest_left -= 1
         elif go:
             self.full_left -= 1
-            self.full_wait = self.full_wait and self.full_left > 0
         valid, ends = self.tail[0]
         done = valid and ends
         self.output = Chunks(valid, ends, self.step_flags)
@@ -161,8 +157,7 @@ class DenseControl:
         self.valid = False
         self.flags = 0
 
-    @property
-    def ready(self) -> bool:
+    def ready(self, coming: Chunks) -> bool:
         """`h_ready`."""
         return self.prepared and not (self.started or self.multiplied or self.summed)
 
@@ -178,7 +173,7 @@ class DenseControl:
 
     def step(self, coming: Chunks, y_ready: bool, pulses: Pulses = QUIET) -> None:
         """One cycle."""
-        push = coming.valid and (self.started or self.ready)
+        push = coming.valid and (self.started or self.ready(coming))
         finish = self.summed and (not self.valid or y_ready)
         if self.multiplied or finish:
             self.summed = self.multiplied and self.multiplied_last
@@ -191,14 +186,15 @@ class DenseControl:
         self.primed = 0 if pulses.swap else min(2, self.primed + 1)
 
 
-def lstm_control(block: Block) -> LstmControl:
+def lstm_control(plan: StylePlan, number: int) -> LstmControl:
     """The control of a planned LSTM block."""
+    block = plan.blocks[number]
     names = ("INPUTS", "UNITS", "LANES", "CHUNK")
     inputs, units, lanes, chunk = (int(block.parameters[name]) for name in names)
     return LstmControl(inputs, units, lanes, chunk)
 
 
-def dense_control(block: Block) -> DenseControl:
+def dense_control(plan: StylePlan, number: int) -> DenseControl:
     """The control of a planned dense block: the same for all shapes."""
     return DenseControl()
 

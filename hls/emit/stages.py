@@ -128,4 +128,4 @@ def stages_of(activity: Activity, plan: StylePlan, windowed: bool) -> tuple[Stag
 
 
 def _chunks(block: Block) -> int:
-    return -(-int(block.parameters["UNITS"]) // block.chunk)
+    return -(-int(block.parameters.get("UNITS", block.chunk)) // block.chunk)

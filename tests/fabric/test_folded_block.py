@@ -14,11 +14,14 @@ from sim.bench.folded.block import Kind, LstmBench, PredictedBlock, ReferenceBlo
 from sim.bench.folded.case import FORMATS
 from sim.bench.folded.script import random_script
 
-QUICK = [(1, 9, 36, "wide", 2), (6, 20, 28, "narrow", 4)]
+QUICK = [
+    (1, 9, 36, "wide", 2),
+    (1, 26, 32, "narrow", 2),
+]
 MATRIX = [
     (6, 20, 112, "default", 4), (16, 16, 112, "narrow", 4), (16, 16, 40, "default", 2),
     (16, 32, 112, "default", 4), (16, 32, 112, "narrow", 8), (16, 32, 4, "default", 1),
-    (1, 9, 112, "default", 4), (1, 9, 8, "narrow", 1), (28, 32, 112, "default", 4),
+    (1, 9, 112, "default", 4), (1, 9, 8, "narrow", 1), (2, 40, 32, "narrow", 1), (6, 20, 28, "narrow", 4), (28, 32, 112, "default", 4),
     (28, 32, 64, "narrow", 4), (28, 32, 112, "wide", 4), (100, 100, 112, "default", 4),
     (100, 100, 64, "narrow", 4),
 ]  # fmt: skip
@@ -57,7 +60,7 @@ def check(
     unloaded = [operation for operation in script if operation[0] is not Kind.LOADED]
     session = bench.open()
     run = session.run(unloaded, x)
-    taken, chunk_cycles = PredictedBlock(made.blocks[0]).run(unloaded)
+    taken, chunk_cycles = PredictedBlock(made).run(unloaded)
     np.testing.assert_array_equal(run.taken, taken)
     np.testing.assert_array_equal(run.chunk_cycles, chunk_cycles)
     session.close()

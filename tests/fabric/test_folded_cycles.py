@@ -1,35 +1,14 @@
-"""Predicted cycles of the folded style: what they promise, and that the simulated top takes exactly them."""
+"""Predicted cycles of the folded style: what they promise, and what the style refuses."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
-
-import numpy as np
 import pytest
 
 from hls.emit.folded import plan
-from hls.emit.project import emit_bundle
 from hls.emit.shell_cycles import fabric_cycles
 from pyorch.contract.errors import ModelError, UsageError
 from pyorch.contract.model import Activation
-from pyorch.contract.precision import PRESETS
-from pyorch.inference.complete import random_features
 from pyorch.inference.sample import random_bundle
-from sim.library import SimulatedFabric
-from sim.measure import cycles_of, start
-
-Mode = Literal["window", "stateful"]
-MATRIX: list[tuple[int, tuple[int, ...], int, Mode, str, tuple[int, ...]]] = [
-    (6, (20,), 112, "window", "narrow", ()),
-    (16, (16,), 40, "window", "default", (8,)),
-    (16, (32,), 112, "stateful", "default", ()),
-    (16, (32,), 112, "window", "narrow", ()),
-    (1, (9, 9), 112, "stateful", "default", ()),
-    (1, (9, 9), 16, "window", "narrow", ()),
-    (28, (32,), 112, "stateful", "default", ()),
-    (100, (100, 100), 112, "stateful", "default", ()),
-]
 
 
 def test_default_model_meets_its_goals_with_112_multipliers() -> None:
@@ -79,35 +58,3 @@ def test_words_beyond_the_load_port_are_refused_with_what_fits() -> None:
     plan(random_bundle(1, 100, (100,)), multipliers=1024)
     with pytest.raises(ModelError, match="dense_1: 11 units on 128 inputs a cycle"):
         plan(random_bundle(1, 16, (32,), hidden_dense=(128,)))
-
-
-def compare(
-    folder: Path, features: int, units: tuple[int, ...], multipliers: int, mode: Mode, formats: str,
-    hidden_dense: tuple[int, ...],
-) -> None:  # fmt: skip
-    bundle = random_bundle(
-        1, features, units, PRESETS[formats], mode=mode, window=6, hidden_dense=hidden_dense
-    )
-    manifest = emit_bundle(bundle, "folded", folder / "project", multipliers=multipliers)
-    fabric = SimulatedFabric(folder / "project")
-    start(fabric)
-    vectors = random_features(np.random.default_rng(0), bundle.spec, (40,))
-    try:
-        assert cycles_of(fabric, vectors) == manifest.cycles
-    finally:
-        fabric.close()
-
-
-def test_simulated_top_takes_the_predicted_cycles(tmp_path: Path) -> None:
-    compare(tmp_path, 6, (20,), 28, "stateful", "default", (12, 5))
-
-
-@pytest.mark.full
-@pytest.mark.parametrize(
-    ("features", "units", "multipliers", "mode", "formats", "hidden_dense"), MATRIX
-)
-def test_simulated_tops_of_all_shapes_take_the_predicted_cycles(
-    tmp_path: Path, features: int, units: tuple[int, ...], multipliers: int, mode: Mode, formats: str,
-    hidden_dense: tuple[int, ...],
-) -> None:  # fmt: skip
-    compare(tmp_path, features, units, multipliers, mode, formats, hidden_dense)

@@ -207,6 +207,6 @@ async def cycles_are_the_predicted_ones(dut: Any) -> None:
     bench = LstmTestBench(dut, case)
     await bench.reset()
     taken, _ = await bench.play(script, x)
-    want_taken, want_chunks = PredictedBlock(case.block).run(script)
+    want_taken, want_chunks = PredictedBlock(case.plan()).run(script)
     assert taken == want_taken.tolist()
     assert bench.chunk_cycles == want_chunks.reshape(-1).tolist()

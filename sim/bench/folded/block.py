@@ -223,8 +223,8 @@ class PredictedBlock:
 
     RESET_CYCLES = 4
 
-    def __init__(self, block: Block) -> None:
-        self.control = lstm_control(block)
+    def __init__(self, plan: StylePlan) -> None:
+        self.control = lstm_control(plan, 0)
         self.cycle = self.RESET_CYCLES
         self.ready, self.within = True, False
         self.chunk_cycles: list[int] = []

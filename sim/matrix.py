@@ -1,0 +1,119 @@
+"""The matrix of fabrics that are verified: shapes, formats, styles, ways of serving; and its table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.precision import PRESETS
+from pyorch.inference.sample import random_bundle
+from sim.verify import Verification, verify
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixCase:
+    """One fabric of a random model."""
+
+    style: str
+    features: int
+    units: tuple[int, ...]
+    formats: str = "default"
+    mode: Literal["window", "stateful"] = "stateful"
+    hidden_dense: tuple[int, ...] = ()
+    parameters: dict[str, int] = field(default_factory=dict)
+    steps: int = 10_000
+    window: int = 20
+
+    @property
+    def name(self) -> str:
+        """Style, shape, formats and serving in one word."""
+        units = "+".join(map(str, self.units))
+        dense = "".join(f"-dense{count}" for count in self.hidden_dense)
+        chosen = "".join(f"-{key}{value}" for key, value in sorted(self.parameters.items()))
+        return f"{self.style}-{self.features}x{units}{dense}-{self.formats}-{self.mode}{chosen}"
+
+    def bundle(self) -> Bundle:
+        """The model."""
+        return random_bundle(
+            1, self.features, self.units, PRESETS[self.formats], mode=self.mode, window=self.window,
+            hidden_dense=self.hidden_dense,
+        )  # fmt: skip
+
+    def verify(self, folder: Path) -> Verification:
+        """Emit, compile, compare, measure."""
+        chosen: dict[str, Any] = dict(self.parameters)
+        return verify(self.bundle(), self.style, folder / self.name, steps=self.steps, **chosen)
+
+
+def _both(style: str, features: int, units: tuple[int, ...], **parameters: int) -> list[MatrixCase]:
+    """Both ways of serving, wide formats in one and narrow ones in the other."""
+    return [
+        MatrixCase(style, features, units, "default", "stateful", parameters=parameters),
+        MatrixCase(style, features, units, "narrow", "window", parameters=parameters),
+    ]
+
+
+QUICK = (
+    MatrixCase("folded", 6, (20,), "default", "stateful", (12, 5), {"multipliers": 28}, 300, 6),
+    MatrixCase("folded", 1, (9, 9), "narrow", "window", (), {"multipliers": 16}, 300, 6),
+    MatrixCase("loadable", 4, (6,), "narrow", "window", (), {}, 300, 6),
+    MatrixCase("baked", 3, (5, 4), "narrow", "stateful", (4,), {"cuts": 5}, 300, 6),
+)
+"""A fabric of every style, small enough for every commit."""
+
+FULL = (
+    *_both("folded", 6, (20,), multipliers=112),
+    *_both("folded", 16, (16,), multipliers=112),
+    *_both("folded", 16, (32,), multipliers=112),
+    *_both("folded", 1, (9, 9), multipliers=112),
+    *_both("folded", 28, (32,), multipliers=112),
+    MatrixCase("folded", 16, (32,), parameters={"multipliers": 16}),
+    MatrixCase("folded", 100, (100, 100), parameters={"multipliers": 112}, steps=1_000),
+    *_both("loadable", 6, (20,)),
+    *_both("loadable", 1, (9, 9)),
+    MatrixCase("loadable", 16, (32,), "narrow"),
+    *_both("baked", 6, (20,)),
+    *_both("baked", 1, (9, 9), cuts=31),
+)
+"""All shapes; the big ones with fewer steps."""
+
+
+def table(rows: Sequence[tuple[MatrixCase, Verification]], seconds: float) -> str:
+    """The measured matrix as Markdown."""
+    figures = ("idle_tick", "interval", "cold_window", "state_load", "swap")
+    lines = [
+        "# Fabrics in simulation",
+        "",
+        "Emitted RTL under Verilator against the reference, written by `./scripts/test --full`. Cycles are "
+        "measured at the ports; every one equals the prediction of the manifest, or the run fails. Weights "
+        "are random: bits and cycles do not depend on them, accuracy is not looked at here. `interval` of a "
+        "windowed model is that of sliding windows of 20 vectors. Multipliers: array + tail + dense.",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d}, {len(rows)} fabrics, {seconds / 60:.0f} minutes.",
+        "",
+        "| style | features × units | formats | served | parameters | steps | compared | mismatches | "
+        + " | ".join(name.replace("_", " ") for name in figures)
+        + " | multipliers |",
+        "|" + "---|" * (9 + len(figures)),
+    ]
+    for case, found in rows:
+        cycles = [str(found.cycles.get(name, "–")) for name in figures]
+        cells = [
+            case.style,
+            f"{case.features} × {' + '.join(map(str, case.units))}",
+            case.formats,
+            case.mode,
+            ", ".join(f"{key} {value}" for key, value in sorted(case.parameters.items()))
+            or "default",
+            f"{sum(one.steps for one in found.comparisons):,}",
+            f"{sum(one.compared for one in found.comparisons):,}",
+            str(found.mismatches),
+            *cycles,
+            str(found.manifest.estimates.get("multipliers", 0)),
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
