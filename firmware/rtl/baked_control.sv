@@ -64,6 +64,7 @@ module baked_control #(
     reg [X_CYCLES:1] valid, firsts, answers;
     reg [3:0] left;  // cycles until h of the step under way stands
     reg cleared;
+    reg step_first;  // of the step under way, for the next layer
     wire complete;
     wire at_base = valid[X_CYCLES];
     wire room = h_ready && (PIPELINED != 0 || (left == 0 && !h_valid));
@@ -86,6 +87,7 @@ module baked_control #(
         end
         if (left != 0) left <= left - 1'b1;
         if (go) left <= CYCLES - 1;
+        if (go) step_first <= firsts[X_CYCLES];
         cleared <= wipe || (cleared && !go);
         if (rst) begin
             valid <= 0;
@@ -111,7 +113,7 @@ module baked_control #(
         .clear(clear || wipe), .state_write(state_write), .state_address(state_address),
         .state_write_data(state_write_data), .state_read_data(state_read_data)
     );
-    assign h_first = 1'b0;
+    assign h_first = step_first;
 endmodule
 
 `resetall

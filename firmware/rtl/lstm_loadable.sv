@@ -96,16 +96,20 @@ module lstm_loadable #(
 
     // ---- what is held
     reg holds_x, holds_r, h_known;
-    reg held_answer, step_first, step_answer;
+    reg held_first, held_answer, step_first, step_answer;
+    // The biases make up for the offset of h, so R·h is never left out: before a vector that starts from zero state one
+    // cycle clears h and c (`wipe`), and R·h of that zero follows.
+    reg wiped;
     reg completing, completes_x;  // the operation that completes the sums is under way
     reg [7:0] busy, remaining;  // cycles until another operation may begin, until the sums stand
     wire h_complete;
     wire refresh = clear || swap || state_write;
     wire can_begin = copied && busy == 0 && !completing && !refresh;
-    wire x_completes = holds_r || x_first;
-    wire begin_x = can_begin && x_valid && !holds_x && (h_known || !x_completes);
-    wire begin_r = can_begin && h_known && !holds_r && !begin_x;
-    wire begin_final = begin_x ? x_completes : begin_r && holds_x;
+    wire wants_zero = x_valid && x_first && !wiped;
+    wire wipe = can_begin && wants_zero && !holds_x && h_known;
+    wire begin_x = can_begin && x_valid && !holds_x && (h_known || !holds_r) && !wants_zero;
+    wire begin_r = can_begin && h_known && !holds_r && !begin_x && !wipe;
+    wire begin_final = begin_x ? holds_r : begin_r && holds_x;
     assign x_ready = begin_x;
     wire go = completing && remaining == 0 && h_ready;
 
@@ -113,7 +117,9 @@ module lstm_loadable #(
         busy <= begin_x ? X_BUSY - 1 : begin_r ? R_BUSY - 1 : busy != 0 ? busy - 1'b1 : 0;
         if (remaining != 0) remaining <= remaining - 1'b1;
         if (begin_x) begin
+            held_first <= x_first;
             held_answer <= x_answer;
+            wiped <= 0;
             holds_x <= !begin_final;
         end
         if (begin_r) holds_r <= !begin_final;
@@ -124,20 +130,26 @@ module lstm_loadable #(
             completing <= 1;
             completes_x <= begin_x;
             remaining <= begin_x ? X_DEPTH + X_ITERATIONS - 1 : R_DEPTH + R_ITERATIONS - 1;
-            step_first <= begin_x && x_first;
+            step_first <= begin_x ? x_first : held_first;
             step_answer <= begin_x ? x_answer : held_answer;
         end
         if (go) completing <= 0;
         if (h_complete) h_known <= 1;
+        if (wipe) begin
+            holds_r <= 0;
+            wiped <= 1;
+        end
         if (refresh) begin
             holds_r <= 0;
             busy <= 0;
+            wiped <= 0;
         end
         if (rst) begin
             holds_x <= 0;
             holds_r <= 0;
             h_known <= 1;
             completing <= 0;
+            wiped <= 0;
             busy <= 0;
             remaining <= 0;
         end
@@ -149,10 +161,10 @@ module lstm_loadable #(
     wire [ROWS*A_WIDTH-1:0] x_sums, r_sums;
     reg x_on_top, r_on_top;  // the operation that began last goes on top of the other
     always @(posedge clk) begin
-        if (begin_x) x_on_top <= holds_r && !x_first;
+        if (begin_x) x_on_top <= holds_r;
         if (begin_r) r_on_top <= holds_x;
     end
-    wire x_tops = begin_x ? holds_r && !x_first : x_on_top;
+    wire x_tops = begin_x ? holds_r : x_on_top;
     wire r_tops = begin_r ? holds_x : r_on_top;
     da_product #(
         .ROWS(ROWS), .COUNT(INPUTS), .WIDTH(X_WIDTH), .PLANES(X_PLANES), .W_WIDTH(W_WIDTH), .SHIFT(X_SHIFT), .A_WIDTH(A_WIDTH)
@@ -179,7 +191,7 @@ module lstm_loadable #(
     ) tail (
         .clk(clk), .rst(rst), .go(go), .sums(completes_x ? x_sums : r_sums), .first(step_first), .answer(step_answer),
         .h_valid(h_valid), .h_first(h_first), .h_answer(h_answer), .h_state(h_state), .complete(h_complete),
-        .clear(clear), .state_write(state_write), .state_address(state_address), .state_write_data(state_write_data),
+        .clear(clear || wipe), .state_write(state_write), .state_address(state_address), .state_write_data(state_write_data),
         .state_read_data(state_read_data)
     );
     assign h = h_state;

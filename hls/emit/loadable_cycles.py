@@ -71,7 +71,7 @@ class LstmControl:
         ]
         self.copy = Copy(16 * sum(groups))
         self.tail = Tail(cuts.bit_count())
-        self.holds_x = self.holds_r = self.completing = False
+        self.holds_x = self.holds_r = self.completing = self.wiped = False
         self.h_known = True
         self.busy = self.remaining = 0
         self.held_flags = self.step_flags = 0
@@ -95,10 +95,12 @@ class LstmControl:
         """One cycle; returns `x_ready`."""
         refresh = pulses.refresh
         can_begin = self.copy.done and self.busy == 0 and not self.completing and not refresh
-        x_completes = self.holds_r or bool(flags & FIRST)
-        begin_x = can_begin and x_valid and not self.holds_x and (self.h_known or not x_completes)
-        begin_r = can_begin and self.h_known and not self.holds_r and not begin_x
-        final = x_completes if begin_x else begin_r and self.holds_x
+        wants_zero = x_valid and bool(flags & FIRST) and not self.wiped
+        free = can_begin and not self.holds_x
+        wipe = free and wants_zero and self.h_known
+        begin_x = free and x_valid and (self.h_known or not self.holds_r) and not wants_zero
+        begin_r = can_begin and self.h_known and not self.holds_r and not begin_x and not wipe
+        final = self.holds_r if begin_x else begin_r and self.holds_x
         go = self.completing and self.remaining == 0 and h_ready
         complete = self.tail.step(go, self.step_flags)
         begins = begin_x or begin_r
@@ -107,6 +109,7 @@ class LstmControl:
         if begin_x:
             self.held_flags = flags
             self.holds_x = True
+            self.wiped = False
         if begin_r:
             self.holds_r = True
         if go:
@@ -118,8 +121,10 @@ class LstmControl:
             self.step_flags = self.held_flags
         if complete:
             self.h_known = True
+        if wipe:
+            self.holds_r, self.wiped = False, True
         if refresh:
-            self.holds_r = False
+            self.holds_r = self.wiped = False
             self.busy = 0
         self.copy.step(pulses.swap)
         return begin_x
