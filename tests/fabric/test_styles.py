@@ -18,7 +18,7 @@ TABLE = Path(__file__).parents[2] / "docs" / "measurements" / "fabric.md"
 
 @pytest.fixture(scope="module")
 def measured() -> Iterator[list[tuple[MatrixCase, Verification]]]:
-    """What the full matrix found; with ``PYORCH_TEST_FULL=1`` a complete run is written to the documentation."""
+    """What the full matrix found; with ``PYORCH_TEST_FULL=1`` a complete run becomes `TABLE`."""
     start = time.monotonic()
     rows: list[tuple[MatrixCase, Verification]] = []
     yield rows
