@@ -25,6 +25,8 @@ class _Stream(ctypes.Structure):
         ("out_done", ctypes.c_uint64), ("out_cycles", _WORDS), ("frames_wanted", ctypes.c_uint64),
         ("frames_done", ctypes.c_uint64), ("max_cycles", ctypes.c_uint64), ("gap_percent", ctypes.c_uint32),
         ("stall_percent", ctypes.c_uint32), ("seed", ctypes.c_uint64), ("after", ctypes.c_uint64),
+        ("write_at", ctypes.c_uint64), ("write_address", ctypes.c_uint32), ("write_data", ctypes.c_uint32),
+        ("writes", ctypes.c_uint32),
     )  # fmt: skip
 
 
@@ -144,6 +146,7 @@ class SimulatedFabric:
         stall_percent: int = 0,
         seed: int = 1,
         after: int = 0,
+        write: tuple[int, int, int] | None = None,
         max_cycles: int | None = None,
     ) -> Streamed:
         """Send frames and collect result frames.
@@ -154,6 +157,7 @@ class SimulatedFabric:
             room: beats that may come back.
             gap_percent, stall_percent: how often source and sink pause.
             after: cycles before the first beat.
+            write: (cycle from now, address, value) of a register written while the stream goes on.
 
         Raises:
             DeviceError: they did not come within ``max_cycles``.
@@ -171,7 +175,7 @@ class SimulatedFabric:
             beats.ctypes.data_as(_WORDS), last.ctypes.data_as(_BYTES), len(beats), 0,
             in_cycles.ctypes.data_as(_WORDS), out.ctypes.data_as(_WORDS), out_last.ctypes.data_as(_BYTES),
             room, 0, out_cycles.ctypes.data_as(_WORDS), len(frames) if results is None else results, 0,
-            limit, gap_percent, stall_percent, seed, after,
+            limit, gap_percent, stall_percent, seed, after, *(write or (0, 0, 0)), int(write is not None),
         )  # fmt: skip
         answer = self.library.fabric_stream(self.handle, ctypes.byref(call))
         if answer:

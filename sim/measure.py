@@ -47,10 +47,9 @@ def cycles_of(fabric: SimulatedFabric, vectors: IntArray) -> dict[str, int]:
     beats = manifest.vector_beats
     found: dict[str, int] = {}
 
-    def steps(number: int) -> Streamed:
-        return fabric.stream(
-            [manifest.encode(Kind.STEP, k, vectors[k : k + 1]) for k in range(number)]
-        )
+    def steps(number: int, write: tuple[int, int, int] | None = None) -> Streamed:
+        frames = [manifest.encode(Kind.STEP, k, vectors[k : k + 1]) for k in range(number)]
+        return fabric.stream(frames, write=write)
 
     settle(fabric)
     command(fabric, clear=1)
@@ -77,6 +76,11 @@ def cycles_of(fabric: SimulatedFabric, vectors: IntArray) -> dict[str, int]:
         command(fabric, swap_keep=1)
         settle(fabric)
         found["swap"] = fabric.read(address("PAUSE_LAST"))
+        load_image(fabric, *_own_image(fabric))
+        ask = (address("COMMAND"), register_map()["COMMAND"].put(swap_keep=1))
+        swapped = steps(length + 8, write=(found["interval"] * (length // 2 + 4), *ask))
+        starts = swapped.out_cycles.reshape(-1, manifest.answer_beats + 1)[:, 0].astype(np.int64)
+        found["swap_in_stream"] = int(np.diff(starts).max())
     return found
 
 

@@ -179,6 +179,10 @@ struct Stream {
     std::uint32_t stall_percent;  // of cycles in which the sink is not ready
     std::uint64_t seed;
     std::uint64_t after;  // the first beat is offered no earlier than so many cycles from now
+    std::uint64_t write_at;  // so many cycles from now a register is written
+    std::uint32_t write_address;
+    std::uint32_t write_data;
+    std::uint32_t writes;  // 1: it is to be written; 0 once it was
 };
 
 // Gives and takes beats until `frames_wanted` result frames have come; 0, or -1 after `max_cycles`, -2 without room.
@@ -205,7 +209,14 @@ int fabric_stream(Fabric* fabric, Stream* s) {
             return -2;
         }
         top.m_axis_tready = ready;
+        if (s->writes && k >= s->write_at) {
+            top.s_axil_awaddr = s->write_address;
+            top.s_axil_wdata = s->write_data;
+            top.s_axil_wstrb = 15;
+            top.s_axil_awvalid = top.s_axil_wvalid = 1;
+        }
         top.eval();
+        const bool wrote = top.s_axil_awvalid && top.s_axil_awready && top.s_axil_wready;
         const bool gave = offered && top.s_axis_tready;
         const bool took = ready && top.m_axis_tvalid;
         if (took) {
@@ -221,6 +232,7 @@ int fabric_stream(Fabric* fabric, Stream* s) {
             offered = false;
         }
         fabric->clock();
+        if (wrote) s->writes = top.s_axil_awvalid = top.s_axil_wvalid = 0;
     }
     top.s_axis_tvalid = 0;
     top.m_axis_tready = 0;

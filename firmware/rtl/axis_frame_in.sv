@@ -37,7 +37,7 @@ module axis_frame_in #(
     output reg                         v_answer,
     output reg                         v_loaded,      // v was loaded at the last edge
     output wire                        in_window,     // a WINDOW frame is under way
-    output wire                        busy,          // a frame is under way, or its vector waits
+    output wire                        busy,          // a frame that ticks is under way, or its vector waits
     // a frame has ended
     output reg                         d_valid,
     output reg  [                 7:0] d_code,
@@ -65,17 +65,18 @@ module axis_frame_in #(
                                   : state == VECTORS ? !last_beat || room
                                   : 1'b1);
     wire taken = s_axis_tvalid && s_axis_tready;
-    assign mail_ready = state == HEADER && room && !rst;
+    // a frame that is dropped does not keep the mailbox waiting
+    assign mail_ready = state != VECTORS && room && !rst;
     wire mail_taken = mail_valid && mail_ready;
     assign in_window = state == VECTORS && kind == WINDOW;
-    assign busy = state != HEADER || v_valid || d_valid;
+    assign busy = state == VECTORS || v_valid || d_valid;
 
     // ---- lanes
     wire [64*BEATS-1:0] beats;
     genvar k;
     generate
         for (k = 0; k < BEATS; k = k + 1) begin : g_beat
-            assign beats[64*k+:64] = mail_valid && state == HEADER ? mail_beats[64*k+:64]
+            assign beats[64*k+:64] = state != VECTORS ? mail_beats[64*k+:64]
                                    : beat == k ? s_axis_tdata : parts[64*k+:64];
             always @(posedge clk) if (taken && state == VECTORS && beat == k) parts[64*k+:64] <= s_axis_tdata;
         end

@@ -30,8 +30,7 @@ module axis_frame_out #(
     output wire                       m_axis_tlast,
     input  wire                       m_axis_tready,
     output wire                       began,         // the first beat of an answer is taken
-    output wire                       bad,           // a frame is answered with another code than OK
-    output wire                       empty          // no frame waits for its status
+    output wire                       bad            // a frame is answered with another code than OK
 );
     localparam int DEPTH = 1 << DEPTH_BITS;
     localparam int BEAT_BITS = BEATS > 1 ? $clog2(BEATS) : 1;
@@ -76,7 +75,6 @@ module axis_frame_out #(
     assign y_ready = answering && last_beat && m_axis_tready;
     assign began = taken && answering && beat == 0;
     assign bad = taken && closing && code != 0;
-    assign empty = !some && sent == 0;
 
     always @(posedge clk) begin
         if (d_valid) begin

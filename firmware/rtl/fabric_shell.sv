@@ -18,6 +18,7 @@ module fabric_shell #(
     parameter int WINDOW = 20,
     parameter int WINDOWED = 0,
     parameter int LAYERS = 1,
+    parameter logic [63:0] UNITS = 64'd32,  // of each LSTM layer, 16 bits from bit 0
     parameter int LOADABLE = 1,
     parameter int IMAGE_WORDS = 1,
     parameter logic [63:0] FORMAT_DIGEST = 0,
@@ -79,6 +80,7 @@ module fabric_shell #(
     initial begin
         if (IN_BEATS > 64) $fatal(1, "fabric_shell: a vector of more than 64 beats does not fit the mailbox");
         if (OUT_BEATS > 128) $fatal(1, "fabric_shell: an answer of more than 128 beats does not fit the mailbox");
+        if (LAYERS < 1 || LAYERS > 4) $fatal(1, "fabric_shell: 1 to 4 LSTM layers");
         if (WINDOW < 1 || WINDOW > 65535) $fatal(1, "fabric_shell: WINDOW between 1 and 65535");
     end
 
@@ -107,7 +109,7 @@ module fabric_shell #(
     reg want_clear, want_swap;
     reg active_set;
     wire [1:0] set_valid;
-    wire pending, ready, prepared, quiet, frames_empty;
+    wire pending, ready, prepared, quiet;
     assign core_rst = rst || soft_reset;
 
     wire is_command = write && write_address == registers_pkg::COMMAND;
@@ -116,7 +118,6 @@ module fabric_shell #(
     wire can_swap = LOADABLE != 0 && set_valid[!active_set] && !pending;
     wire is_word = write && write_address == registers_pkg::LOAD_DATA;
     wire is_state = write && write_address == registers_pkg::STATE_DATA;
-    wire can_write_state = hold && quiet;
     // the inactive set is not changed while a swap to it waits
     wire can_load = !pending && !want_swap;
 
@@ -129,7 +130,7 @@ module fabric_shell #(
     loader #(
         .LOADABLE(LOADABLE), .IMAGE_WORDS(IMAGE_WORDS), .FORMAT_DIGEST(FORMAT_DIGEST), .MODEL_DIGEST(MODEL_DIGEST)
     ) weights (
-        .clk(clk), .rst(rst), .active_set(active_set),
+        .clk(clk), .rst(rst), .abort(soft_reset), .active_set(active_set),
         .start(write && write_address == registers_pkg::LOAD_START && can_load),
         .commit(write && write_address == registers_pkg::LOAD_COMMIT && can_load), .expected_crc(write_data),
         .format_digest(format_digest), .model_digest(model_digest),
@@ -190,7 +191,7 @@ module fabric_shell #(
         .d_valid(d_valid), .d_code(d_code), .d_answers(d_answers), .d_sequence(d_sequence), .d_saturated(d_saturated),
         .d_room(d_room),
         .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tlast(m_axis_tlast),
-        .m_axis_tready(m_axis_tready), .began(began), .bad(bad_frame), .empty(frames_empty)
+        .m_axis_tready(m_axis_tready), .began(began), .bad(bad_frame)
     );
     assign y_ready = to_mail ? y_valid : frame_y_ready;
     wire mail_answered = to_mail && y_valid;
@@ -217,17 +218,32 @@ module fabric_shell #(
     // ---- counters
     reg [31:0] now, steps, cycles_last, cycles_min, cycles_max, bad_frames, stalls, swaps, refused_doorbells, pause_last;
     reg pausing, paused_before;
-    reg [31:0] begun[0:7];  // when the vectors under way were loaded
-    reg [2:0] oldest, newest;
+    reg [31:0] begun[0:31];  // when the vectors under way were loaded; a core of eight layers holds fewer
+    reg [4:0] oldest, newest;
     wire answered = began || mail_answered;
     wire [31:0] cycles = now - begun[oldest];
 
     // ---- state
     reg [31:0] state_place;
+    wire [15:0] state_units = state_place[31:28] < LAYERS ? UNITS[16*state_place[29:28]+:16] : 16'd0;
+    // with sliding windows the vectors are the state: h and c follow from them
+    wire can_write_state = hold && quiet && WINDOWED == 0 && state_place[11:0] < state_units;
     assign state_layer = state_place[31:28];
     assign state_address = state_place[12:0];
     assign state_write = is_state && can_write_state;
     assign state_write_data = write_data;
+
+    // taken by one, released by anyone; changed only when no tick of the former owner is under way
+    wire can_own = write_data == 0 ? !mail_busy : owner == 0 && write_data < 3 && quiet && !stream_busy;
+    wire is_owner = write && write_address == registers_pkg::OWNER;
+    wire is_load = write && (write_address == registers_pkg::LOAD_START || write_address == registers_pkg::LOAD_DATA
+                             || write_address == registers_pkg::LOAD_COMMIT);
+    wire [4:0] new_errors;
+    assign new_errors[registers_pkg::ERRORS_FRAME] = bad_frame;
+    assign new_errors[registers_pkg::ERRORS_LOAD] = load_refused || (is_load && !can_load);
+    assign new_errors[registers_pkg::ERRORS_SWAP] = asks_swap && !can_swap;
+    assign new_errors[registers_pkg::ERRORS_ACCESS] = refused || (is_state && !can_write_state) || (is_owner && !can_own);
+    assign new_errors[registers_pkg::ERRORS_DOORBELL] = is_doorbell && !can_ring;
 
     always @(posedge clk) begin
         soft_reset <= is_command && write_data[registers_pkg::COMMAND_RESET];
@@ -238,21 +254,11 @@ module fabric_shell #(
             active_set <= !active_set;
             swaps <= swaps + 1'b1;
         end
-        if (bad_frame) errors[registers_pkg::ERRORS_FRAME] <= 1;
-        if (load_refused || ((is_word || (write && write_address == registers_pkg::LOAD_COMMIT)) && !can_load))
-            errors[registers_pkg::ERRORS_LOAD] <= 1;
-        if (asks_swap && !can_swap) errors[registers_pkg::ERRORS_SWAP] <= 1;
-        if (refused || (is_state && !can_write_state)) errors[registers_pkg::ERRORS_ACCESS] <= 1;
-        if (is_doorbell && !can_ring) errors[registers_pkg::ERRORS_DOORBELL] <= 1;
+        errors <= (write && write_address == registers_pkg::ERRORS ? errors & ~write_data[4:0] : errors) | new_errors;
         if (write)
             case (write_address)
                 registers_pkg::CONTROL: {hold, enable} <= write_data[1:0];
-                registers_pkg::ERRORS: errors <= errors & ~write_data[4:0];
-                registers_pkg::OWNER:
-                    // taken by one, released by anyone; changed only when nothing of the former owner is under way
-                    if (write_data == 0 ? !mail_busy
-                        : owner == 0 && write_data < 3 && quiet && frames_empty && !stream_busy) owner <= write_data[1:0];
-                    else errors[registers_pkg::ERRORS_ACCESS] <= 1;
+                registers_pkg::OWNER: if (can_own) owner <= write_data[1:0];
                 registers_pkg::LOAD_ADDRESS: next_address <= write_data;
                 registers_pkg::LOAD_DATA: if (can_load) next_address[7:0] <= next_address[7:0] + 1'b1;
                 registers_pkg::LOAD_FORMAT_0: format_digest[63:32] <= write_data;

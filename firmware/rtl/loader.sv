@@ -2,7 +2,8 @@
 //
 // CRC-32 (IEEE 802.3, reflected, as zlib) over the 8 bytes of (address, data), little-endian, of every word; a byte a cycle, `busy`
 // meanwhile. A set is invalid from LOAD_START or its first word until a commit with IMAGE_WORDS words, the right CRC and this
-// fabric's format digest. Set 0 is valid after reset: it was built in.
+// fabric's format digest. Set 0 is valid after a reset as long as it is the one that was built in: a reset does not bring back words
+// that were written over. `abort` (soft reset: the sets may change their roles) begins count and CRC anew.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -15,6 +16,7 @@ module loader #(
 ) (
     input  wire        clk,
     input  wire        rst,
+    input  wire        abort,
     input  wire        active_set,
     input  wire        start,
     input  wire        commit,
@@ -35,6 +37,7 @@ module loader #(
     output reg  [63:0] set_0_model,
     output reg  [63:0] set_1_model
 );
+    reg built_in = 1'b1;  // set 0 is as configuration left it; a reset keeps this
     reg [31:0] remainder;
     reg [63:0] bytes;
     reg [3:0] left;
@@ -67,6 +70,7 @@ module loader #(
         if (word) begin
             if (LOADABLE != 0) begin
                 valid[!active_set] <= 0;
+                if (active_set) built_in <= 0;
                 bytes <= {data, address};
                 left <= 8;
                 if (!(&count)) count <= count + 1'b1;
@@ -81,13 +85,18 @@ module loader #(
             count <= 0;
             remainder <= 32'hFFFFFFFF;
         end
+        if (abort) begin
+            count <= 0;
+            remainder <= 32'hFFFFFFFF;
+            left <= 0;
+        end
         if (rst) begin
-            valid <= 2'b01;
+            valid <= {1'b0, built_in};
             count <= 0;
             left <= 0;
             remainder <= 32'hFFFFFFFF;
             refused <= 0;
-            set_0_model <= MODEL_DIGEST;
+            set_0_model <= built_in ? MODEL_DIGEST : 64'd0;
             set_1_model <= 0;
         end
     end

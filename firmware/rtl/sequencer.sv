@@ -83,7 +83,8 @@ module sequencer #(
             reg [WIDTH-1:0] vector;
             wire [BITS-1:0] oldest = stored == KEPT ? newest : 0;
 
-            wire due = stale && !in_window && !(v_valid && !v_step) && stored != 0 && WINDOW > 1;
+            // not inside a window; but a tick that came before the window's first vector needs its own
+            wire due = stale && (v_valid ? v_step : !in_window) && stored != 0 && WINDOW > 1;
             assign replaying = left != 0;
             wire go = due && !replaying && !pending && drained;
             wire settled = !stale || stored == 0 || WINDOW == 1;

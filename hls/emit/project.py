@@ -202,6 +202,7 @@ def render(
         "WINDOW": spec.window,
         "WINDOWED": int(spec.mode == "window"),
         "LAYERS": len(spec.lstm_layers),
+        "UNITS": f"64'h{sum(x.units << 16 * k for k, x in enumerate(spec.lstm_layers)):016x}",
         "LOADABLE": int(plan.loadable),
         "IMAGE_WORDS": len(addresses),
         "FORMAT_DIGEST": f"64'h{digest[:16]}",

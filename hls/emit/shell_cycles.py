@@ -73,7 +73,7 @@ class Sequencer:
         act = pending and drained and not replaying
         pulses = self.request if act else Pulses()
         waits = vector is not None and not vector.step
-        due = self.windowed and self.stale and not in_window and not waits
+        due = self.windowed and self.stale and (not in_window if vector is None else not waits)
         go = due and self.stored > 0 and kept > 0 and not replaying and not pending and drained
         give = vector is not None and not replaying and not pending
         give = give and (self.settled or waits)
@@ -134,12 +134,19 @@ class ShellControl:
         self.vector_ends: list[int] = []
         self.answer_starts: list[int] = []
 
-    def play(self, frames: list[tuple[Kind, int]]) -> None:
-        """Send frames (kind, vectors) without a pause until all results have come."""
+    def play(self, frames: list[tuple[Kind, int]], swap_after: int | None = None) -> None:
+        """Send frames (kind, vectors) without a pause until all results have come.
+
+        Args:
+            swap_after: cycles after which a swap is asked for.
+        """
         self.vector_starts, self.vector_ends, self.answer_starts = [], [], []
         self.frames.extend(frames)
         wanted, limit = self.results + len(frames), self.cycle + LONGEST_CYCLES
+        asks = None if swap_after is None else self.cycle + swap_after
         while self.results < wanted:
+            if self.cycle == asks:
+                self.sequencer.request = Pulses(swap=True)
             self.step()
             if self.cycle > limit:
                 raise RuntimeError(f"no result after {LONGEST_CYCLES} cycles")
@@ -259,8 +266,14 @@ def fabric_cycles(spec: ModelSpec, plan: StylePlan, wire: FixedFormat) -> dict[s
     shell.settle()
     if plan.loadable:
         found["swap"] = shell.pause(Pulses(swap=True))
+        shell.play([(Kind.STEP, 1)] * ticks, swap_after=found["interval"] * (ticks // 2))
+        found["swap_in_stream"] = max(_gaps(shell.answer_starts))
     return found
 
 
+def _gaps(times: list[int]) -> list[int]:
+    return [b - a for a, b in zip(times, times[1:], strict=False)]
+
+
 def _steady(ends: list[int]) -> int:
-    return max(b - a for a, b in zip(ends[-4:], ends[-3:], strict=False))
+    return max(_gaps(ends[-4:]))

@@ -92,7 +92,7 @@ def package_text(shell: Mapping[str, int | str]) -> str:
     """The parameter package: shape, lanes, digests."""
     lines = []
     for name, value in shell.items():
-        kind = "logic [63:0]" if "DIGEST" in name else "int"
+        kind = "logic [63:0]" if isinstance(value, str) else "int"
         lines.append(f"    localparam {kind} {name} = {value};\n")
     body = "".join(lines)
     return f"// The parameters of this model's fabric.\n{OPEN}package model_pkg;\n{body}endpackage\n{CLOSE}"

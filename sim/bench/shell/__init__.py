@@ -1,0 +1,1 @@
+"""Benches of the shell: frames, ticks, registers, weights, clocks."""
