@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import pairwise
 
 from hls.emit.core_cycles import ANSWER, FIRST, CoreControl, Pulses
 from hls.emit.style import StylePlan
@@ -272,7 +273,7 @@ def fabric_cycles(spec: ModelSpec, plan: StylePlan, wire: FixedFormat) -> dict[s
 
 
 def _gaps(times: list[int]) -> list[int]:
-    return [b - a for a, b in zip(times, times[1:], strict=False)]
+    return [b - a for a, b in pairwise(times)]
 
 
 def _steady(ends: list[int]) -> int:

@@ -32,7 +32,8 @@ CYCLE_FIGURES = {
     "interval_in_sequence": "between ticks back to back in one frame",
     "cold_window": "first beat of T vectors to the answer, from zero state",
     "state_load": "clear, or last write of a state, to ready",
-    "swap": "ticks wait while the weight sets change places",
+    "swap": "idle: from the change of the weight sets to ready",
+    "swap_in_stream": "between the two answers around a swap, ticks back to back",
 }
 """Figures of `FabricManifest.cycles` and what each spans; docs/fabric.md, "Latency", says it exactly."""
 

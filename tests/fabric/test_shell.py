@@ -54,8 +54,8 @@ def second_image(manifest: FabricManifest) -> WeightImage:
 
 def load(fabric: SimulatedFabric, image: WeightImage, **changes: object) -> None:
     given = {
-        "addresses": image.addresses.astype(np.int64), "data": image.data.astype(np.int64), "crc": image.crc(),
-        "format_digest": image.format_digest, "model_digest": image.model_digest,
+        "addresses": image.addresses.astype(np.int64), "data": image.data.astype(np.int64),
+        "crc": image.crc(), "format_digest": image.format_digest, "model_digest": image.model_digest,
     }  # fmt: skip
     load_image(fabric, **(given | changes))  # type: ignore[arg-type]
 
