@@ -187,7 +187,7 @@ class SimulatedFabric:
         done = call.out_done
         return Streamed(in_cycles, out[:done], out_last[:done], out_cycles[:done])
 
-    def ask(self, kind: Kind, vectors: IntArray, sequence: int = 0, **options: int) -> Result:
+    def ask(self, kind: Kind, vectors: IntArray, sequence: int = 0, **options: Any) -> Result:
         """One frame and its result."""
         frame = self.manifest.encode(kind, sequence, np.asarray(vectors))
         return self.manifest.decode(self.stream([frame], **options).frames[0])
