@@ -23,6 +23,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--units", type=click.IntRange(1, 512), default=32, show_default=True)
 @click.option("--epochs", type=click.IntRange(1), help="At most so many epochs in float, a third more "
               "in fixed point; default: what early stopping leaves of the schedule.")  # fmt: skip
+@click.option("--digit-budget", type=click.IntRange(1), help="At most so many signed digits in a row of "
+              "W, and of R: what constants cost as adders (style baked).")  # fmt: skip
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same weights.")
 @click.option("--out", type=_PATH, default=Path("out/training"), show_default=True,
               help="Folder for model.h5, recipe.json and training.json.")  # fmt: skip
@@ -34,6 +36,7 @@ def train(
     mode: Literal["stateful", "window"],
     units: int,
     epochs: int | None,
+    digit_budget: int | None,
     seed: int,
     out: Path,
     as_json: bool,
@@ -45,7 +48,7 @@ def train(
     """
     from hls.train.run import Options, train_to_folder
 
-    options = Options(out, tape, minutes, preset, mode, units, epochs, seed)
+    options = Options(out, tape, minutes, preset, mode, units, epochs, seed, digit_budget)
     train_to_folder(options).show(as_json)
 
 

@@ -1,7 +1,6 @@
 """Constant products as adders: CSD digits, multiples shared between rows, balanced trees of exact widths.
 
-Canonical signed digit: A. Avizienis, "Signed-digit number representations for fast parallel arithmetic",
-IRE Trans. EC-10 (1961). A constant costs one adder less than it has digits; a row's tree is
+A constant costs one adder less than it has digits; a row's tree is
 ceil(log2(terms)) deep.
 """
 
@@ -10,20 +9,8 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field
 
+from hls.digits import csd_digits
 from pyorch.contract.fixed import IntArray
-
-
-def csd_digits(value: int) -> list[tuple[int, int]]:
-    """(sign, place) of the canonical signed digits: value = Σ sign · 2^place, no two places adjacent."""
-    digits, place = [], 0
-    while value:
-        if value & 1:
-            sign = 2 - (value & 3)
-            digits.append((sign, place))
-            value -= sign
-        value >>= 1
-        place += 1
-    return digits
 
 
 def signed_width(low: int, high: int) -> int:

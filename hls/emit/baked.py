@@ -199,7 +199,6 @@ def _lstm_text(
     body += instance(
         f"{module}_x", "of_x", {}, {"values": "x_held", "base": "bias", "sums": "x_sums"}
     )
-    # a copy of h for each unit's four rows: the net that crosses the chip is the critical one
     body += instance(
         f"{module}_h", "of_h", {}, {"values": "h_state", "base": "base", "sums": "sums"}
     )

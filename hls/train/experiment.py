@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from hls.digits import digits_per_row
 from hls.train import evaluate
-from hls.train.assemble import assemble
+from hls.train.assemble import LSTM_NAME, assemble
 from hls.train.backend import seed_everything
 from hls.train.baselines import logistic, majority
 from hls.train.calibration import fit_maps
@@ -58,12 +59,15 @@ def run_experiment(
     schedule: Schedule,
     seed: int,
     tell: Callable[[str], None] = lambda _: None,
+    digit_budget: int | None = None,
 ) -> Trained:
     """Train, calibrate and judge.
 
     Args:
         preset: of `pyorch.contract.precision.PRESETS`.
         tell: told what was done, once an epoch and once a later stage.
+        digit_budget: most signed digits of a row of W, and of a row of R; a model without that limit is
+            trained beside it.
 
     Raises:
         MismatchError: the trained network and the integer reference disagree on the test block.
@@ -73,7 +77,7 @@ def run_experiment(
     samples = replace(samples, targets=tuple(_judged(samples, t) for t in samples.targets))
     weighting = class_weighting(samples, CLASS_POWER)
     network = Network(samples.features.shape[1], units, samples.outputs, precision, seed)
-    trainer = Trainer(network, samples, weighting, schedule, seed)
+    trainer = Trainer(network, samples, weighting, schedule, seed, digit_budget)
     window = schedule.steps if schedule.mode == "window" else None
     test = samples.blocks["test"]
 
@@ -88,6 +92,12 @@ def run_experiment(
         peer = Trainer(wide, samples, weighting, schedule, seed)
         peer.train("contract", schedule.fine_epochs, schedule.fine_rate, tell)
         beside["default_preset"] = network_logits(wide, samples, test, window, "contract")
+    if digit_budget is not None:
+        free = Network(samples.features.shape[1], units, samples.outputs, precision, 0)
+        free.assign(network.weights())
+        peer = Trainer(free, samples, weighting, schedule, seed)
+        peer.train("contract", schedule.fine_epochs, schedule.fine_rate, tell)
+        beside["any_digits"] = network_logits(free, samples, test, window, "contract")
     curves.append(trainer.train("contract", schedule.fine_epochs, schedule.fine_rate, tell))
 
     weights = network.weights()
@@ -169,8 +179,19 @@ def run_experiment(
         "equal_to_reference": {"logits": int(forward.size), "mismatches": mismatches},
         "test_ticks": len(rows),
         "epochs": _epochs(curves),
+        "digits": _digits(bundle.weights, digit_budget),
     }
     return Trained(weights, precision, heads, maps, fitting_logits, fitting_raw, figures)
+
+
+def _digits(weights: dict[str, IntArray], budget: int | None) -> dict[str, Any]:
+    """Signed digits a row of W and of R: the most, and the mean."""
+    found: dict[str, Any] = {"budget": budget}
+    for name, array in weights.items():
+        if name.endswith((".kernel", ".recurrent")) and name.startswith(LSTM_NAME):
+            digits = digits_per_row(array)
+            found[name] = {"most": int(digits.max()), "mean": float(digits.mean())}
+    return found
 
 
 def _judged(samples: Samples, target: Target) -> Target:

@@ -85,7 +85,9 @@ class Trainer:
         weighting: Weighting,
         schedule: Schedule,
         seed: int,
+        digit_budget: int | None = None,
     ) -> None:
+        self.digit_budget = digit_budget
         self.network, self.samples, self.schedule, self.seed = network, samples, schedule, seed
         self.weighting = weighting
         self.training = Batches(samples, weighting, samples.blocks["training"])
@@ -106,6 +108,8 @@ class Trainer:
                 rate * (0.1 + 0.45 * (1.0 + math.cos(math.pi * epoch / max(epochs - 1, 1))))
             )
             losses = [loss for loss, _ in self._pass(self._batches(rng), learn)]
+            if arithmetic == "contract" and self.digit_budget is not None:
+                self.network.keep_within(self.digit_budget)
             stopping_loss, f1 = self._judge(judge)
             curve.loss.append(float(np.mean(losses)))
             curve.stopping_loss.append(stopping_loss)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hls.digits import within_budget
 from hls.train.backend import tensorflow
 from hls.train.cell import DTYPE, Arithmetic, cell_class, convert, quantizer_class
 from pyorch.contract.fixed import FixedFormat, IntArray
@@ -99,6 +100,14 @@ class Network:
         for variable, target in zip(self.variables, weight_formats(self.precision), strict=True):
             low, high = target.minimum * target.lsb, target.maximum * target.lsb
             variable.assign(self._tf.clip_by_value(variable, low, high))
+
+    def keep_within(self, budget: int) -> None:
+        """Drop the smallest digits of rows of W and of R that have more than ``budget`` (a projection)."""
+        forms = (self.precision.kernel, self.precision.recurrent)
+        for variable, form in zip(self.variables[:2], forms, strict=True):
+            raw = form.quantise(variable.numpy())
+            kept = within_budget(raw, budget, form.maximum)
+            variable.assign(np.where(kept == raw, variable.numpy(), form.to_float(kept)))
 
     def pull_to_grid(self, share: Any) -> None:
         """Move every weight by ``share`` of its way to the value that hardware will hold."""

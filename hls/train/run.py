@@ -47,6 +47,7 @@ class Options:
     units: int = 32
     epochs: int | None = None
     seed: int = 1
+    digit_budget: int | None = None
 
     @property
     def command(self) -> str:
@@ -59,6 +60,8 @@ class Options:
         words += ["--preset", self.preset, "--mode", self.mode, "--units", str(self.units)]
         if self.epochs is not None:
             words += ["--epochs", str(self.epochs)]
+        if self.digit_budget is not None:
+            words += ["--digit-budget", str(self.digit_budget)]
         return shlex.join([*words, "--seed", str(self.seed), "--out", self.out.name])
 
     @property
@@ -117,7 +120,13 @@ def train_to_folder(options: Options) -> Figures:
         samples = samples_from(dataset, precision)
         bar.tell(f"{len(samples.features):,} ticks: training")
         trained = run_experiment(
-            samples, options.preset, options.units, schedule, options.seed, bar.tell
+            samples,
+            options.preset,
+            options.units,
+            schedule,
+            options.seed,
+            bar.tell,
+            options.digit_budget,
         )
     digests = {
         "tape": tape.digest(),

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from hls.commands import train
+from hls.digits import digits_per_row
 from hls.recipe import Recipe
 from hls.train import run
 from hls.train.experiment import Trained, run_experiment
@@ -162,3 +163,18 @@ def test_the_verb_trains_on_the_simulated_market_and_writes_what_serving_needs(
     assert thresholds == sorted(thresholds, reverse=True)
     record = json.loads((tmp_path / "t" / "training.json").read_text())
     assert record["figures"] == recipe.provenance["training"]
+
+
+def test_a_digit_budget_is_kept_and_shown_beside_the_free_model() -> None:
+    schedule = replace(QUICK, epochs=2, fine_epochs=2)
+    trained = run_experiment(remembered_task(1), "default", 4, schedule, seed=1, digit_budget=3)
+    weights = trained.weights.quantised(trained.precision)
+    for array, form in (
+        (weights.kernel, trained.precision.kernel),
+        (weights.recurrent, trained.precision.recurrent),
+    ):
+        assert digits_per_row(form.quantise(array)).max() <= 3
+    digits = trained.figures["digits"]
+    assert digits["budget"] == 3 and digits["lstm.recurrent"]["most"] <= 3
+    assert "any_digits" in trained.figures["direction"]
+    assert trained.figures["equal_to_reference"]["mismatches"] == 0
