@@ -6,20 +6,14 @@ from pathlib import Path
 
 import click
 
+from hls.emit.options import as_words, given, style_options
+
 _PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("bundle", type=_PATH, required=False)
-@click.option(
-    "--style",
-    type=click.Choice(["baked", "folded", "loadable"]),
-    default="folded",
-    show_default=True,
-)
-@click.option("--multipliers", type=int, help="folded: multipliers of a layer's array.")
-@click.option("--chunk", type=int, help="folded: units a cycle in the tail.")
-@click.option("--planes", type=int, help="loadable: bit-planes a cycle.")
+@style_options
 @click.option("--steps", type=click.IntRange(1), default=10_000, show_default=True,
               help="LSTM steps of each stimulus in each way of serving.")  # fmt: skip
 @click.option("--tape", type=_PATH, help="Market of the features; default: the simulated market.")
@@ -30,14 +24,13 @@ _PATH = click.Path(path_type=Path)
 def simulate(
     bundle: Path | None,
     style: str,
-    multipliers: int | None,
-    chunk: int | None,
-    planes: int | None,
+    wire: str | None,
     steps: int,
     tape: Path | None,
     wave: bool,
     out: Path | None,
     as_json: bool,
+    **options: int | None,
 ) -> None:
     """Emit BUNDLE as RTL and compare the simulated hardware with the reference, bit for bit.
 
@@ -51,13 +44,14 @@ def simulate(
     from pyorch.app.shipped import shipped_bundle
     from pyorch.contract.bundle import Bundle
     from pyorch.contract.figures import Figures
+    from pyorch.contract.fixed import FixedFormat
     from sim.show import show
     from sim.verify import verify
     from sim.wave import record_step
 
     loaded = Bundle.load(bundle or shipped_bundle())
-    given = {"multipliers": multipliers, "chunk": chunk, "planes": planes}
-    parameters = {name: value for name, value in given.items() if value is not None}
+    parameters = given(options)
+    form = FixedFormat.parse(wire) if wire else None
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description:<34}"), BarColumn(), TimeElapsedColumn(), console=console,
@@ -66,14 +60,13 @@ def simulate(
         task = bar.add_task("", total=1.0)
         project = out or Path(f"out/fabric-{style}")
         found = verify(
-            loaded, style, project, steps=steps, tape=tape, wire=None,
+            loaded, style, project, steps=steps, tape=tape, wire=form,
             progress=lambda text, share: bar.update(task, description=text, completed=share),
             **parameters,
         )  # fmt: skip
         pictures = record_step(loaded, project) if wave else None
-    options = "".join(f" --{name} {value}" for name, value in parameters.items())
     figures = Figures(
-        f"pyorch simulate --style {style}{options} --steps {steps}",
+        f"pyorch simulate {as_words(style, wire, parameters)} --steps {steps}",
         {"model": loaded.digest(), "format": found.manifest.format_digest},
     )
     for one in found.comparisons:

@@ -6,21 +6,14 @@ from pathlib import Path
 
 import click
 
+from hls.emit.options import as_words, given, style_options
+
 _PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("bundle", type=_PATH, required=False)
-@click.option("--style", type=click.Choice(["baked", "folded", "loadable"]), default="folded",
-              show_default=True, help="Constants; block RAM and multipliers; LUT RAM.")  # fmt: skip
-@click.option("--multipliers", type=int, help="folded: multipliers of a layer's array.")
-@click.option("--chunk", type=int, help="folded: units a cycle in the tail.")
-@click.option("--planes", type=int, help="loadable: bits of h a cycle.")
-@click.option("--x-planes", type=int, help="loadable: bits of x a cycle.")
-@click.option("--cuts", type=int, help="loadable, baked: registers in the tail, bit by bit.")
-@click.option(
-    "--wire", help="Format of the features in a frame; default: the model's input format."
-)
+@style_options
 @click.option(
     "--image-for", type=_PATH, help="Write only the weight image, for this emitted project."
 )
@@ -29,15 +22,11 @@ _PATH = click.Path(path_type=Path)
 def emit(
     bundle: Path | None,
     style: str,
-    multipliers: int | None,
-    chunk: int | None,
-    planes: int | None,
-    x_planes: int | None,
-    cuts: int | None,
     wire: str | None,
     image_for: Path | None,
     out: Path | None,
     as_json: bool,
+    **options: int | None,
 ) -> None:
     """Write BUNDLE as synthesizable SystemVerilog, through hls4ml's ModelGraph.
 
@@ -68,16 +57,12 @@ def emit(
         )
         figures.show(as_json)
         return
-    given = {
-        "multipliers": multipliers, "chunk": chunk, "planes": planes, "x_planes": x_planes, "cuts": cuts,
-    }  # fmt: skip
-    parameters = {name: value for name, value in given.items() if value is not None}
+    parameters = given(options)
     folder = out or Path(f"out/fabric-{style}")
     form = FixedFormat.parse(wire) if wire else None
     manifest = convert_to_rtl(loaded, style, folder, wire=form, **parameters)
-    options = "".join(f" --{name.replace('_', '-')} {value}" for name, value in parameters.items())
     figures = Figures(
-        f"pyorch emit --style {style}{options} --out {folder}",
+        f"pyorch emit {as_words(style, wire, parameters)} --out {folder}",
         {"model": manifest.model_digest, "format": manifest.format_digest},
     )
     figures.figures |= {f"{name}_cycles": value for name, value in manifest.cycles.items()}

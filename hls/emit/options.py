@@ -1,0 +1,46 @@
+"""Options of every command that emits: a style and its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PARAMETERS = {
+    "multipliers": "folded: multipliers of a layer's array.",
+    "chunk": "folded: units a cycle in the tail.",
+    "planes": "loadable: bits of h a cycle.",
+    "x_planes": "loadable: bits of x a cycle.",
+    "cuts": "loadable, baked: registers in the tail, bit by bit.",
+}
+"""Parameter of a style → help."""
+
+
+def style_options(command: Command) -> Command:
+    """``--style``, ``--wire`` and an option for each of `PARAMETERS`; those not given are None."""
+    for name, text in reversed(PARAMETERS.items()):
+        command = click.option(f"--{name.replace('_', '-')}", type=int, help=text)(command)
+    command = click.option(
+        "--wire", help="Format of the features in a frame; default: the model's input format."
+    )(command)
+    return click.option(
+        "--style",
+        type=click.Choice(["baked", "folded", "loadable"]),
+        default="folded",
+        show_default=True,
+        help="Constants; block RAM and multipliers; LUT RAM.",
+    )(command)
+
+
+def given(parameters: dict[str, int | None]) -> dict[str, int]:
+    """Those that were given."""
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def as_words(style: str, wire: str | None, parameters: dict[str, int]) -> str:
+    """The same as words of a command line."""
+    words = [f"--style {style}", *([f'--wire "{wire}"'] if wire else [])]
+    return " ".join(words + [f"--{k.replace('_', '-')} {v}" for k, v in parameters.items()])
