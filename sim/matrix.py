@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pyorch.contract.bundle import Bundle
+from pyorch.contract.fixed import FixedFormat
 from pyorch.contract.precision import PRESETS
 from pyorch.inference.sample import random_bundle
 from sim.verify import Verification, verify
@@ -27,6 +28,7 @@ class MatrixCase:
     parameters: dict[str, int] = field(default_factory=dict)
     steps: int = 10_000
     window: int = 20
+    wire: str = ""
 
     @property
     def name(self) -> str:
@@ -34,7 +36,10 @@ class MatrixCase:
         units = "+".join(map(str, self.units))
         dense = "".join(f"-dense{count}" for count in self.hidden_dense)
         chosen = "".join(f"-{key}{value}" for key, value in sorted(self.parameters.items()))
-        return f"{self.style}-{self.features}x{units}{dense}-{self.formats}-{self.mode}{chosen}"
+        wire = "-wire" if self.wire else ""
+        return (
+            f"{self.style}-{self.features}x{units}{dense}-{self.formats}-{self.mode}{chosen}{wire}"
+        )
 
     def bundle(self) -> Bundle:
         """The model."""
@@ -46,6 +51,8 @@ class MatrixCase:
     def verify(self, folder: Path) -> Verification:
         """Emit, compile, compare, measure."""
         chosen: dict[str, Any] = dict(self.parameters)
+        if self.wire:
+            chosen["wire"] = FixedFormat.parse(self.wire)
         return verify(self.bundle(), self.style, folder / self.name, steps=self.steps, **chosen)
 
 
@@ -61,7 +68,9 @@ QUICK = (
     MatrixCase("folded", 6, (20,), "default", "stateful", (12, 5), {"multipliers": 28}, 300, 6),
     MatrixCase("folded", 1, (9, 9), "narrow", "window", (), {"multipliers": 16}, 300, 6),
     MatrixCase("loadable", 4, (6,), "narrow", "window", (), {}, 300, 6),
-    MatrixCase("baked", 3, (5, 4), "narrow", "stateful", (4,), {"cuts": 5}, 300, 6),
+    MatrixCase(
+        "baked", 3, (5, 4), "narrow", "stateful", (4,), {"cuts": 5}, 300, 6, "fixed<14,6,RND,SAT>"
+    ),
 )
 """A fabric of every style, small enough for every commit."""
 

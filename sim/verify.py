@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from hls.check import adversarial_windows, real_features
 from hls.emit.project import emit_bundle
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.fabric import Code, FabricManifest, Kind
-from pyorch.contract.fixed import FixedFormat, IntArray
+from pyorch.contract.fixed import FixedFormat, IntArray, Overflow
 from pyorch.inference.complete import random_features
 from pyorch.inference.reference import Carried, advance, run_sequence, run_windows, zero_state
 from sim.library import SimulatedFabric
@@ -142,6 +142,25 @@ def stimuli(bundle: Bundle, steps: int, tape: Path | None) -> Iterator[tuple[str
     yield "adversarial", np.resize(hard, (steps, bundle.spec.features))
 
 
+def on_wire(
+    vectors: IntArray, bundle: Bundle, manifest: FabricManifest
+) -> tuple[IntArray, IntArray]:
+    """Vectors [n, F] of the model's input format → in the wire format, and what the fabric makes of them.
+
+    A wire format of its own gets lower bits to round, and every eighth vector leaves the model's range.
+    """
+    wire, form = FixedFormat.parse(manifest.wire), bundle.spec.input
+    if wire == form:
+        return vectors, vectors
+    rng, finer = np.random.default_rng(len(vectors)), wire.fraction - form.fraction
+    sent = vectors << finer if finer >= 0 else vectors >> -finer
+    sent[::8] *= 4
+    sent += rng.integers(0, 1 << max(finer, 0), vectors.shape)
+    limit = 1 << (manifest.input_lane - 1)
+    sent = np.clip(sent, -limit, limit - 1)
+    return sent, replace(form, overflow=Overflow.SAT).convert(sent, wire.fraction)
+
+
 def compare(
     fabric: SimulatedFabric, bundle: Bundle, name: str, vectors: IntArray, serving: str
 ) -> Comparison:
@@ -154,17 +173,19 @@ def compare(
     command(fabric, clear=1)
     settle(fabric)
     if serving == "cold windows":
-        windows = vectors[: len(vectors) // length * length].reshape(-1, length, vectors.shape[1])
+        sent, inputs = on_wire(vectors[: len(vectors) // length * length], bundle, manifest)
+        windows = sent.reshape(-1, length, vectors.shape[1])
         frames = [manifest.encode(Kind.WINDOW, k, window) for k, window in enumerate(windows)]
-        expected, _ = run_windows(bundle, windows)
+        expected, _ = run_windows(bundle, inputs.reshape(windows.shape))
         groups = [range(k, min(k + 25, len(frames))) for k in range(0, len(frames), 25)]
         found.steps = windows.shape[0] * length
     else:
         if serving == "sliding":
             vectors = vectors[: max(len(vectors) // length, 2 * length)]
-        parts = [vectors[k : k + FRAME_VECTORS] for k in range(0, len(vectors), FRAME_VECTORS)]
+        sent, inputs = on_wire(vectors, bundle, manifest)
+        parts = [sent[k : k + FRAME_VECTORS] for k in range(0, len(sent), FRAME_VECTORS)]
         frames = [manifest.encode(Kind.SEQUENCE, k, part) for k, part in enumerate(parts)]
-        expected, _ = run_sequence(bundle, vectors)
+        expected, _ = run_sequence(bundle, inputs)
         groups = [range(k, k + 1) for k in range(len(frames))]
         found.steps = len(vectors) * (length if serving == "sliding" else 1)
     answers: list[IntArray] = []
@@ -198,10 +219,10 @@ def compare_state(fabric: SimulatedFabric, bundle: Bundle, rounds: int = 20) -> 
                 ends = np.array([form.minimum, form.maximum, 0, -1])
                 values[0] = rng.choice(ends, layer.units)
         write_state(fabric, state)
-        vector = random_features(rng, spec, (1,))
+        sent, vector = on_wire(random_features(rng, spec, (1,)), bundle, fabric.manifest)
         expected = Carried([h.copy() for h in state.hidden], [c.copy() for c in state.cell])
         advance(bundle, expected, vector)
-        fabric.ask(Kind.STEP, vector, number)
+        fabric.ask(Kind.STEP, sent, number)
         settle(fabric)
         actual = read_state(fabric, spec_units(bundle))
         for k in range(len(spec.lstm_layers)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -92,8 +91,7 @@ def stages_of(activity: Activity, plan: StylePlan, windowed: bool) -> tuple[Stag
     stages: list[Stage] = []
     lstms = [block for block in plan.blocks if block.kind == "lstm"]
     denses = [block for block in plan.blocks if block.kind == "dense"]
-    style = import_module(f"hls.emit.{plan.style}_cycles")
-    tail_cycles: Callable[[StylePlan, int], int] | None = getattr(style, "tail_cycles", None)
+    tail_cycles = import_module(f"hls.emit.{plan.style}_cycles").tail_cycles
     now = 0
 
     def until(end: int, name: str, layer: str = "") -> None:
@@ -107,9 +105,8 @@ def stages_of(activity: Activity, plan: StylePlan, windowed: bool) -> tuple[Stag
         pushed = activity.pushed[number]
         complete.append(pushed[_chunks(block) - 1] + 1)
         until(activity.taken[number][0], "gather" if number else "frame in")
-        if tail_cycles is not None:
-            until(pushed[0] - tail_cycles(plan, number), "x·W", block.layer)
-        until(pushed[0], "gates, c, h" if tail_cycles else "step", block.layer)
+        until(pushed[0] - tail_cycles(plan, number), "x·W", block.layer)
+        until(pushed[0], "gates, c, h", block.layer)
         until(complete[-1], "h out", block.layer)
     for number, block in enumerate(denses):
         until(activity.answered[number], "dense", block.layer)

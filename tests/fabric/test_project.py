@@ -17,7 +17,8 @@ from pyorch.contract.fixed import FixedFormat
 from pyorch.contract.precision import PRESETS
 from pyorch.inference.sample import random_bundle
 
-STYLES: list[tuple[str, dict[str, int]]] = [("folded", {"multipliers": 28}), ("loadable", {})]
+LOADABLE: list[tuple[str, dict[str, int]]] = [("folded", {"multipliers": 28}), ("loadable", {})]
+STYLES = [*LOADABLE, ("baked", {"cuts": 4})]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_equal_bundles_give_equal_bytes(
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
-@pytest.mark.parametrize(("style", "parameters"), STYLES)
+@pytest.mark.parametrize(("style", "parameters"), LOADABLE)
 def test_other_weights_change_memories_and_digest_but_no_other_source(
     style: str, parameters: dict[str, int], small: Bundle, tmp_path: Path
 ) -> None:
@@ -70,7 +71,7 @@ def test_other_weights_change_memories_and_digest_but_no_other_source(
     assert ours.memories != theirs.memories
 
 
-@pytest.mark.parametrize(("style", "parameters"), STYLES)
+@pytest.mark.parametrize(("style", "parameters"), LOADABLE)
 def test_the_image_is_what_the_loadable_memories_hold_at_reset(
     style: str, parameters: dict[str, int], small: Bundle, tmp_path: Path
 ) -> None:
@@ -91,6 +92,20 @@ def test_the_image_is_what_the_loadable_memories_hold_at_reset(
             value = sum(word << 32 * lane for lane, word in rows[row].items())
             assert value == int(line, 16), f"{memory.file}, word {row}"
     assert not written
+
+
+def test_baked_weights_are_sources_and_take_no_image(small: Bundle, tmp_path: Path) -> None:
+    other = random_bundle(
+        2, 6, (8, 5), PRESETS["narrow"], hidden_dense=(4,), window=5, mode="window"
+    )
+    ours = emit_bundle(small, "baked", tmp_path / "a")
+    theirs = emit_bundle(other, "baked", tmp_path / "b")
+    assert not ours.loadable
+    assert ours.image_words == len(WeightImage.load(tmp_path / "a" / "image.bin").data) == 0
+    assert ours.format_digest != theirs.format_digest
+    assert ours.sources["baked_layer_0.sv"] != theirs.sources["baked_layer_0.sv"]
+    with pytest.raises(ModelError, match="the style baked has its weights in the logic; emit"):
+        project.image_for(other, ours)
 
 
 def test_a_project_is_replaced_but_no_other_folder(small: Bundle, tmp_path: Path) -> None:

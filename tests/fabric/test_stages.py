@@ -38,12 +38,12 @@ def emit(
     return emit_bundle(bundle, style, out / style)
 
 
+@pytest.mark.parametrize("style", ["folded", "loadable", "baked"])
 @pytest.mark.parametrize(("features", "units", "dense", "mode"), SHAPES)
 def test_awaited_stages_make_up_the_idle_tick(
-    features: int, units: tuple[int, ...], dense: tuple[int, ...], mode: Mode,
-    tmp_path: Path,
+    features: int, units: tuple[int, ...], dense: tuple[int, ...], mode: Mode, style: str, tmp_path: Path,
 ) -> None:  # fmt: skip
-    manifest = emit(tmp_path, features, units, dense, mode)
+    manifest = emit(tmp_path, features, units, dense, mode, style)
     awaited = [stage for stage in manifest.stages if stage.awaited]
     assert awaited[0].begin == 0
     for before, after in pairwise(awaited):
