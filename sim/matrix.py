@@ -102,7 +102,8 @@ def table(rows: Sequence[tuple[MatrixCase, Verification]], seconds: float) -> st
         "are random: bits and cycles do not depend on them, accuracy is not looked at here. `interval` of a "
         "windowed model is that of sliding windows of 20 vectors. Multipliers: array + tail + dense.",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {len(rows)} fabrics, {seconds / 60:.0f} minutes.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {len(rows)} of the {len(FULL)} fabrics of the matrix, "
+        f"{seconds / 60:.0f} minutes.",
         "",
         "| style | features × units | formats | served | parameters | steps | compared | mismatches | "
         + " | ".join(name.replace("_", " ") for name in figures)
