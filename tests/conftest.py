@@ -15,6 +15,7 @@ import pytest
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parents[1]
+LEFT_OUT = pytest.StashKey[list[str]]()
 MUST_RUN = {  # marker → (environment variable, its value, what is then promised)
     "debian": ("PYORCH_TEST_ALL", "1", "every Debian tool is there"),
     "tape": ("CI", "true", "the recordings are there"),
@@ -48,6 +49,14 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Tests of the full matrix are left out of other runs; the table says so."""
+    if items:
+        items[0].config.stash[LEFT_OUT] = [
+            item.nodeid for item in items if item.get_closest_marker("full")
+        ]
+
+
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     if isinstance(report.longrepr, tuple):
         return str(report.longrepr[2]).removeprefix("Skipped: ")
@@ -60,6 +69,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.stats.get("skipped", []):
         groups[_reason(report)].append(report.nodeid)
     terminalreporter.section("not covered by this run")
+    left_out = terminalreporter.config.stash.get(LEFT_OUT, [])
+    if left_out:
+        groups["the full matrix: `./scripts/test --full` runs it"] = left_out
     if not groups:
         terminalreporter.write_line("nothing: no test was skipped")
         return
