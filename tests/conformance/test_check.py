@@ -189,7 +189,7 @@ def test_type_that_hls4ml_ignores_is_an_error(
     ignored: str,
     text: str,
 ) -> None:
-    original = hls.csim.project._configuration
+    original = hls.csim.project.graph_configuration
 
     def misspelt(*arguments: Any) -> dict[str, Any]:
         configuration = original(*arguments)
@@ -197,7 +197,7 @@ def test_type_that_hls4ml_ignores_is_an_error(
         entry[ignored] = entry.pop(asked)
         return configuration
 
-    monkeypatch.setattr(hls.csim.project, "_configuration", misspelt)
+    monkeypatch.setattr(hls.csim.project, "graph_configuration", misspelt)
     with pytest.raises(BuildError, match=re.escape(text)):
         check_types(hls.csim.project.write_project(small, tmp_path / "p"))
 
