@@ -22,7 +22,7 @@ module fabric_shell #(
     parameter int LOADABLE = 1,
     parameter int IMAGE_WORDS = 1,
     parameter logic [63:0] FORMAT_DIGEST = 0,
-    parameter logic [63:0] MODEL_DIGEST = 0
+    parameter MODEL_FILE = "model_digest.hex"  // as `loader` reads it
 ) (
     input  wire                        clk,
     input  wire                        rst,
@@ -128,7 +128,7 @@ module fabric_shell #(
     wire load_refused;
     wire [63:0] set_0_model, set_1_model;
     loader #(
-        .LOADABLE(LOADABLE), .IMAGE_WORDS(IMAGE_WORDS), .FORMAT_DIGEST(FORMAT_DIGEST), .MODEL_DIGEST(MODEL_DIGEST)
+        .LOADABLE(LOADABLE), .IMAGE_WORDS(IMAGE_WORDS), .FORMAT_DIGEST(FORMAT_DIGEST), .MODEL_FILE(MODEL_FILE)
     ) weights (
         .clk(clk), .rst(rst), .abort(soft_reset), .active_set(active_set),
         .start(write && write_address == registers_pkg::LOAD_START && can_load),

@@ -3,7 +3,8 @@
 // CRC-32 (IEEE 802.3, reflected, as zlib) over the 8 bytes of (address, data), little-endian, of every word; a byte a cycle, `busy`
 // meanwhile. A set is invalid from LOAD_START or its first word until a commit with IMAGE_WORDS words, the right CRC and this
 // fabric's format digest. Set 0 is valid after a reset as long as it is the one that was built in: a reset does not bring back words
-// that were written over. `abort` (soft reset: the sets may change their roles) begins count and CRC anew.
+// that were written over. MODEL_FILE: a hex file with the first 64 bits of the model digest of what was built in; it is
+// a memory, so that fabrics of one format have the same sources. `abort` (soft reset: the sets may change their roles) begins count and CRC anew.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -12,7 +13,7 @@ module loader #(
     parameter int LOADABLE = 1,
     parameter int IMAGE_WORDS = 1,
     parameter logic [63:0] FORMAT_DIGEST = 0,
-    parameter logic [63:0] MODEL_DIGEST = 0
+    parameter MODEL_FILE = ""
 ) (
     input  wire        clk,
     input  wire        rst,
@@ -38,6 +39,11 @@ module loader #(
     output reg  [63:0] set_1_model
 );
     reg built_in = 1'b1;  // set 0 is as configuration left it; a reset keeps this
+    reg [63:0] built_in_model[0:0];
+    initial begin
+        built_in_model[0] = 64'd0;
+        if (MODEL_FILE != "") $readmemh(MODEL_FILE, built_in_model);
+    end
     reg [31:0] remainder;
     reg [63:0] bytes;
     reg [3:0] left;
@@ -96,7 +102,7 @@ module loader #(
             left <= 0;
             remainder <= 32'hFFFFFFFF;
             refused <= 0;
-            set_0_model <= built_in ? MODEL_DIGEST : 64'd0;
+            set_0_model <= built_in ? built_in_model[0] : 64'd0;
             set_1_model <= 0;
         end
     end

@@ -41,6 +41,8 @@ SHELL = (
     "sequencer.sv",
     "fabric_shell.sv",
 )
+MODEL_FILE = "model_digest.hex"
+"""What `loader` answers for the weights that were built in; a memory, so that models of one format share sources."""
 MAILBOX_VECTOR_BEATS, MAILBOX_ANSWER_BEATS = 64, 128
 
 
@@ -206,7 +208,6 @@ def render(
         "LOADABLE": int(plan.loadable),
         "IMAGE_WORDS": len(addresses),
         "FORMAT_DIGEST": f"64'h{digest[:16]}",
-        "MODEL_DIGEST": f"64'h{bundle.digest()[:16]}",
     }
     texts: dict[str, str] = {"model_pkg.sv": package_text(shell)}
     names = ["model_pkg.sv"]
@@ -219,6 +220,7 @@ def render(
     texts["fabric_top.sv"] = top_text(shell)
     names += ["fabric_core.sv", "fabric_top.sv"]
     memories = {memory.file: memory.hex() for memory in plan.memories} | plan.constants
+    memories[MODEL_FILE] = f"{bundle.digest()[:16]}\n"
     manifest = FabricManifest(
         name=spec.name,
         style=plan.style,

@@ -89,13 +89,13 @@ def instance(
 
 
 def package_text(shell: Mapping[str, int | str]) -> str:
-    """The parameter package: shape, lanes, digests."""
+    """The parameter package: shape, lanes, format digest."""
     lines = []
     for name, value in shell.items():
         kind = "logic [63:0]" if isinstance(value, str) else "int"
         lines.append(f"    localparam {kind} {name} = {value};\n")
     body = "".join(lines)
-    return f"// The parameters of this model's fabric.\n{OPEN}package model_pkg;\n{body}endpackage\n{CLOSE}"
+    return f"// The parameters of this fabric: the same for all models of its format.\n{OPEN}package model_pkg;\n{body}endpackage\n{CLOSE}"
 
 
 def top_text(package: Iterable[str]) -> str:

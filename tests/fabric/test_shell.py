@@ -117,6 +117,18 @@ def test_registers_do_not_overlap_and_fields_fit() -> None:
         assert len(set(bits)) == len(bits) and max(bits, default=0) < 32, register.name
 
 
+def test_models_of_one_format_share_a_library_and_keep_their_names(
+    fabric: SimulatedFabric, tmp_path: Path
+) -> None:
+    emit_bundle(SECOND, "folded", tmp_path / "second", wire=WIRE, multipliers=28)
+    other = SimulatedFabric(tmp_path / "second")
+    assert other.library_path == fabric.library_path
+    for one, bundle in ((fabric, FIRST), (other, SECOND)):
+        digits = [one.read(address(f"SET_0_MODEL_{k}")) for k in (0, 1)]
+        assert digits == [int(bundle.digest()[8 * k : 8 * k + 8], 16) for k in (0, 1)]
+    other.close()
+
+
 def test_every_bad_frame_has_exactly_one_result_and_the_state_goes_on(
     fabric: SimulatedFabric,
 ) -> None:
