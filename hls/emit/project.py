@@ -42,7 +42,7 @@ SHELL = (
     "fabric_shell.sv",
 )
 MODEL_FILE = "model_digest.hex"
-"""What `loader` answers for the weights that were built in; a memory, so that models of one format share sources."""
+"""What `loader` names the built-in weights: a memory, so that models of one format share sources."""
 MAILBOX_VECTOR_BEATS, MAILBOX_ANSWER_BEATS = 64, 128
 
 

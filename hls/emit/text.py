@@ -95,7 +95,8 @@ def package_text(shell: Mapping[str, int | str]) -> str:
         kind = "logic [63:0]" if isinstance(value, str) else "int"
         lines.append(f"    localparam {kind} {name} = {value};\n")
     body = "".join(lines)
-    return f"// The parameters of this fabric: the same for all models of its format.\n{OPEN}package model_pkg;\n{body}endpackage\n{CLOSE}"
+    title = "// The parameters of this fabric: the same for all models of its format.\n"
+    return f"{title}{OPEN}package model_pkg;\n{body}endpackage\n{CLOSE}"
 
 
 def top_text(package: Iterable[str]) -> str:
