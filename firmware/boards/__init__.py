@@ -1,0 +1,1 @@
+"""Boards and bare chips that fabrics are built for."""

@@ -1,0 +1,45 @@
+"""Target `ecp5-85k`: an ECP5-85F of speed grade 8 with a timing harness, to judge a fabric by itself.
+
+It is no board. The fabric's 250 port bits hang between registers and two shift chains, so that five pins do
+and no path to a pin decides the clock. The clock comes from the PLL, as on a board; the bitstream is a real
+one, but nothing talks to it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from firmware.boards.ecp5_pll import instance, settle
+from pyorch.contract.fabric import FabricManifest
+from pyorch.contract.target import Flow, Part
+
+HERE = Path(__file__).parent
+INPUT_MHZ = 25.0
+
+
+class TimingTarget:
+    """See `pyorch.contract.target.Target`."""
+
+    name = "ecp5-85k"
+    flow: Flow = "ecp5"
+    part = Part("ecp5", "LFE5U-85F", "CABGA381", "8")
+    clock_mhz = 50.0
+    top = "timing_harness"
+    ran = True
+    host = "none: a timing harness of registers and shift chains around the fabric, nothing talks to it"
+
+    def programmed_mhz(self, wanted_mhz: float) -> float:
+        """See `Target.programmed_mhz`."""
+        return float(settle(INPUT_MHZ, wanted_mhz).output_mhz)
+
+    def files(self, fabric: FabricManifest, clock_mhz: float) -> dict[str, str]:
+        """See `Target.files`."""
+        pll = instance(settle(INPUT_MHZ, clock_mhz), "clock_25mhz", "clk", "locked")
+        text = (HERE / "timing_harness.sv").read_text()
+        return {
+            "timing_harness.sv": text.replace("    // PLL\n", pll),
+            "timing_harness.lpf": (HERE / "timing_harness.lpf").read_text(),
+        }
+
+
+TARGET = TimingTarget()
