@@ -17,8 +17,6 @@ from pyorch.inference.reference import scores_of
 from pyorch.inference.stream import StreamEngine
 
 BITSTREAM = "fabric.bit"
-FRAME_VECTORS = 512
-"""Ticks in one frame of `FabricEngine.run`."""
 
 
 class FabricEngine(StreamEngine):
@@ -46,7 +44,7 @@ class FabricEngine(StreamEngine):
         return EngineInfo(self._name, self._device, exact=True)
 
     def run(self, features: IntArray) -> tuple[IntArray, IntArray]:
-        """Many ticks from the present state, a frame for every 512: [m, F] → logits, scores [m, O].
+        """Many ticks from the present state, several a frame: [m, F] → logits, scores [m, O].
 
         Raises:
             UsageError: another shape, or integers outside the input format.
@@ -54,15 +52,19 @@ class FabricEngine(StreamEngine):
         """
         features = self._checked(features, (len(features), self.spec.features))
         self._own_stream()
-        parts = [
-            self.driver.ask(Kind.SEQUENCE, features[k : k + FRAME_VECTORS], self._next()).logits
-            for k in range(0, len(features), FRAME_VECTORS)
-        ]
+        logits = self._answers(features)
         for vector in features[-self.spec.window :]:
             self._remember(vector)
         self._steps += len(features) - len(features[-self.spec.window :])
-        logits = np.concatenate(parts)
         return logits, scores_of(self.spec, self.bundle.weights, logits)
+
+    def _answers(self, features: IntArray) -> IntArray:
+        count = self.driver.frame_vectors
+        parts = [
+            self.driver.ask(Kind.SEQUENCE, features[k : k + count], self._next()).logits
+            for k in range(0, len(features), count)
+        ]
+        return np.concatenate(parts)
 
     def close(self) -> None:
         """Disable the card; further calls raise `DeviceError`."""
@@ -118,7 +120,7 @@ class FabricEngine(StreamEngine):
         if self.spec.mode == "window":
             if len(state.vectors):
                 self._own_stream()
-                self.driver.ask(Kind.SEQUENCE, state.vectors, self._next())
+                self._answers(state.vectors)
             self._vectors = [np.array(vector, np.int64) for vector in state.vectors]
         else:
             self.driver.write_state(list(state.hidden), list(state.cell))

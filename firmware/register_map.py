@@ -1,6 +1,7 @@
 """The register map: `registers.toml` is its one source; the package, the header and the page come from it.
 
-``python -m firmware.register_map`` writes `rtl/registers_pkg.sv`, the native header and `docs/registers.md`.
+The serial bridge has a map of its own, `serial/registers.toml`. ``python -m firmware.register_map`` writes
+`rtl/registers_pkg.sv`, `rtl/bridge_registers_pkg.sv`, the native header and `docs/registers.md`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 SOURCE = Path(__file__).with_name("registers.toml")
+BRIDGE_SOURCE = SOURCE.parent / "serial" / "registers.toml"
+BRIDGE_BASE = 0x1000
+"""Where the bridge's registers begin in the addresses of a program."""
 ROOT = SOURCE.parents[1]
 
 
@@ -67,8 +71,18 @@ class RegisterMap:
 
 @cache
 def register_map() -> RegisterMap:
-    """The map, read from its source."""
-    value = tomllib.loads(SOURCE.read_text())
+    """The fabric's map, read from its source."""
+    return _read(SOURCE)
+
+
+@cache
+def bridge_register_map() -> RegisterMap:
+    """The serial bridge's map, read from its source."""
+    return _read(BRIDGE_SOURCE)
+
+
+def _read(source: Path) -> RegisterMap:
+    value = tomllib.loads(source.read_text())
     registers = {}
     for entry in value["register"]:
         fields = {name: (low, bits) for name, (low, bits) in entry.pop("fields", {}).items()}
@@ -76,15 +90,15 @@ def register_map() -> RegisterMap:
     return RegisterMap(value["identity"], value["version"], registers)
 
 
-def system_verilog(registers: RegisterMap) -> str:
+def system_verilog(registers: RegisterMap, package: str, source: str) -> str:
     """The package: offsets as ``NAME``, fields as ``NAME_FIELD`` (lowest bit)."""
     lines = [
-        "// Written by `python -m firmware.register_map` from firmware/registers.toml.",
+        f"// Written by `python -m firmware.register_map` from {source}.",
         "`resetall",
         "`timescale 1ns / 1ps",
         "`default_nettype none",
         "",
-        "package registers_pkg;",
+        f"package {package};",
         f"    localparam logic [31:0] IDENTITY_VALUE = 32'h{registers.identity:08x};",
         f"    localparam logic [31:0] VERSION_VALUE = 32'd{registers.version};",
     ]
@@ -120,21 +134,37 @@ def cpp_header(registers: RegisterMap) -> str:
     return "\n".join([*lines, "", "}  // namespace pyorch::fabric_registers", ""])
 
 
-def page(registers: RegisterMap) -> str:
+def page(registers: RegisterMap, bridge: RegisterMap) -> str:
     """The documentation."""
+    return "\n".join(
+        [
+            "# Registers of the fabric",
+            "",
+            "AXI4-Lite, 32-bit words, little-endian. Written by `python -m firmware.register_map` from "
+            "`firmware/registers.toml`.",
+            "",
+            *_table(registers, 0),
+            "",
+            "## Registers of the serial bridge",
+            "",
+            "Only over the line ([serial.md](serial.md)), from `firmware/serial/registers.toml`. Counters "
+            "count modulo 65536 since configuration.",
+            "",
+            *_table(bridge, BRIDGE_BASE),
+            "",
+        ]
+    )
+
+
+def _table(registers: RegisterMap, base: int) -> list[str]:
     lines = [
-        "# Registers of the fabric",
-        "",
-        "AXI4-Lite, 32-bit words, little-endian. Written by `python -m firmware.register_map` from "
-        "`firmware/registers.toml`.",
-        "",
         "| offset | name | access | bits | meaning |",
         "|---|---|---|---|---|",
     ]
     for register in registers.registers.values():
-        place = f"0x{register.offset:03X}"
+        place = f"0x{base + register.offset:03X}"
         if register.words > 1:
-            place += f" to 0x{register.offset + 4 * register.words - 1:03X}"
+            place += f" to 0x{base + register.offset + 4 * register.words - 1:03X}"
         bits = ", ".join(
             f"{low} {name}" if count == 1 else f"{low + count - 1}:{low} {name}"
             for name, (low, count) in register.fields.items()
@@ -142,16 +172,21 @@ def page(registers: RegisterMap) -> str:
         lines.append(
             f"| {place} | {register.name} | {register.access} | {bits} | {register.text} |"
         )
-    return "\n".join([*lines, ""])
+    return lines
 
 
 def generated() -> dict[Path, str]:
     """Every file that comes from the map, and its text."""
-    registers = register_map()
+    registers, bridge = register_map(), bridge_register_map()
     return {
-        ROOT / "firmware/rtl/registers_pkg.sv": system_verilog(registers),
+        ROOT / "firmware/rtl/registers_pkg.sv": system_verilog(
+            registers, "registers_pkg", "firmware/registers.toml"
+        ),
+        ROOT / "firmware/rtl/bridge_registers_pkg.sv": system_verilog(
+            bridge, "bridge_registers_pkg", "firmware/serial/registers.toml"
+        ),
         ROOT / "pyorch/native/fabric_registers.hpp": cpp_header(registers),
-        ROOT / "docs/registers.md": page(registers),
+        ROOT / "docs/registers.md": page(registers, bridge),
     }
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +23,21 @@ SHIM = Path(__file__).with_name("shim.cpp")
 LIBRARY = "libfabric.so"
 WARNINGS = ("-Wno-fatal", "-Wno-WIDTH", "-Wno-UNOPTFLAT", "-Wno-UNUSED")
 KEPT_LINES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """What is compiled of a project.
+
+    Attributes:
+        name: the top module.
+        shim: its C interface.
+        beside: sources in the project's folder, compiled after its own → SHA-256.
+    """
+
+    name: str = "fabric_top"
+    shim: Path = SHIM
+    beside: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +96,12 @@ def cache_folder() -> Path:
 
 
 def build_library(
-    project: Path, manifest: FabricManifest, *, trace: bool = False, cache: Path | None = None
+    project: Path,
+    manifest: FabricManifest,
+    *,
+    trace: bool = False,
+    cache: Path | None = None,
+    top: Top | None = None,
 ) -> Path:
     """The shared library of a project, from the cache or compiled now.
 
@@ -90,16 +110,17 @@ def build_library(
 
     Args:
         trace: with waveforms (slower).
+        top: default: the fabric's own.
 
     Raises:
         EnvironmentMissingError: no Verilator, g++ or make.
         BuildError: Verilator or the compiler refuses; the message shows the lines that matter.
     """
-    tool = find_verilator()
+    tool, top = find_verilator(), top or Top()
     key = digest_of(
         {
-            "sources": manifest.sources,
-            "shim": digest_of_file(SHIM),
+            "sources": manifest.sources | top.beside,
+            "shim": digest_of_file(top.shim),
             "verilator": tool.digest,
             "trace": trace,
         }
@@ -112,33 +133,34 @@ def build_library(
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not library.is_file():
-            _compile(project, manifest, tool, folder, trace)
+            _compile(project, [*manifest.sources, *top.beside], top, tool, folder, trace)
     return library
 
 
 def _compile(
-    project: Path, manifest: FabricManifest, tool: Verilator, folder: Path, trace: bool
+    project: Path, sources: list[str], top: Top, tool: Verilator, folder: Path, trace: bool
 ) -> None:
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     command = [
-        str(tool.binary), "--cc", "-O3", *WARNINGS, "--top-module", manifest.top, "--prefix", "Vfabric_top",
+        str(tool.binary), "--cc", "-O3", *WARNINGS, "--top-module", top.name, "--prefix", f"V{top.name}",
         "--Mdir", str(work), "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-CFLAGS", "-fPIC",
         *(["--trace", "-CFLAGS", "-DFABRIC_TRACE"] if trace else []),
-        *manifest.sources,
+        *sources,
     ]  # fmt: skip
     _run(command, project, tool, "Verilator")
     _run(
-        ["make", "-s", "-f", "Vfabric_top.mk", "OPT_FAST=-O2", "OPT_SLOW=-O0", "CFG_CXXFLAGS_PCH_I=-include",
-         "Vfabric_top__ALL.a"],
+        ["make", "-s", "-f", f"V{top.name}.mk", "OPT_FAST=-O2", "OPT_SLOW=-O0", "CFG_CXXFLAGS_PCH_I=-include",
+         f"V{top.name}__ALL.a"],
         work, tool, "make",
     )  # fmt: skip
     include = tool.root / "include"
     _run(
         [
             "g++", "-std=c++20", "-O2", "-fPIC", "-shared", *(["-DFABRIC_TRACE"] if trace else []),
-            "-o", str(work / LIBRARY), str(SHIM), "Vfabric_top__ALL.a", str(_runtime(tool, folder.parent)),
+            "-o", str(work / LIBRARY), str(top.shim), f"V{top.name}__ALL.a",
+            str(_runtime(tool, folder.parent)),
             "-I.", f"-I{include}", f"-I{include}/vltstd", "-pthread", "-latomic",
         ],
         work, tool, "g++",
