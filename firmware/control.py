@@ -261,42 +261,45 @@ class FabricControl:
 
     # ---- state
     def _places(self) -> list[tuple[int, int, int]]:
+        """(layer, 0 h or 1 c, unit) of every element."""
         return [
-            (layer, kind, units)
+            (layer, kind, unit)
             for layer, (units, _, _) in enumerate(self.manifest.state)
             for kind in (0, 1)
+            for unit in range(units)
         ]
 
-    def _place(self, layer: int, kind: int, unit: int) -> Access:
+    def _element(self, place: tuple[int, int, int], value: int | None) -> list[Access]:
         register = self._map["STATE_ADDRESS"]
-        return register.offset, register.put(layer=layer, cell=kind, unit=unit)
+        layer, kind, unit = place
+        address = register.put(layer=layer, cell=kind, unit=unit)
+        word = None if value is None else value & 0xFFFFFFFF
+        return [(register.offset, address), (self._map["STATE_DATA"].offset, word)]
 
     def read_state(self) -> tuple[list[IntArray], list[IntArray]]:
         """h and c of every layer [units]; between two ticks."""
         self.settle()
+        accesses = [access for place in self._places() for access in self._element(place, None)]
+        words = np.array(self.script(accesses), dtype=np.uint32)
+        values = words.view(np.int32).astype(np.int64)
         found: tuple[list[IntArray], list[IntArray]] = ([], [])
-        for layer, kind, units in self._places():
-            accesses: list[Access] = []
-            for unit in range(units):
-                accesses += [self._place(layer, kind, unit), (self._map["STATE_DATA"].offset, None)]
-            words = np.array(self.script(accesses), dtype=np.uint32)
-            found[kind].append(words.view(np.int32).astype(np.int64))
+        for units, _, _ in self.manifest.state:
+            for kind in (0, 1):
+                found[kind].append(values[:units])
+                values = values[units:]
         return found
 
     def write_state(self, hidden: list[IntArray], cell: list[IntArray]) -> None:
         """Set h and c of every layer; ticks wait meanwhile."""
+        accesses = [
+            access
+            for place in self._places()
+            for access in self._element(place, int((hidden, cell)[place[1]][place[0]][place[2]]))
+        ]
         self.put("CONTROL", enable=1, hold=1)
         try:
             self.wait_for("hold its ticks", lambda: bool(self.get("STATUS", "drained")))
-            for layer, kind, units in self._places():
-                values = (hidden, cell)[kind][layer]
-                accesses: list[Access] = []
-                for unit in range(units):
-                    word = int(values[unit]) & 0xFFFFFFFF
-                    accesses += [
-                        self._place(layer, kind, unit), (self._map["STATE_DATA"].offset, word)
-                    ]  # fmt: skip
-                self.script(accesses)
+            self.script(accesses)
         finally:
             self.put("CONTROL", enable=1)
         self.settle()

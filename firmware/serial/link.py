@@ -59,9 +59,9 @@ class LinkCounts:
         requests: asked of the link.
         sent: packets sent, repeats among them.
         silent: attempts without any answer in time.
-        refused: answers saying that a packet came damaged.
+        refused: answers saying that a packet came damaged; it is sent again at once.
         stale: whole answers to earlier requests, or of another session, dropped.
-        damaged: packets from the board with a wrong CRC, too short or too long, dropped.
+        damaged: packets from the board with a wrong CRC, too short or too long; the request is sent again.
     """
 
     requests: int = 0
@@ -115,7 +115,7 @@ class SerialLink:
         self.port, self.baud, self.wait_s, self.attempts = port, baud, wait_s, attempts
         self.counts = LinkCounts()
         self._deframer = Deframer()
-        self._arrived: deque[Packet] = deque()
+        self._arrived: deque[Packet | None] = deque()  # None: one that came damaged
         self._session = self._sequence = 0
 
     def connect(self) -> None:
@@ -179,12 +179,12 @@ class SerialLink:
         self._send(text)
         sends = 1
         while True:
-            answer = self._receive(deadline)
-            if answer is None:
+            if not self._wait(deadline):
                 self.counts.silent += 1
                 return None
-            if answer.kind == Status.DAMAGED:
-                self.counts.refused += 1
+            answer = self._arrived.popleft()
+            if answer is None or answer.kind == Status.DAMAGED:
+                self.counts.refused += answer is not None
                 if sends < SENDS_AN_ATTEMPT:
                     self._send(text)
                     sends += 1
@@ -197,14 +197,17 @@ class SerialLink:
         self.counts.sent += 1
         self.port.write(text)
 
-    def _receive(self, deadline: float) -> Packet | None:
-        """The next whole packet before ``deadline``."""
+    def _wait(self, deadline: float) -> bool:
+        """Whether a packet arrived before ``deadline``."""
         while not self._arrived:
             left = deadline - time.monotonic()
             if left <= 0:
-                return None
+                return False
             self.port.timeout = left
             data = self.port.read(max(1, self.port.in_waiting))
             self._arrived.extend(self._deframer.feed(data))
-            self.counts.damaged = self._deframer.damaged + self._deframer.too_long
-        return self._arrived.popleft()
+            damaged = self._deframer.damaged + self._deframer.too_long
+            if damaged > self.counts.damaged and not self._arrived:
+                self._arrived.append(None)
+            self.counts.damaged = damaged
+        return True
