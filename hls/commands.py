@@ -7,7 +7,6 @@ from typing import Literal
 
 import click
 
-from hls.build.commands import build
 from hls.emit.commands import emit
 
 _PATH = click.Path(path_type=Path)
@@ -163,4 +162,4 @@ def check(bundle: Path, windows: int, steps: int, tape: Path | None, as_json: bo
         )
 
 
-COMMANDS: list[click.Command] = [train, convert, check, emit, build]
+COMMANDS: list[click.Command] = [train, convert, check, emit]
