@@ -247,41 +247,50 @@ class FabricControl:
                 f"{self.get('ERRORS'):#x}; write the whole image again"
             )
 
-    def swap(self, *, clear: bool = False) -> None:
-        """Use the other weight set from the next tick on; h and c are kept, or cleared.
+    def swap(self, *, clear: bool = False, load: bool = False) -> None:
+        """Use the other weight set from the next tick on; h, c and window are kept, cleared or loaded.
+
+        Args:
+            load: take the staged state (`stage_state`, `stage_window`) at the same tick.
 
         Raises:
+            UsageError: both were asked for.
             DeviceError: the other set is not valid, or the swap did not happen.
         """
+        if clear and load:
+            raise UsageError("a swap clears the state or loads one, not both; choose")
         before, swaps = self.active_set, self.get("SWAPS")
         if not self.get("STATUS", f"set_{1 - before}_valid"):
             raise DeviceError(f"weight set {1 - before} is not valid: load an image first")
-        self.put("COMMAND", **{"swap_clear" if clear else "swap_keep": 1})
+        self.put("COMMAND", **{"swap_load" if load else "swap_clear" if clear else "swap_keep": 1})
         self.wait_for("swap its weights", lambda: self.get("SWAPS") != swaps)
 
     # ---- state
-    def _places(self) -> list[tuple[int, int, int]]:
-        """(layer, 0 h or 1 c, unit) of every element."""
-        return [
-            (layer, kind, unit)
-            for layer, (units, _, _) in enumerate(self.manifest.state)
-            for kind in (0, 1)
-            for unit in range(units)
-        ]
-
-    def _element(self, place: tuple[int, int, int], value: int | None) -> list[Access]:
+    def _place(self, **place: int) -> Access:
         register = self._map["STATE_ADDRESS"]
-        layer, kind, unit = place
-        address = register.put(layer=layer, cell=kind, unit=unit)
-        word = None if value is None else value & 0xFFFFFFFF
-        return [(register.offset, address), (self._map["STATE_DATA"].offset, word)]
+        return register.offset, register.put(**place)
+
+    def _row(self, values: IntArray, **place: int) -> list[Access]:
+        """Writes of elements in a row, from the first one's place on."""
+        data = self._map["STATE_DATA"].offset
+        return [self._place(**place), *((data, value & 0xFFFFFFFF) for value in values.tolist())]
+
+    def _elements(self, places: list[dict[str, int]]) -> IntArray:
+        data = self._map["STATE_DATA"].offset
+        accesses = [a for place in places for a in (self._place(**place), (data, None))]
+        return np.array(self.script(accesses), np.uint32).view(np.int32).astype(np.int64)
 
     def read_state(self) -> tuple[list[IntArray], list[IntArray]]:
-        """h and c of every layer [units]; between two ticks."""
+        """h and c of every layer [units] of a stateful model; between two ticks."""
         self.settle()
-        accesses = [access for place in self._places() for access in self._element(place, None)]
-        words = np.array(self.script(accesses), dtype=np.uint32)
-        values = words.view(np.int32).astype(np.int64)
+        values = self._elements(
+            [
+                {"layer": layer, "cell": kind, "unit": unit}
+                for layer, (units, _, _) in enumerate(self.manifest.state)
+                for kind in (0, 1)
+                for unit in range(units)
+            ]
+        )
         found: tuple[list[IntArray], list[IntArray]] = ([], [])
         for units, _, _ in self.manifest.state:
             for kind in (0, 1):
@@ -289,20 +298,46 @@ class FabricControl:
                 values = values[units:]
         return found
 
-    def write_state(self, hidden: list[IntArray], cell: list[IntArray]) -> None:
-        """Set h and c of every layer; ticks wait meanwhile."""
-        accesses = [
-            access
-            for place in self._places()
-            for access in self._element(place, int((hidden, cell)[place[1]][place[0]][place[2]]))
-        ]
-        self.put("CONTROL", enable=1, hold=1)
-        try:
-            self.wait_for("hold its ticks", lambda: bool(self.get("STATUS", "drained")))
-            self.script(accesses)
-        finally:
-            self.put("CONTROL", enable=1)
+    def stage_state(self, hidden: list[IntArray], cell: list[IntArray]) -> None:
+        """Write h and c of every layer to where `load_state` or `swap` takes them; ticks go on."""
+        accesses: list[Access] = []
+        for layer, rows in enumerate(zip(hidden, cell, strict=True)):
+            for kind, values in enumerate(rows):
+                accesses += self._row(values, layer=layer, cell=kind)
+        self.script(accesses)
+
+    def read_window(self) -> IntArray:
+        """The vectors [at most T - 1, F] that a windowed model keeps, oldest first; between two ticks."""
         self.settle()
+        fill, features = self.get("WINDOW_FILL"), self.manifest.features
+        stored, oldest = (self._map["WINDOW_FILL"].get(fill, n) for n in ("vectors", "oldest"))
+        values = self._elements(
+            [
+                {"slot": (oldest + k) % (self.manifest.window - 1), "unit": unit}
+                for k in range(stored)
+                for unit in range(features)
+            ]
+        )
+        return values.reshape(stored, features)
+
+    def stage_window(self, vectors: IntArray) -> None:
+        """Write a window's vectors [at most T - 1, F], oldest first, for `load_state` or `swap`.
+
+        Raises:
+            UsageError: more vectors than the fabric keeps.
+        """
+        if len(vectors) > self.manifest.window - 1:
+            raise UsageError(
+                f"{len(vectors)} vectors for a window of {self.manifest.window}: the fabric keeps "
+                f"{self.manifest.window - 1}; give the newest ones"
+            )
+        accesses = [a for slot, row in enumerate(vectors) for a in self._row(row, slot=slot)]
+        self.script([*accesses, (self._map["WINDOW_FILL"].offset, len(vectors))])
+
+    def load_state(self) -> None:
+        """Take the staged state between two ticks; a window must be staged anew for each load."""
+        self.put("COMMAND", load=1)
+        self.wait_for("load its state", lambda: not self.get("STATUS", "pending"))
 
     def counters(self) -> dict[str, int]:
         """Every counter by name."""

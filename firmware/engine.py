@@ -34,7 +34,6 @@ class FabricEngine(StreamEngine):
         super().__init__(bundle)
         self.driver = driver
         self._mailbox, self._name, self._device = mailbox, name, device
-        self._vectors: list[IntArray] = []
         self._steps = 0
         self._sequence = 0
 
@@ -53,9 +52,7 @@ class FabricEngine(StreamEngine):
         features = self._checked(features, (len(features), self.spec.features))
         self._own_stream()
         logits = self._answers(features)
-        for vector in features[-self.spec.window :]:
-            self._remember(vector)
-        self._steps += len(features) - len(features[-self.spec.window :])
+        self._steps += len(features)
         return logits, scores_of(self.spec, self.bundle.weights, logits)
 
     def _answers(self, features: IntArray) -> IntArray:
@@ -79,13 +76,6 @@ class FabricEngine(StreamEngine):
     def _own_stream(self) -> None:
         self.driver.own(1)
 
-    def _remember(self, vector: IntArray) -> None:
-        self._steps += 1
-        if self.spec.mode == "window":
-            self._vectors = [*self._vectors, np.array(vector)][-(self.spec.window - 1) :]
-            if self.spec.window == 1:
-                self._vectors = []
-
     def _outputs(self, logits: IntArray) -> Outputs:
         return Outputs(logits, scores_of(self.spec, self.bundle.weights, logits[None])[0])
 
@@ -96,7 +86,7 @@ class FabricEngine(StreamEngine):
         else:
             self._own_stream()
             logits = self.driver.ask(Kind.STEP, features[None], self._next()).logits[0]
-        self._remember(features)
+        self._steps += 1
         return self._outputs(logits)
 
     def _window(self, features: IntArray) -> Outputs:
@@ -104,32 +94,28 @@ class FabricEngine(StreamEngine):
         kept = self.driver.read_state() if self.spec.mode == "stateful" else None
         logits = self.driver.ask(Kind.WINDOW, features, self._next()).logits[0]
         if kept is not None:
-            self.driver.write_state(*kept)
+            self.driver.stage_state(*kept)
+            self.driver.load_state()
         return self._outputs(logits)
 
     def _stream_state(self) -> State:
         if self.spec.mode == "window":
-            shape = (len(self._vectors), self.spec.features)
-            return State((), (), np.array(self._vectors, np.int64).reshape(shape), self._steps)
+            return State((), (), self.driver.read_window(), self._steps)
         hidden, cell = self.driver.read_state()
         empty = np.zeros((0, self.spec.features), np.int64)
         return State(tuple(hidden), tuple(cell), empty, self._steps)
 
     def _load_stream(self, state: State) -> None:
-        self._reset_stream()
         if self.spec.mode == "window":
-            if len(state.vectors):
-                self._own_stream()
-                self._answers(state.vectors)
-            self._vectors = [np.array(vector, np.int64) for vector in state.vectors]
+            self.driver.stage_window(state.vectors)
         else:
-            self.driver.write_state(list(state.hidden), list(state.cell))
+            self.driver.stage_state(list(state.hidden), list(state.cell))
+        self.driver.load_state()
         self._steps = state.steps
 
     def _reset_stream(self) -> None:
         self.driver.clear()
         self.driver.settle()
-        self._vectors = []
         self._steps = 0
 
 

@@ -93,7 +93,7 @@ FULL = (
 
 def table(rows: Sequence[tuple[MatrixCase, Verification]], seconds: float) -> str:
     """The measured matrix as Markdown."""
-    figures = ("idle_tick", "interval", "cold_window", "state_load", "swap")
+    figures = ("idle_tick", "interval", "cold_window", "clear", "state_load", "swap", "swap_load")
     lines = [
         "# Fabrics in simulation",
         "",

@@ -54,7 +54,9 @@ def cycles_of(fabric: SimulatedFabric, vectors: IntArray) -> dict[str, int]:
     settle(fabric)
     command(fabric, clear=1)
     settle(fabric)
-    found["state_load"] = fabric.read(address("PAUSE_LAST"))
+    found["clear"] = fabric.read(address("PAUSE_LAST"))
+    found["state_load"] = load_kept(fabric, vectors, load=1)
+    command(fabric, clear=1)
     steps(length + 1)  # the window is full
     settle(fabric)
     alone = steps(1)
@@ -77,11 +79,31 @@ def cycles_of(fabric: SimulatedFabric, vectors: IntArray) -> dict[str, int]:
         settle(fabric)
         found["swap"] = fabric.read(address("PAUSE_LAST"))
         load_image(fabric, *_own_image(fabric))
+        found["swap_load"] = load_kept(fabric, vectors, swap_load=1)
+        load_image(fabric, *_own_image(fabric))
         ask = (address("COMMAND"), register_map()["COMMAND"].put(swap_keep=1))
         swapped = steps(length + 8, write=(found["interval"] * (length // 2 + 4), *ask))
         starts = swapped.out_cycles.reshape(-1, manifest.answer_beats + 1)[:, 0].astype(np.int64)
         found["swap_in_stream"] = int(np.diff(starts).max())
     return found
+
+
+def load_kept(fabric: SimulatedFabric, vectors: IntArray, **bits: int) -> int:
+    """`PAUSE_LAST` of a load of the staged state; a windowed model's is made of T - 1 of the vectors."""
+    if fabric.manifest.mode == "window":
+        stage_vectors(fabric, vectors[: fabric.manifest.window - 1])
+    command(fabric, **bits)
+    settle(fabric)
+    return fabric.read(address("PAUSE_LAST"))
+
+
+def stage_vectors(fabric: SimulatedFabric, vectors: IntArray) -> None:
+    """Write the vectors [n, F] of a window, oldest first, for a load."""
+    for slot, vector in enumerate(vectors.tolist()):
+        fabric.write(address("STATE_ADDRESS"), register_map()["STATE_ADDRESS"].put(slot=slot))
+        for value in vector:
+            fabric.write(address("STATE_DATA"), value)
+    fabric.write(address("WINDOW_FILL"), len(vectors))
 
 
 def _own_image(fabric: SimulatedFabric) -> tuple[IntArray, IntArray, int, str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from firmware.register_map import register_map
 from hls.check import adversarial_windows, real_features
 from hls.emit.project import emit_bundle
 from pyorch.contract.bundle import Bundle
@@ -238,21 +239,18 @@ def spec_units(bundle: Bundle) -> list[int]:
 
 
 def write_state(fabric: SimulatedFabric, state: Carried) -> None:
-    """Write h and c [1, units] of every layer between two ticks."""
-    fabric.write(address("CONTROL"), 3)
-    settle_drained(fabric)
+    """Write h and c [1, units] of every layer, and load them between two ticks."""
     for layer, (hidden, cell) in enumerate(zip(state.hidden, state.cell, strict=True)):
         for kind, values in enumerate((hidden[0], cell[0])):
-            for unit, value in enumerate(values.tolist()):
-                fabric.write(address("STATE_ADDRESS"), layer << 28 | kind << 12 | unit)
+            fabric.write(address("STATE_ADDRESS"), _place(layer, kind, 0))
+            for value in values.tolist():
                 fabric.write(address("STATE_DATA"), value)
-    fabric.write(address("CONTROL"), 1)
+    command(fabric, load=1)
     settle(fabric)
 
 
-def settle_drained(fabric: SimulatedFabric) -> None:
-    """Let what is under way end."""
-    fabric.run(2000)
+def _place(layer: int, kind: int, unit: int) -> int:
+    return register_map()["STATE_ADDRESS"].put(layer=layer, cell=kind, unit=unit)
 
 
 def read_state(fabric: SimulatedFabric, units: list[int]) -> Carried:
@@ -261,7 +259,7 @@ def read_state(fabric: SimulatedFabric, units: list[int]) -> Carried:
     for layer, count in enumerate(units):
         for kind, values in enumerate((found.hidden[layer], found.cell[layer])):
             for unit in range(count):
-                fabric.write(address("STATE_ADDRESS"), layer << 28 | kind << 12 | unit)
+                fabric.write(address("STATE_ADDRESS"), _place(layer, kind, unit))
                 word = fabric.read(address("STATE_DATA"))
                 values[0, unit] = word - (1 << 32) if word >> 31 else word
     return found

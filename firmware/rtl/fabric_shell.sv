@@ -19,6 +19,7 @@ module fabric_shell #(
     parameter int WINDOWED = 0,
     parameter int LAYERS = 1,
     parameter logic [63:0] UNITS = 64'd32,  // of each LSTM layer, 16 bits from bit 0
+    parameter int STATE_WIDTH = 32,  // of the widest element of h and c
     parameter int LOADABLE = 1,
     parameter int IMAGE_WORDS = 1,
     parameter logic [63:0] FORMAT_DIGEST = 0,
@@ -88,7 +89,7 @@ module fabric_shell #(
     wire write, refused, read;
     wire [11:0] write_address, read_address;
     wire [31:0] write_data;
-    wire loader_busy;
+    wire loader_busy, stage_busy;
     reg [31:0] read_data;
     axil_port port (
         .clk(clk), .rst(rst),
@@ -99,27 +100,37 @@ module fabric_shell #(
         .s_axil_arready(s_axil_arready), .s_axil_rdata(s_axil_rdata), .s_axil_rresp(s_axil_rresp),
         .s_axil_rvalid(s_axil_rvalid), .s_axil_rready(s_axil_rready),
         .write(write), .write_address(write_address), .write_data(write_data), .refused(refused),
-        .write_busy(loader_busy), .read(read), .read_address(read_address), .read_data(read_data)
+        .write_busy(loader_busy || stage_busy), .read(read), .read_address(read_address), .read_data(read_data)
     );
 
     reg enable, hold;
     reg [1:0] owner;
     reg [4:0] errors;
     reg soft_reset;
-    reg want_clear, want_swap;
+    reg want_clear, want_swap, want_take;
     reg active_set;
     wire [1:0] set_valid;
-    wire pending, ready, prepared, quiet;
+    wire pending, ready, prepared, quiet, acts, swap_waits, take_waits;
     assign core_rst = rst || soft_reset;
 
     wire is_command = write && write_address == registers_pkg::COMMAND;
     wire asks_swap = is_command && (write_data[registers_pkg::COMMAND_SWAP_KEEP]
-                                    || write_data[registers_pkg::COMMAND_SWAP_CLEAR]);
+                                    || write_data[registers_pkg::COMMAND_SWAP_CLEAR]
+                                    || write_data[registers_pkg::COMMAND_SWAP_LOAD]);
     wire can_swap = LOADABLE != 0 && set_valid[!active_set] && !pending;
     wire is_word = write && write_address == registers_pkg::LOAD_DATA;
     wire is_state = write && write_address == registers_pkg::STATE_DATA;
+    wire is_fill = write && write_address == registers_pkg::WINDOW_FILL;
     // the inactive set is not changed while a swap to it waits
-    wire can_load = !pending && !want_swap;
+    wire can_load = !swap_waits && !want_swap;
+
+    // ---- state: an element of h and c, or of a kept vector; written to where `take` finds it, once no take is to come
+    reg [31:0] state_place;
+    wire [11:0] state_unit = state_place[11:0];
+    wire [15:0] state_slot = state_place[27:12];
+    wire kept_there, state_there;
+    wire can_stage = (WINDOWED != 0 ? kept_there : state_there) && !take_waits && !want_take;
+    wire can_fill = WINDOWED != 0 && write_data < WINDOW && !take_waits && !want_take;
 
     // ---- loader
     reg [31:0] next_address;
@@ -171,16 +182,40 @@ module fabric_shell #(
         .d_valid(d_valid), .d_code(d_code), .d_answers(d_answers), .d_sequence(d_sequence), .d_saturated(d_saturated),
         .d_room(d_room)
     );
+    wire take, taking;
+    wire [15:0] kept_stored, kept_oldest;
+    wire [31:0] kept_value;
     sequencer #(
-        .WIDTH(FEATURES * X_WIDTH), .WINDOW(WINDOW), .WINDOWED(WINDOWED)
+        .FEATURES(FEATURES), .X_WIDTH(X_WIDTH), .WINDOW(WINDOW), .WINDOWED(WINDOWED)
     ) ticks (
         .clk(clk), .rst(core_rst), .hold(hold),
         .v_valid(v_valid), .v_ready(v_ready), .v(v), .v_step(v_step), .v_first(v_first), .v_answer(v_answer),
         .in_window(in_window),
         .x_valid(x_valid), .x_ready(x_ready), .x(x), .x_first(x_first), .x_answer(x_answer),
         .drained(drained), .idle(idle), .clear(clear), .swap(swap),
-        .want_clear(want_clear), .want_swap(want_swap), .pending(pending), .ready(ready), .prepared(prepared), .quiet(quiet)
+        .want_clear(want_clear), .want_swap(want_swap), .want_take(want_take),
+        .take(take), .taking(taking), .swap_waits(swap_waits), .take_waits(take_waits),
+        .pending(pending), .acts(acts), .ready(ready), .prepared(prepared), .quiet(quiet),
+        .kept_slot(state_slot), .kept_feature(state_unit), .kept_there(kept_there), .kept_value(kept_value),
+        .stage_write(is_state && can_stage && WINDOWED != 0), .stage_value(write_data), .stage_busy(stage_busy),
+        .stage_count_write(is_fill && can_fill), .stage_count(write_data[15:0]),
+        .stored(kept_stored), .oldest(kept_oldest)
     );
+    generate
+        if (WINDOWED == 0) begin : g_state
+            staged_state #(
+                .LAYERS(LAYERS), .UNITS(UNITS), .WIDTH(STATE_WIDTH)
+            ) state (
+                .clk(clk), .rst(core_rst), .layer(state_place[29:28]), .cell_state(state_place[30]), .unit(state_unit),
+                .there(state_there), .write(is_state && can_stage), .data(write_data), .take(take), .busy(taking),
+                .state_layer(state_layer), .state_write(state_write), .state_address(state_address),
+                .state_write_data(state_write_data)
+            );
+        end else begin : g_no_state
+            // h and c follow from the kept vectors
+            assign {state_there, taking, state_layer, state_write, state_address, state_write_data} = 0;
+        end
+    endgenerate
     wire to_mail = mail_busy;
     wire frame_y_ready, began, bad_frame;
     axis_frame_out #(
@@ -216,22 +251,15 @@ module fabric_shell #(
     endgenerate
 
     // ---- counters
-    reg [31:0] now, steps, cycles_last, cycles_min, cycles_max, bad_frames, stalls, swaps, refused_doorbells, pause_last;
-    reg pausing, paused_before;
-    reg [31:0] begun[0:31];  // when the vectors under way were loaded; a core of eight layers holds fewer
-    reg [4:0] oldest, newest;
-    wire answered = began || mail_answered;
-    wire [31:0] cycles = now - begun[oldest];
-
-    // ---- state
-    reg [31:0] state_place;
-    wire [15:0] state_units = state_place[31:28] < LAYERS ? UNITS[16*state_place[29:28]+:16] : 16'd0;
-    // with sliding windows the vectors are the state: h and c follow from them
-    wire can_write_state = hold && quiet && WINDOWED == 0 && state_place[11:0] < state_units;
-    assign state_layer = state_place[31:28];
-    assign state_address = state_place[12:0];
-    assign state_write = is_state && can_write_state;
-    assign state_write_data = write_data;
+    wire [31:0] steps, cycles_last, cycles_min, cycles_max, bad_frames, stalls, swaps, refused_doorbells, pause_last;
+    tick_counters counters (
+        .clk(clk), .rst(core_rst), .loaded(v_loaded && v_answer), .answered(began || mail_answered),
+        .bad_frame(bad_frame), .stalled(m_axis_tvalid && !m_axis_tready), .swap(swap),
+        .refused_doorbell(is_doorbell && !can_ring), .acts(acts), .prepared(prepared),
+        .steps(steps), .cycles_last(cycles_last), .cycles_min(cycles_min), .cycles_max(cycles_max),
+        .bad_frames(bad_frames), .stalls(stalls), .swaps(swaps), .refused_doorbells(refused_doorbells),
+        .pause_last(pause_last)
+    );
 
     // taken by one, released by anyone; changed only when no tick of the former owner is under way
     wire can_own = write_data == 0 ? !mail_busy : owner == 0 && write_data < 3 && quiet && !stream_busy;
@@ -242,7 +270,8 @@ module fabric_shell #(
     assign new_errors[registers_pkg::ERRORS_FRAME] = bad_frame;
     assign new_errors[registers_pkg::ERRORS_LOAD] = load_refused || (is_load && !can_load);
     assign new_errors[registers_pkg::ERRORS_SWAP] = asks_swap && !can_swap;
-    assign new_errors[registers_pkg::ERRORS_ACCESS] = refused || (is_state && !can_write_state) || (is_owner && !can_own);
+    assign new_errors[registers_pkg::ERRORS_ACCESS] = refused || (is_state && !can_stage)
+                                                   || (is_fill && !can_fill) || (is_owner && !can_own);
     assign new_errors[registers_pkg::ERRORS_DOORBELL] = is_doorbell && !can_ring;
 
     always @(posedge clk) begin
@@ -250,10 +279,9 @@ module fabric_shell #(
         want_clear <= (is_command && write_data[registers_pkg::COMMAND_CLEAR])
                       || (asks_swap && can_swap && write_data[registers_pkg::COMMAND_SWAP_CLEAR]);
         want_swap <= asks_swap && can_swap && !want_swap;
-        if (swap) begin
-            active_set <= !active_set;
-            swaps <= swaps + 1'b1;
-        end
+        want_take <= (is_command && write_data[registers_pkg::COMMAND_LOAD])
+                     || (asks_swap && can_swap && write_data[registers_pkg::COMMAND_SWAP_LOAD]);
+        if (swap) active_set <= !active_set;
         errors <= (write && write_address == registers_pkg::ERRORS ? errors & ~write_data[4:0] : errors) | new_errors;
         if (write)
             case (write_address)
@@ -266,6 +294,7 @@ module fabric_shell #(
                 registers_pkg::LOAD_MODEL_0: model_digest[63:32] <= write_data;
                 registers_pkg::LOAD_MODEL_1: model_digest[31:0] <= write_data;
                 registers_pkg::STATE_ADDRESS: state_place <= write_data;
+                registers_pkg::STATE_DATA: if (can_stage) state_place[11:0] <= state_unit + 1'b1;
                 default: ;
             endcase
         if (mail_valid && mail_ready) begin
@@ -277,7 +306,7 @@ module fabric_shell #(
                 mail_valid <= 1;
                 mail_busy <= 1;
                 mail_sequence <= write_data;
-            end else refused_doorbells <= refused_doorbells + 1'b1;
+            end
         end
         if (mail_answered) begin
             mail_busy <= 0;
@@ -291,49 +320,13 @@ module fabric_shell #(
             copied_sequence <= answer_sequence;
         end
 
-        now <= now + 1'b1;
-        if (clear || swap || state_write) begin
-            pausing <= 1;
-            paused_before <= 0;
-            pause_last <= 1;
-        end else if (pausing) begin
-            paused_before <= 1;
-            if (paused_before && prepared) pausing <= 0;
-            else pause_last <= pause_last + 1'b1;
-        end
-        if (v_loaded && v_answer) begin
-            begun[newest] <= now - 1'b1;  // the edge that loaded it
-            newest <= newest + 1'b1;
-        end
-        if (answered) begin
-            oldest <= oldest + 1'b1;
-            steps <= steps + 1'b1;
-            cycles_last <= cycles;
-            if (cycles < cycles_min) cycles_min <= cycles;
-            if (cycles > cycles_max) cycles_max <= cycles;
-        end
-        if (bad_frame) bad_frames <= bad_frames + 1'b1;
-        if (m_axis_tvalid && !m_axis_tready) stalls <= stalls + 1'b1;
-
         if (core_rst) begin
             want_clear <= 0;
             want_swap <= 0;
+            want_take <= 0;
             active_set <= 0;
             mail_valid <= 0;
             mail_busy <= 0;
-            steps <= 0;
-            cycles_last <= 0;
-            cycles_min <= 32'hFFFFFFFF;
-            cycles_max <= 0;
-            bad_frames <= 0;
-            stalls <= 0;
-            swaps <= 0;
-            refused_doorbells <= 0;
-            pause_last <= 0;
-            pausing <= 0;
-            paused_before <= 0;
-            oldest <= 0;
-            newest <= 0;
             answer_sequence <= 0;
             copied_sequence <= 0;
             answer_flags <= 0;
@@ -345,7 +338,6 @@ module fabric_shell #(
             hold <= 0;
             owner <= 0;
             errors <= 0;
-            now <= 0;
             next_address <= 0;
             format_digest <= 0;
             model_digest <= 0;
@@ -370,7 +362,7 @@ module fabric_shell #(
             registers_pkg::LANES: read_data <= (OUT_BEATS << 24) | (IN_BEATS << 16) | (OUTPUT_LANE << 8) | INPUT_LANE;
             registers_pkg::CONTROL: read_data <= {30'd0, hold, enable};
             registers_pkg::STATUS:
-                read_data <= {22'd0, owner, 1'b0, mail_busy, set_valid, active_set, pending || want_clear || want_swap,
+                read_data <= {22'd0, owner, 1'b0, mail_busy, set_valid, active_set, pending || want_clear || want_swap || want_take,
                               quiet, ready};
             registers_pkg::ERRORS: read_data <= {27'd0, errors};
             registers_pkg::OWNER: read_data <= {30'd0, owner};
@@ -395,7 +387,8 @@ module fabric_shell #(
             registers_pkg::SET_1_MODEL_0: read_data <= set_1_model[63:32];
             registers_pkg::SET_1_MODEL_1: read_data <= set_1_model[31:0];
             registers_pkg::STATE_ADDRESS: read_data <= state_place;
-            registers_pkg::STATE_DATA: read_data <= state_read_data;
+            registers_pkg::STATE_DATA: read_data <= WINDOWED != 0 ? kept_value : state_read_data;
+            registers_pkg::WINDOW_FILL: read_data <= {kept_oldest, kept_stored};
             registers_pkg::MAILBOX_SEQUENCE: read_data <= copied_sequence;
             registers_pkg::MAILBOX_SET: read_data <= {30'd0, copied_flags};
             default:

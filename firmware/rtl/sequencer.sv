@@ -1,16 +1,19 @@
 // Gives vectors to the core, one tick after the other, and does between two ticks what may only be done there.
 //
-// Stateful models: vectors go straight through. Windowed models: the last T - 1 vectors of ticks are kept; when T vectors have
-// gone into the state, T - 1 of the next window are advanced at once, so that a tick that comes later costs one step.
-// `clear` and `swap` act at the next boundary between ticks, when the core is drained; vectors wait meanwhile.
+// Stateful models: vectors go straight through. Windowed models: `kept_window` keeps the last T - 1 vectors of ticks; when T vectors
+// have gone into the state, T - 1 of the next window are advanced at once, so that a tick that comes later costs one step.
+// `clear`, `swap` and `take` (of a staged state) act together at the next boundary between ticks, when the core is drained; vectors
+// wait meanwhile.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
 
 module sequencer #(
-    parameter int WIDTH = 128,  // of a vector
+    parameter int FEATURES = 16,
+    parameter int X_WIDTH = 8,
     parameter int WINDOW = 20,  // T
-    parameter int WINDOWED = 0
+    parameter int WINDOWED = 0,
+    parameter int WIDTH = FEATURES * X_WIDTH
 ) (
     input  wire             clk,
     input  wire             rst,
@@ -33,30 +36,57 @@ module sequencer #(
     output wire             clear,
     output wire             swap,
     // requests
-    input  wire             want_clear,  // pulse
-    input  wire             want_swap,   // pulse
+    input  wire             want_clear,     // pulses
+    input  wire             want_swap,
+    input  wire             want_take,
+    output wire             take,           // the staged state is to go into the core (stateful models)
+    input  wire             taking,         // it is going
+    output wire             swap_waits,     // asked for and not yet done
+    output wire             take_waits,
     output wire             pending,
-    output wire             ready,       // all that can be done before the next tick is done, and it may come
-    output wire             prepared,    // the same, whether or not it may come
-    output wire             quiet        // no vector is given to the core, and none is in it
+    output wire             acts,           // a request is carried out
+    output wire             ready,          // all that can be done before the next tick is done, and it may come
+    output wire             prepared,       // the same, whether or not it may come
+    output wire             quiet,          // no vector is given to the core, and none is in it
+    // the kept vectors (windowed models): the host reads the present ones and writes those that `take` brings
+    input  wire [     15:0] kept_slot,
+    input  wire [     11:0] kept_feature,
+    output wire             kept_there,     // there is such a place
+    output wire [     31:0] kept_value,     // while nothing is replayed, two cycles after the place
+    input  wire             stage_write,    // pulse
+    input  wire [     31:0] stage_value,
+    output wire             stage_busy,     // a vector is not yet stored: no further write
+    input  wire             stage_count_write,
+    input  wire [     15:0] stage_count,
+    output wire [     15:0] stored,
+    output wire [     15:0] oldest
 );
-    reg must_clear, must_swap;
+    reg must_clear, must_swap, must_take;
     wire replaying;
-    assign pending = must_clear || must_swap;
+    assign swap_waits = must_swap;
+    assign take_waits = must_take || taking;
+    assign pending = must_clear || must_swap || take_waits;
     wire blocked = hold || pending;
-    wire act = pending && drained && !replaying;
-    assign clear = act && must_clear;
-    assign swap = act && must_swap;
+    assign acts = (must_clear || must_swap || must_take) && drained && !replaying && !taking;
+    assign clear = acts && must_clear;
+    assign swap = acts && must_swap;
+    assign take = acts && must_take;
     always @(posedge clk) begin
-        if (act) begin
+        if (acts) begin
             must_clear <= 0;
             must_swap <= 0;
+            must_take <= 0;
         end
-        if (want_clear) must_clear <= 1;
+        if (want_clear) begin
+            must_clear <= 1;
+            must_take <= 0;  // a clear that is asked for later undoes it
+        end
         if (want_swap) must_swap <= 1;
+        if (want_take) must_take <= 1;
         if (rst) begin
             must_clear <= 0;
             must_swap <= 0;
+            must_take <= 0;
         end
     end
 
@@ -68,74 +98,35 @@ module sequencer #(
             assign x = v;
             assign x_first = v_first;
             assign x_answer = v_answer;
-            assign prepared = idle;
+            assign prepared = idle && !taking;
             assign ready = prepared && !blocked;
             assign quiet = drained && !pending;
+            assign {kept_there, kept_value, stage_busy, stored, oldest} = 0;
         end else begin : g_windowed
-            localparam int KEPT = WINDOW > 1 ? WINDOW - 1 : 1;
-            localparam int BITS = KEPT > 1 ? $clog2(KEPT) : 1;
-            reg [WIDTH-1:0] ring[0:KEPT-1];
-            reg [BITS-1:0] newest, place;  // where the next vector goes; where the next replayed one is
-            reg [BITS:0] stored, left;  // vectors in the ring; vectors yet to be replayed
-            reg stale;  // the core's state is not that of the ring's vectors
-            reg fetched;  // `vector` holds the one at `place`
-            reg begun;  // the first vector of the replay has been given
-            reg [WIDTH-1:0] vector;
-            wire [BITS-1:0] oldest = stored == KEPT ? newest : 0;
-
+            wire fetched, begun, settled, due, empty;
+            wire [WIDTH-1:0] vector;
+            kept_window #(
+                .FEATURES(FEATURES), .X_WIDTH(X_WIDTH), .WINDOW(WINDOW)
+            ) window (
+                .clk(clk), .rst(rst), .v(v), .keep(v_ready && v_step), .other(v_ready && !v_step),
+                .go(due && !replaying && !pending && drained), .replaying(replaying), .fetched(fetched), .begun(begun),
+                .vector(vector), .given(replaying && x_valid && x_ready), .settled(settled), .empty(empty),
+                .clear(clear), .swap(swap), .take(take),
+                .slot(kept_slot), .feature(kept_feature), .there(kept_there), .value(kept_value),
+                .stage_write(stage_write), .stage_value(stage_value), .stage_busy(stage_busy),
+                .stage_count_write(stage_count_write), .stage_count(stage_count), .stored(stored), .oldest(oldest)
+            );
             // not inside a window; but a tick that came before the window's first vector needs its own
-            wire due = stale && (v_valid ? v_step : !in_window) && stored != 0 && WINDOW > 1;
-            assign replaying = left != 0;
-            wire go = due && !replaying && !pending && drained;
-            wire settled = !stale || stored == 0 || WINDOW == 1;
+            assign due = !settled && (v_valid ? v_step : !in_window);
             wire give = v_valid && !replaying && (v_step ? settled : 1'b1) && !blocked;
             assign x_valid = replaying ? fetched : give;
             assign x = replaying ? vector : v;
-            assign x_first = replaying ? !begun : v_step ? stored == 0 || WINDOW == 1 : v_first;
+            assign x_first = replaying ? !begun : v_step ? empty : v_first;
             assign x_answer = !replaying && v_answer;
             assign v_ready = give && x_ready;
             assign prepared = idle && !replaying && settled;
             assign ready = prepared && !blocked;
             assign quiet = drained && !pending && !replaying && settled;
-            wire keep = v_ready && v_step && WINDOW > 1;
-
-            always @(posedge clk) begin
-                vector <= ring[place];
-                fetched <= replaying && !(x_valid && x_ready);
-                if (v_ready && !v_step) stale <= 1;
-                if (keep) begin
-                    ring[newest] <= v;
-                    newest <= newest == KEPT - 1 ? 0 : newest + 1'b1;
-                    stale <= stored == KEPT;  // then one vector has left the window
-                    if (stored != KEPT) stored <= stored + 1'b1;
-                end
-                if (go) begin
-                    left <= stored;
-                    place <= oldest;
-                    begun <= 0;
-                    fetched <= 0;
-                    stale <= 0;
-                end
-                if (replaying && x_valid && x_ready) begin
-                    left <= left - 1'b1;
-                    begun <= 1;
-                    place <= place == KEPT - 1 ? 0 : place + 1'b1;
-                end
-                if (swap) stale <= 1;
-                if (clear) begin
-                    stored <= 0;
-                    newest <= 0;
-                    stale <= 0;
-                end
-                if (rst) begin
-                    newest <= 0;
-                    stored <= 0;
-                    left <= 0;
-                    stale <= 0;
-                    fetched <= 0;
-                    begun <= 0;
-                end
-            end
         end
     endgenerate
 endmodule

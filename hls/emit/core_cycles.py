@@ -28,16 +28,21 @@ class Chunks:
 
 @dataclass(slots=True)
 class Pulses:
-    """Control inputs of one cycle."""
+    """Control inputs of one cycle; a state is written into the LSTM layer ``layer``."""
 
     clear: bool = False
     swap: bool = False
     state_write: bool = False
+    layer: int = 0
 
     @property
     def refresh(self) -> bool:
         """Whether what derives from h and weights must be computed anew."""
         return self.clear or self.swap or self.state_write
+
+    def of_layer(self, layer: int) -> Pulses:
+        """Those of one LSTM layer."""
+        return self if not self.state_write or layer == self.layer else QUIET
 
 
 QUIET = Pulses()
@@ -193,7 +198,8 @@ class CoreControl:
         dense_ready = [d.ready(c) for d, c in zip(denses[1:], into_dense[1:], strict=True)]
         dense_ready.append(y_ready)
         took = [
-            lstm.step(*offered[number], ready[number], pulses) for number, lstm in enumerate(lstms)
+            lstm.step(*offered[number], ready[number], pulses.of_layer(number))
+            for number, lstm in enumerate(lstms)
         ]
         for number, gather in enumerate(gathers):
             taking = took[number + 1] if number + 1 < len(lstms) else y_ready

@@ -38,7 +38,10 @@ SHELL = (
     "loader.sv",
     "axis_frame_in.sv",
     "axis_frame_out.sv",
+    "kept_window.sv",
     "sequencer.sv",
+    "staged_state.sv",
+    "tick_counters.sv",
     "fabric_shell.sv",
 )
 MODEL_FILE = "model_digest.hex"
@@ -205,6 +208,7 @@ def render(
         "WINDOWED": int(spec.mode == "window"),
         "LAYERS": len(spec.lstm_layers),
         "UNITS": f"64'h{sum(x.units << 16 * k for k, x in enumerate(spec.lstm_layers)):016x}",
+        "STATE_WIDTH": max(max(x.hidden.width, x.cell.width) for x in spec.lstm_layers),
         "LOADABLE": int(plan.loadable),
         "IMAGE_WORDS": len(addresses),
         "FORMAT_DIGEST": f"64'h{digest[:16]}",

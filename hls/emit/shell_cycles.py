@@ -8,7 +8,7 @@ simulation (`sim.measure`) and reads the same figures off.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
 
@@ -41,19 +41,35 @@ class Frame:
     beat: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be done between two ticks."""
+
+    clear: bool = False
+    swap: bool = False
+    load: bool = False
+
+
 @dataclass(slots=True)
 class Sequencer:
-    """`sequencer`: ticks of a stateful model go straight through; windows are replayed."""
+    """`sequencer`: ticks of a stateful model go straight through; windows are replayed.
+
+    Attributes:
+        elements: of h and c of each layer, for `staged_state`.
+        loading: cycles that a load of the staged state still takes.
+    """
 
     core: CoreControl
     window: int
     windowed: bool
+    elements: tuple[int, ...]
     stored: int = 0
     left: int = 0
     stale: bool = False
     fetched: bool = False
     begun: bool = False
-    request: Pulses = field(default_factory=Pulses)
+    loading: int = 0
+    request: Request | None = None
 
     @property
     def settled(self) -> bool:
@@ -63,16 +79,23 @@ class Sequencer:
     @property
     def prepared(self) -> bool:
         """All that can be done before the next tick is done."""
-        return self.core.idle and not self.left and self.settled
+        return self.core.idle and not self.left and self.settled and not self.loading
 
     def step(self, vector: Vector | None, in_window: bool, y_ready: bool) -> tuple[bool, bool]:
         """One cycle; returns whether the vector was taken, and whether a request was carried out."""
         kept = self.window - 1
-        pending = self.request.refresh
+        pending = self.request is not None or self.loading > 0
         replaying = self.left > 0
         drained = self.core.drained
-        act = pending and drained and not replaying
-        pulses = self.request if act else Pulses()
+        acting = None
+        if drained and not replaying and not self.loading:
+            acting, self.request = self.request, None
+        act = acting is not None
+        pulses = self._element()
+        self.loading = max(0, self.loading - 1)
+        if acting is not None:
+            pulses = Pulses(acting.clear, acting.swap)
+            self.loading = 1 + sum(self.elements) if acting.load and not self.windowed else 0
         waits = vector is not None and not vector.step
         due = self.windowed and self.stale and (not in_window if vector is None else not waits)
         go = due and self.stored > 0 and kept > 0 and not replaying and not pending and drained
@@ -87,8 +110,6 @@ class Sequencer:
                 flags |= FIRST
         x_valid = self.fetched if replaying else give
         took = self.core.step(x_valid, flags, y_ready, pulses)
-        if act:
-            self.request = Pulses()
         taken = took and not replaying
         self.fetched = replaying and not took
         if taken and waits:
@@ -105,7 +126,20 @@ class Sequencer:
             self.stale = True
         if pulses.clear:
             self.stored, self.stale = 0, False
+        if acting is not None and acting.load and self.windowed:
+            self.stored, self.stale = kept, True
         return taken, act
+
+    def _element(self) -> Pulses:
+        """What `staged_state` writes in this cycle."""
+        written = sum(self.elements) - self.loading
+        if not self.loading or written < 0:
+            return Pulses()
+        layer = 0
+        while written >= self.elements[layer]:
+            written -= self.elements[layer]
+            layer += 1
+        return Pulses(state_write=True, layer=layer)
 
 
 class ShellControl:
@@ -117,11 +151,12 @@ class ShellControl:
         *,
         window: int,
         windowed: bool,
+        elements: tuple[int, ...],
         vector_beats: int,
         answer_beats: int,
     ) -> None:
         self.core = core
-        self.sequencer = Sequencer(core, window, windowed)
+        self.sequencer = Sequencer(core, window, windowed, elements)
         self.vector_beats, self.answer_beats = vector_beats, answer_beats
         self.cycle = 0
         self.frames: deque[tuple[Kind, int]] = deque()
@@ -147,7 +182,7 @@ class ShellControl:
         asks = None if swap_after is None else self.cycle + swap_after
         while self.results < wanted:
             if self.cycle == asks:
-                self.sequencer.request = Pulses(swap=True)
+                self.sequencer.request = Request(swap=True)
             self.step()
             if self.cycle > limit:
                 raise RuntimeError(f"no result after {LONGEST_CYCLES} cycles")
@@ -157,7 +192,7 @@ class ShellControl:
         while not self.sequencer.prepared:
             self.step()
 
-    def pause(self, request: Pulses) -> int:
+    def pause(self, request: Request) -> int:
         """Cycles from a request's act to everything prepared again, at least 2 (`PAUSE_LAST`)."""
         self.sequencer.request = request
         while not self.step():
@@ -238,6 +273,7 @@ def shell_of(spec: ModelSpec, plan: StylePlan, wire: FixedFormat) -> ShellContro
         CoreControl.of(plan),
         window=spec.window,
         windowed=spec.mode == "window",
+        elements=tuple(2 * layer.units for layer in spec.lstm_layers),
         vector_beats=beats_of(spec.features, input_lane(wire)),
         answer_beats=beats_of(len(spec.outputs), output_lane(spec.logits)),
     )
@@ -247,7 +283,8 @@ def fabric_cycles(spec: ModelSpec, plan: StylePlan, wire: FixedFormat) -> dict[s
     """Cycles of a planned fabric, named as in `FabricManifest.cycles` (docs/fabric.md, "Latency")."""
     windowed, shell = spec.mode == "window", shell_of(spec, plan, wire)
     shell.settle()
-    found = {"state_load": shell.pause(Pulses(clear=True))}
+    found = {"clear": shell.pause(Request(clear=True))}
+    found["state_load"] = shell.pause(Request(load=True))
     if windowed:
         shell.play([(Kind.STEP, 1)] * (spec.window + 1))
     shell.settle()
@@ -266,7 +303,8 @@ def fabric_cycles(spec: ModelSpec, plan: StylePlan, wire: FixedFormat) -> dict[s
     found["cold_window"] = shell.answer_starts[0] - shell.vector_starts[0]
     shell.settle()
     if plan.loadable:
-        found["swap"] = shell.pause(Pulses(swap=True))
+        found["swap"] = shell.pause(Request(swap=True))
+        found["swap_load"] = shell.pause(Request(swap=True, load=True))
         shell.play([(Kind.STEP, 1)] * ticks, swap_after=found["interval"] * (ticks // 2))
         found["swap_in_stream"] = max(_gaps(shell.answer_starts))
     return found

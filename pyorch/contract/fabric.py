@@ -31,8 +31,10 @@ CYCLE_FIGURES = {
     "interval": "between ticks back to back, a frame each",
     "interval_in_sequence": "between ticks back to back in one frame",
     "cold_window": "first beat of T vectors to the answer, from zero state",
-    "state_load": "clear, or last write of a state, to ready",
+    "clear": "h = c = 0, an empty window: from the change to ready",
+    "state_load": "a staged state is taken: from the change to ready",
     "swap": "idle: from the change of the weight sets to ready",
+    "swap_load": "the same, and a staged state is taken with it",
     "swap_in_stream": "between the two answers around a swap, ticks back to back",
 }
 """Figures of `FabricManifest.cycles` and what each spans; docs/fabric.md, "Latency", says it exactly."""

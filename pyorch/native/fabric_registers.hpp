@@ -6,7 +6,7 @@
 namespace pyorch::fabric_registers {
 
 inline constexpr std::uint32_t identity_value = 0x50594f52;
-inline constexpr std::uint32_t version_value = 1;
+inline constexpr std::uint32_t version_value = 2;
 inline constexpr std::uint32_t identity = 0x000;
 inline constexpr std::uint32_t version = 0x004;
 inline constexpr std::uint32_t format_digest_0 = 0x008;
@@ -33,6 +33,8 @@ inline constexpr std::uint32_t command_reset_mask = 0x00000001;
 inline constexpr std::uint32_t command_clear_mask = 0x00000002;
 inline constexpr std::uint32_t command_swap_keep_mask = 0x00000004;
 inline constexpr std::uint32_t command_swap_clear_mask = 0x00000008;
+inline constexpr std::uint32_t command_swap_load_mask = 0x00000010;
+inline constexpr std::uint32_t command_load_mask = 0x00000020;
 inline constexpr std::uint32_t status = 0x028;
 inline constexpr std::uint32_t status_idle_mask = 0x00000001;
 inline constexpr std::uint32_t status_drained_mask = 0x00000002;
@@ -77,9 +79,13 @@ inline constexpr std::uint32_t set_1_model_0 = 0x0b8;
 inline constexpr std::uint32_t set_1_model_1 = 0x0bc;
 inline constexpr std::uint32_t state_address = 0x0c0;
 inline constexpr std::uint32_t state_address_unit_mask = 0x00000fff;
-inline constexpr std::uint32_t state_address_cell_mask = 0x00001000;
-inline constexpr std::uint32_t state_address_layer_mask = 0xf0000000;
+inline constexpr std::uint32_t state_address_slot_mask = 0x0ffff000;
+inline constexpr std::uint32_t state_address_layer_mask = 0x30000000;
+inline constexpr std::uint32_t state_address_cell_mask = 0x40000000;
 inline constexpr std::uint32_t state_data = 0x0c4;
+inline constexpr std::uint32_t window_fill = 0x0c8;
+inline constexpr std::uint32_t window_fill_vectors_mask = 0x0000ffff;
+inline constexpr std::uint32_t window_fill_oldest_mask = 0xffff0000;
 inline constexpr std::uint32_t mailbox_doorbell = 0x100;
 inline constexpr std::uint32_t mailbox_sequence = 0x104;
 inline constexpr std::uint32_t mailbox_set = 0x108;

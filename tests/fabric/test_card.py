@@ -15,6 +15,7 @@ from pyorch.contract.errors import DeviceError, MismatchError, UsageError
 from pyorch.contract.fabric import Kind, WeightImage
 from pyorch.inference.complete import random_features
 from pyorch.inference.reference import run_sequence
+from pyorch.inference.registry import open_engine
 from pyorch.inference.sample import random_bundle
 
 pytest.importorskip("pynq", reason="needs the extra `board`")
@@ -22,11 +23,21 @@ from sim.engine import CardEngine
 
 BUNDLE = random_bundle(31, 6, (8,), window=5)
 OTHER = random_bundle(32, 6, (8,), window=5)
+# shapes and formats of the conformance suite's: one compilation for both
+WINDOWED = random_bundle(3, 6, (12,), mode="window", window=5)
+OTHER_WINDOWED = random_bundle(33, 6, (12,), mode="window", window=5)
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[CardEngine]:
     opened = CardEngine.open(BUNDLE, multipliers=28)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def windowed() -> Iterator[CardEngine]:
+    opened = CardEngine.open(WINDOWED)
     yield opened
     opened.close()
 
@@ -89,6 +100,60 @@ def test_weights_are_loaded_and_swapped_between_two_ticks(engine: CardEngine) ->
     driver.load(image_for(BUNDLE, driver.manifest))
     driver.swap(clear=True)
     np.testing.assert_array_equal(engine.run(x)[0], old)
+
+
+def test_a_swap_takes_a_state_that_was_staged_while_ticks_went_on(engine: CardEngine) -> None:
+    driver, x = engine.driver, features(BUNDLE, 30, 2)
+    driver.load(image_for(OTHER, driver.manifest))
+    reference = open_engine("reference", OTHER)
+    expected = [reference.step(vector).logits for vector in x][10:]
+    reference.reset()
+    for vector in x[:10]:
+        reference.step(vector)
+    state = reference.state()
+    driver.stage_state(list(state.hidden), list(state.cell))
+    np.testing.assert_array_equal(engine.run(x)[0], run_sequence(BUNDLE, x)[0])
+    with pytest.raises(UsageError, match="clears the state or loads one, not both"):
+        driver.swap(clear=True, load=True)
+    driver.swap(load=True)
+    np.testing.assert_array_equal(engine.run(x[10:])[0], expected)
+    driver.load(image_for(BUNDLE, driver.manifest))
+    driver.swap(clear=True)
+
+
+@pytest.mark.parametrize("ticks", [0, 3, 4, 5, 11])
+def test_the_window_of_a_card_is_read_from_it_and_handed_over_with_a_swap(
+    ticks: int, windowed: CardEngine
+) -> None:
+    x, driver = features(WINDOWED, 16, 3), windowed.driver
+    windowed.reset()
+    if ticks:
+        windowed.run(x[:ticks])
+    window = windowed.state().vectors
+    np.testing.assert_array_equal(window, x[max(0, ticks - 4) : ticks])
+    driver.load(image_for(OTHER_WINDOWED, driver.manifest))
+    driver.stage_window(window)
+    windowed.run(features(WINDOWED, 7, 4))  # ticks of another stream, then the first one goes on
+    driver.swap(load=True)
+    got = windowed.run(x[ticks:])[0]
+    np.testing.assert_array_equal(got, run_sequence(OTHER_WINDOWED, x)[0][ticks:])
+    np.testing.assert_array_equal(windowed.state().vectors, x[-4:])
+    driver.load(image_for(WINDOWED, driver.manifest))
+    driver.swap(clear=True)
+    assert windowed.state().vectors.shape == (0, 6)
+
+
+def test_more_vectors_than_a_window_keeps_are_refused(windowed: CardEngine) -> None:
+    with pytest.raises(UsageError, match="5 vectors for a window of 5: the fabric keeps 4; give"):
+        windowed.driver.stage_window(features(WINDOWED, 5))
+    for wrong in ({"slot": 4, "unit": 0}, {"slot": 0, "unit": 6}):
+        windowed.driver.put("STATE_ADDRESS", **wrong)
+        windowed.driver.put("STATE_DATA", 1)
+        assert windowed.driver.get("ERRORS", "access")
+        windowed.driver.put("ERRORS", 0x1F)
+    windowed.driver.put("WINDOW_FILL", 5)
+    assert windowed.driver.get("ERRORS", "access")
+    windowed.driver.put("ERRORS", 0x1F)
 
 
 def test_half_loaded_and_changed_images_are_refused(engine: CardEngine) -> None:
