@@ -17,6 +17,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyorch.contract.digest import canonical_json, digest_of, digest_of_bytes, digest_of_file
+from pyorch.contract.digest import (
+    canonical_json,
+    digest_of,
+    digest_of_bytes,
+    digest_of_file,
+    write_atomically,
+)
 from pyorch.contract.errors import BundleError
 from pyorch.contract.fixed import IntArray
 from pyorch.contract.model import ModelSpec
@@ -179,6 +186,46 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             "convert the model again"
         )
     return manifest
+
+
+def add_artifact(
+    folder: Path, name: str, sources: Mapping[str, Path], facts: Mapping[str, Any]
+) -> Path:
+    """Store what was built from a bundle in it, as ``artifacts/NAME-…``, with its SHA-256 in the manifest.
+
+    An artifact of that name is replaced. At every moment the bundle is whole: the new files come first, then
+    the manifest that lists them, then the old files go.
+
+    Args:
+        sources: name of a file → where it is now.
+        facts: JSON about them; the manifest's ``artifacts`` → NAME, with ``folder`` added.
+
+    Returns:
+        The artifact's folder.
+
+    Raises:
+        BundleError: not a bundle.
+    """
+    manifest = read_manifest(folder)
+    data = {file: path.read_bytes() for file, path in sources.items()}
+    digests = {file: digest_of_bytes(content) for file, content in data.items()}
+    place = f"artifacts/{name}-{digest_of({'files': digests, 'facts': dict(facts)})[:12]}"
+    artifacts: dict[str, Any] = manifest.get("artifacts", {})
+    old = artifacts.get(name, {}).get("folder", "")
+    for file, content in data.items():
+        write_atomically(folder / place / file, content)
+    listed = {
+        file: sha
+        for file, sha in manifest["files"].items()
+        if not old or not file.startswith(f"{old}/")
+    }
+    manifest["files"] = listed | {f"{place}/{file}": sha for file, sha in digests.items()}
+    manifest["artifacts"] = artifacts | {name: {**facts, "folder": place}}
+    manifest["digest"] = digest_of(manifest)
+    write_atomically(folder / "manifest.json", canonical_json(manifest) + b"\n")
+    if old and old != place:
+        shutil.rmtree(folder / old, ignore_errors=True)
+    return folder / place
 
 
 def _npy(array: NDArray[Any]) -> bytes:
