@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from hls.build.commands import build
 from hls.emit.commands import emit
 
 _PATH = click.Path(path_type=Path)
@@ -162,4 +163,4 @@ def check(bundle: Path, windows: int, steps: int, tape: Path | None, as_json: bo
         )
 
 
-COMMANDS: list[click.Command] = [train, convert, check, emit]
+COMMANDS: list[click.Command] = [train, convert, check, emit, build]

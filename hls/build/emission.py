@@ -1,0 +1,61 @@
+"""The step `emit` as a process of its own: the fabric's project and the target's files, from a plan."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from hls.build.plan import BuildPlan
+from hls.emit.project import emit_bundle
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.errors import BuildError, PyorchError
+from pyorch.contract.fixed import FixedFormat
+from pyorch.contract.target import find_target
+
+FABRIC = "fabric"
+TARGET = "target"
+ORDER = "target.f"
+"""The target's sources in the order of compilation."""
+
+
+def emit_for(plan: BuildPlan, bundle: Path, folder: Path) -> None:
+    """Write ``fabric`` and ``target`` into ``folder``.
+
+    Raises:
+        BuildError: the bundle is not the plan's.
+        PyorchError: as `emit_bundle` and the target.
+    """
+    loaded = Bundle.load(bundle)
+    if loaded.digest() != plan.model_digest:
+        raise BuildError(f"{bundle} changed while it was being built; run the same command again")
+    manifest = emit_bundle(
+        loaded,
+        plan.style,
+        folder / FABRIC,
+        wire=FixedFormat.parse(plan.wire) if plan.wire else None,
+        tools=None,
+        **plan.parameters,
+    )
+    texts = find_target(plan.target).files(manifest, plan.clock_mhz)
+    for name, text in texts.items():
+        path = folder / TARGET / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    order = [name for name in texts if name.endswith(".sv")]
+    (folder / TARGET / ORDER).write_text("".join(f"{name}\n" for name in order))
+
+
+def main() -> None:
+    """``emission PLAN BUNDLE``: into the working directory."""
+    plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=BuildPlan)
+    try:
+        emit_for(plan, Path(sys.argv[2]), Path())
+    except PyorchError as error:
+        print(f"{type(error).__name__}: {error}")
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

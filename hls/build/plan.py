@@ -1,0 +1,106 @@
+"""What a build is: a value with a digest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.digest import digest_of
+from pyorch.contract.errors import UsageError
+from pyorch.contract.target import Target
+
+STEPS = (
+    "emit",
+    "lint",
+    "simulate",
+    "synthesise",
+    "netlist check",
+    "place-and-route",
+    "pack",
+    "time",
+    "report",
+)
+"""Names of the steps in their order."""
+
+
+class BuildPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a bitstream depends on, besides the tools.
+
+    Attributes:
+        parameters: of the style, those that were given.
+        wire: format of the features in a frame; empty: the model's input format.
+        clock_mhz: programmed clock of the core.
+        seeds: of place and route; the best one is packed.
+        simulated_steps: LSTM steps of each stimulus in the step `simulate`.
+    """
+
+    model_digest: str
+    style: str
+    parameters: dict[str, int]
+    wire: str
+    target: str
+    part: str
+    clock_mhz: float
+    seeds: tuple[int, ...]
+    simulated_steps: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        values: dict[str, Any] = msgspec.to_builtins(self)
+        return values
+
+    def digest(self) -> str:
+        """SHA-256 of the plan."""
+        return digest_of(self.to_json())
+
+
+def make_plan(
+    bundle: Bundle,
+    target: Target,
+    style: str,
+    parameters: dict[str, int],
+    *,
+    wire: str = "",
+    clock_mhz: float | None = None,
+    seeds: tuple[int, ...] = (1,),
+    simulated_steps: int = 1000,
+) -> BuildPlan:
+    """A plan with the clock that the target's PLL makes.
+
+    Raises:
+        UsageError: no seed, a seed twice, or a clock out of range.
+    """
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise UsageError(f"seeds {list(seeds)}: give at least one, and none twice")
+    return BuildPlan(
+        model_digest=bundle.digest(),
+        style=style,
+        parameters=parameters,
+        wire=wire,
+        target=target.name,
+        part=str(target.part),
+        clock_mhz=target.programmed_mhz(clock_mhz or target.clock_mhz),
+        seeds=seeds,
+        simulated_steps=simulated_steps,
+    )
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """``3``: seeds 1 to 3; ``4,9``: these.
+
+    Raises:
+        UsageError: neither.
+    """
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"--seeds {text}: give how many (3), or which, with commas (4,9)"
+        ) from error
+    if len(numbers) == 1 and "," not in text:
+        if not 1 <= numbers[0] <= 100:
+            raise UsageError(f"--seeds {text}: 1 to 100 of them; name a single one as `{text},`")
+        return tuple(range(1, numbers[0] + 1))
+    return numbers
