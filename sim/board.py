@@ -60,12 +60,20 @@ class Noise:
     glitches_a_million: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     _random: np.random.Generator = field(init=False)
+    _planted: dict[str, tuple[int, str]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._random = np.random.default_rng(self.seed)
+        self._planted: dict[str, tuple[int, str]] = {}
+
+    def plant(self, direction: str, position: int, what: str) -> None:
+        """One fault: the byte so many from now in a direction is flipped, dropped or preceded by another."""
+        self._planted[direction] = (position, what)
 
     def spoil(self, data: bytes, direction: str) -> bytes:
         """The bytes as they arrive."""
+        if direction in self._planted:
+            return self._spoil_one(data, direction)
         if not data or not (self.flip or self.drop or self.insert or self.delay):
             return data
         spoilt = bytearray()
@@ -85,6 +93,16 @@ class Noise:
             self._count(f"delayed {direction}")
             time.sleep(self._random.random() * self.delay_s)
         return bytes(spoilt)
+
+    def _spoil_one(self, data: bytes, direction: str) -> bytes:
+        position, what = self._planted.pop(direction)
+        if position >= len(data):
+            self._planted[direction] = (position - len(data), what)
+            return data
+        self._count(f"{what} {direction}")
+        before, byte, after = data[:position], data[position], data[position + 1 :]
+        changed = {"flipped": [byte ^ 0x10], "dropped": [], "inserted": [0x55, byte]}[what]
+        return before + bytes(changed) + after
 
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1

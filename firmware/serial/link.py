@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from firmware.serial.packets import Deframer, Kind, Packet, Status
+from firmware.serial.packets import BUFFER, OVERHEAD, Deframer, Kind, Packet, Status
 from firmware.serial.timing import BITS_A_BYTE
 from pyorch.contract.errors import DeviceError, EnvironmentMissingError
 
@@ -114,7 +114,7 @@ class SerialLink:
     ) -> None:
         self.port, self.baud, self.wait_s, self.attempts = port, baud, wait_s, attempts
         self.counts = LinkCounts()
-        self._deframer = Deframer()
+        self._deframer = Deframer(BUFFER + OVERHEAD)
         self._arrived: deque[Packet | None] = deque()  # None: one that came damaged
         self._session = self._sequence = 0
 
@@ -205,9 +205,10 @@ class SerialLink:
                 return False
             self.port.timeout = left
             data = self.port.read(max(1, self.port.in_waiting))
+            before = self._deframer.damaged + self._deframer.too_long
             self._arrived.extend(self._deframer.feed(data))
-            damaged = self._deframer.damaged + self._deframer.too_long
-            if damaged > self.counts.damaged and not self._arrived:
+            damaged = self._deframer.damaged + self._deframer.too_long - before
+            self.counts.damaged += damaged
+            if damaged and not self._arrived:
                 self._arrived.append(None)
-            self.counts.damaged = damaged
         return True
