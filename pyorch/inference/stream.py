@@ -124,6 +124,8 @@ class StreamEngine(ABC):
     def replay_golden(self) -> None:
         """Run the bundle's golden vectors and compare every integer, then reset.
 
+        Engines that are not exact are held to their bound, logits only.
+
         Raises:
             BundleError: the bundle has none.
             MismatchError: a logit or score differs; the message says where and how many.
@@ -136,10 +138,10 @@ class StreamEngine(ABC):
         self.reset()
         for kind, run in (("window", self.window), ("sequence", self.step)):
             outputs = [run(features) for features in golden[f"{kind}_features"]]
-            for what in ("logits", "scores"):
+            for what in ("logits", "scores") if self.info.exact else ("logits",):
                 actual = np.stack([getattr(output, what) for output in outputs])
                 expected = golden[f"{kind}_{what}"]
-                wrong = np.flatnonzero((actual != expected).any(axis=1))
+                wrong = np.flatnonzero((abs(actual - expected) > self.info.bound_lsb).any(axis=1))
                 if wrong.size:
                     first = int(wrong[0])
                     raise MismatchError(
