@@ -28,10 +28,13 @@ Call = Callable[[dict[str, Array]], dict[str, Array]]
 class CellEngine(StreamEngine, ABC):
     """Steps an exported cell; h and c go in and come out as its own numbers.
 
-    A float engine's state is rounded to the contract's formats when it is read, so that any engine can take it over.
+    A float engine's state is rounded to the contract's formats when it is read, so that any engine can
+    take it over.
     """
 
     NAME = ""
+    EXACT = True
+    """Whether the runtime carries out 32-bit integers as ONNX specifies them."""
 
     def __init__(self, bundle: Bundle, precision: Precision, call: Call, device: str) -> None:
         super().__init__(bundle)
@@ -39,8 +42,12 @@ class CellEngine(StreamEngine, ABC):
         self._precision = precision
         bound = bound_lsb(bundle, precision, bundle.spec.window)
         self._info = EngineInfo(self.NAME, device, precision == "exact", bound)
-        self._kind = KIND if precision == "exact" else np.float16 if precision == "fp16" else np.float32
-        self._reset_stream()
+        self._kind = (
+            KIND if precision == "exact" else np.float16 if precision == "fp16" else np.float32
+        )
+        self._carried: list[Array] = self._zeros()
+        self._vectors: IntArray = np.zeros((0, self.spec.features), dtype=np.int64)
+        self._steps = 0
 
     @classmethod
     @abstractmethod
@@ -57,7 +64,8 @@ class CellEngine(StreamEngine, ABC):
 
         Args:
             bundle: what to load.
-            options: ``precision``: ``exact`` (default), ``fp32``, ``fp16``, ``int8``.
+            options: ``precision``: ``exact`` (default where the runtime is `EXACT`), ``fp32`` (default
+                elsewhere), ``fp16``, ``int8``.
 
         Raises:
             ModelError: a layer or format that the precision does not carry.
@@ -66,7 +74,12 @@ class CellEngine(StreamEngine, ABC):
             MismatchError: the golden vectors did not come out.
         """
         cls.refuse_options(options, "precision")
-        precision = options.get("precision", "exact")
+        precision = options.get("precision", "exact" if cls.EXACT else "fp32")
+        if precision == "exact" and not cls.EXACT:
+            raise UsageError(
+                f"engine {cls.NAME}: this runtime computes 32-bit integers in float32, so nothing "
+                "about it is exact; choose fp32, fp16 or int8"
+            )
         if precision not in get_args(Precision):
             raise UsageError(
                 f"there is no precision {precision!r}; choose {', '.join(get_args(Precision))}"

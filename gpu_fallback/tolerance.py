@@ -1,18 +1,20 @@
 """How far a floating-point engine may be from the contract's integers: a bound, derived, not measured.
 
-Both run the same recurrence; each difference is carried through it by the triangle inequality, unit by unit, with the
-magnitudes of the actual weights:
+Both run the same recurrence; each difference is carried through it by the triangle inequality, unit by
+unit, with the magnitudes of the actual weights:
 
 - sums: ``δa ≤ |R|·δh + γ(n)·(|W|·|x| + |R|·|h| + |b|)``, ``γ(n) = n·u/(1 - n·u)`` for n operations of unit
-  roundoff u (N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 3.1); for INT8 also
-  the distance of h to its 8-bit grid;
-- activations: ``δσ ≤ e + δa/4``, ``δtanh ≤ e + δa``, e the largest distance of the frozen table from the true
-  function over its bins, the clipped outermost ones up to infinity;
-- ``δc ≤ |f|·δc + δf·|c| + |i|·δg + δi·|g|`` and ``δh ≤ |o|·δtanh(c) + δo``, with their second-order terms and each
-  with its rounding to the format; saturation never widens a difference, as both sides are clipped to the same ends.
+  roundoff u (N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 3.1); for
+  INT8 also the distance of h to its 8-bit grid;
+- activations: ``δσ ≤ e + δa/4``, ``δtanh ≤ e + δa``, e the largest distance of the frozen table from
+  the true function over its bins, the clipped outermost ones up to infinity;
+- ``δc ≤ |f|·δc + δf·|c| + |i|·δg + δi·|g|`` and ``δh ≤ |o|·δtanh(c) + δo``, with their second-order
+  terms and each with its rounding to the format; saturation never widens a difference, as both sides
+  are clipped to the same ends.
 
-For any input (`bound_lsb`) forget gates may be 1 and nothing contracts: within a few steps the bound is the range that
-the logits can have. Along a run (`bounds_along`) the reference's own gates are known, and the bound says more.
+For any input (`bound_lsb`) forget gates may be 1 and nothing contracts: within a few steps the bound is
+the range that the logits can have. Along a run (`bounds_along`) the reference's own gates are known,
+and the bound says more.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ FUNCTION_ROUNDOFFS = 8
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What a step of a layer meets: magnitudes [inputs] of x, [units] of h, c, gates; sums where they are known."""
+    """What a step of a layer meets: magnitudes [inputs] of x, [units] of h, c, gates; sums where they
+    are known.
+    """
 
     x: Floats
     h: Floats
@@ -61,7 +65,8 @@ class Sizes:
 
 
 def bound_lsb(bundle: Bundle, precision: Precision, steps: int) -> int:
-    """Largest difference of a logit from the reference, in LSB, ``steps`` steps after an equal state, for any input.
+    """Largest difference of a logit from the reference, in LSB, ``steps`` steps after an equal state,
+    for any input.
 
     Args:
         bundle: the model with its actual weights.
@@ -79,8 +84,8 @@ def bound_lsb(bundle: Bundle, precision: Precision, steps: int) -> int:
 def bounds_along(bundle: Bundle, precision: Precision, features: IntArray) -> IntArray:
     """The same for one run: features [n, F] from zero state → [n] bounds in LSB, each after its step.
 
-    The reference's own gates and sums stand in for the largest possible ones (a running error analysis: Higham,
-    section 3.3), so forget gates below 1 make old differences fade.
+    The reference's own gates and sums stand in for the largest possible ones (a running error analysis:
+    Higham, section 3.3), so forget gates below 1 make old differences fade.
     """
     bounds = np.zeros(len(features), dtype=np.int64)
     if precision == "exact":
@@ -142,9 +147,7 @@ class Errors:
         gate_error = table_error(layer.gate, gate_table, layer.table) + library
         tanh_error = table_error(layer.activation, cell_table, layer.table) + library
         di, df, dg, do = np.split(a_error, 4)
-        ai, af, ag, ao = (
-            (None,) * 4 if sizes.sums is None else tuple(np.split(sizes.sums, 4))
-        )
+        ai, af, ag, ao = (None,) * 4 if sizes.sums is None else tuple(np.split(sizes.sums, 4))
         i = np.minimum(gate_error + _slope("sigmoid", ai, di) * di, 1.0)
         f = np.minimum(gate_error + _slope("sigmoid", af, df) * df, 1.0)
         g = np.minimum(tanh_error + _slope("tanh", ag, dg) * dg, 2.0)
@@ -259,15 +262,12 @@ def table_error(activation: Activation, table: NDArray[np.int64], form: FixedFor
     """Largest distance of a frozen table from its function, over all real arguments."""
     size = len(table)
     span = 2.0**activation.range_bits
-    edges = (np.arange(size + 1) - size // 2) * span / size
+    place = np.arange(size) - size // 2
+    lower, upper = place.astype(np.float64), place + 1.0
     if activation.index == "hls4ml":
-        # truncation towards zero: negative arguments belong to the entry above
-        edges = np.concatenate([edges[:1], edges])
-        lower, upper = edges[:-1][:size], edges[2:]
-        lower, upper = np.where(lower < 0, lower, edges[1:-1]), upper
-    else:
-        lower, upper = edges[:-1], edges[1:]
-    lower, upper = lower.copy(), upper.copy()
+        # truncation towards zero: negative arguments belong to the entry above, zero's bin is double
+        lower, upper = np.where(place <= 0, place - 1.0, lower), np.where(place < 0, place, upper)
+    lower, upper = lower * span / size, upper * span / size
     lower[0], upper[-1] = -np.inf, np.inf
     values = form.to_float(table)
     ends = [_function(activation.function, side) for side in (lower, upper)]

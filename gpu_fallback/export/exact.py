@@ -1,8 +1,10 @@
-"""The integer arithmetic of the contract as ONNX operators: the same bits wherever they are carried out as specified.
+"""The integer arithmetic of the contract as ONNX operators: the same bits wherever they are carried out
+as specified.
 
 Dot products run as float32 matrix products of raw integers, exact because every partial sum stays below
 2**24 (checked against the actual weights; wider values are split in two). All else is int32: table
-look-ups by Gather, shifts as divisions of numbers that were made non-negative first, so that truncation is floor.
+look-ups by Gather, shifts as divisions of numbers that were made non-negative first, so that truncation
+is floor.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ def check_exact(bundle: Bundle) -> None:
     for layer in bundle.spec.layers:
         if layer.accumulator.width > 31:
             raise ModelError(
-                f"{layer.name}: an accumulator of {layer.accumulator.width} bits; exact ONNX graphs carry 31. "
-                "Use the precision fp32, or narrower formats"
+                f"{layer.name}: an accumulator of {layer.accumulator.width} bits; exact ONNX graphs "
+                "carry 31. Use the precision fp32, or narrower formats"
             )
         results = [layer.output] if isinstance(layer, DenseLayer) else [layer.cell, layer.hidden]
         if any(form.overflow is Overflow.WRAP for form in results):
@@ -50,8 +52,8 @@ def check_exact(bundle: Bundle) -> None:
                 finer = activation.index_bits - activation.range_bits - fraction
                 if width + max(0, finer) > 31:
                     raise ModelError(
-                        f"{layer.name}: a table index of {width + finer} bits; exact ONNX graphs carry 31. Use "
-                        "smaller tables"
+                        f"{layer.name}: a table index of {width + finer} bits; exact ONNX graphs carry "
+                        "31. Use smaller tables"
                     )
             if not layer.fast:
                 raise ModelError(
@@ -167,8 +169,8 @@ def _floor_divided(
     end = ((highest >> shift) << shift) + (1 << shift) - 1
     if end - start >= 1 << 31:
         raise ModelError(
-            f"{output}: a range of {(end - start).bit_length()} bits before rounding; exact ONNX graphs carry 31. "
-            "Use narrower formats, or the precision fp32"
+            f"{output}: a range of {(end - start).bit_length()} bits before rounding; exact ONNX "
+            "graphs carry 31. Use narrower formats, or the precision fp32"
         )
     bounded = graph.node("Max", [value, graph.scalar(start, KIND)], f"{output}.low_bound")
     bounded = graph.node("Min", [bounded, graph.scalar(end, KIND)], f"{output}.bounded")
@@ -186,9 +188,7 @@ def _convert(graph: Graph, form: FixedFormat, value: str, fraction: int, output:
         return graph.node("Min", [bounded, graph.scalar(form.maximum, KIND)], output)
     if form.rounding is Rounding.RND:
         value = graph.node("Add", [value, graph.scalar(1 << (drop - 1), KIND)], f"{output}.half")
-    return _floor_divided(
-        graph, value, drop, form.minimum << drop, form.maximum << drop, output
-    )
+    return _floor_divided(graph, value, drop, form.minimum << drop, form.maximum << drop, output)
 
 
 def _table_index(

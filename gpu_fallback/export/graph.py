@@ -15,7 +15,9 @@ OPSET = 21
 """First opset whose QuantizeLinear knows 16-bit integers, so that the check below can see them."""
 
 CONTROL_FLOW = frozenset({"Loop", "Scan", "If", "LSTM", "GRU", "RNN"})
-"""Operators that a static graph does without: TensorRT turns them into loops that it then refuses or runs slowly."""
+"""Operators that a static graph does without: TensorRT turns them into loops that it then refuses or
+runs slowly.
+"""
 
 
 def onnx_package() -> Any:
@@ -124,7 +126,8 @@ def check_static(model: bytes) -> Counter[str]:
     """Count a model's operators, and refuse what TensorRT does not build into a static engine.
 
     Raises:
-        ModelError: control flow, quantisation to 16 bits, or a zero point other than 0; the message names the node.
+        ModelError: control flow, quantisation to 16 bits, or a zero point other than 0; the message
+            names the node.
     """
     onnx = onnx_package()
     graph = onnx.load_from_string(model).graph

@@ -34,13 +34,14 @@ class _Writer:
 def export_cell(bundle: Bundle, precision: Precision, batch: int = 1) -> bytes:
     """One step as ONNX.
 
-    Inputs ``x`` [B, F] and, for each LSTM layer k, ``h{k}``, ``c{k}`` [B, units]; outputs ``logits`` [B, O] and
-    ``h{k}_next``, ``c{k}_next``. ``exact``: int32 raw integers; else the real numbers, float32 (``fp16``: float16).
+    Inputs ``x`` [B, F] and, for each LSTM layer k, ``h{k}``, ``c{k}`` [B, units]; outputs ``logits``
+    [B, O] and ``h{k}_next``, ``c{k}_next``. ``exact``: int32 raw integers; else the real numbers,
+    float32 (``fp16``: float16).
 
     Args:
         bundle: the model.
-        precision: ``exact`` (the contract's bits), ``fp32``, ``fp16``, ``int8`` (INT8 products by Q/DQ, symmetric,
-            2**-k scales; all else float32).
+        precision: ``exact`` (the contract's bits), ``fp32``, ``fp16``, ``int8`` (INT8 products by Q/DQ,
+            symmetric, 2**-k scales; all else float32).
         batch: instruments in one launch (B), fixed in the graph.
 
     Raises:
@@ -63,7 +64,8 @@ def export_window(
         batch: windows in one launch (B).
 
     Raises:
-        ModelError, UsageError, EnvironmentMissingError: as `export_cell`; a window longer than `LONGEST_WINDOW`.
+        ModelError, UsageError, EnvironmentMissingError: as `export_cell`; a window longer than
+            `LONGEST_WINDOW`.
     """
     steps = bundle.spec.window if length is None else length
     if not 1 <= steps <= LONGEST_WINDOW:
@@ -124,9 +126,9 @@ def _export(bundle: Bundle, precision: Precision, batch: int, steps: int, carrie
             h, c = states[number]
             states[number] = writer.lstm_step(layer, value, h, c, f"{layer.name}.{step}")
             value = states[number][0]
-    for layer in spec.layers:
-        if isinstance(layer, DenseLayer):
-            value = writer.dense(layer, value, layer.name)
+    for dense in spec.layers:
+        if isinstance(dense, DenseLayer):
+            value = writer.dense(dense, value, dense.name)
     graph.output("logits", value, writer.kind, [batch, len(spec.outputs)])
     if carried:
         for number, (layer, (h, c)) in enumerate(zip(spec.lstm_layers, states, strict=True)):

@@ -104,7 +104,10 @@ class RealCell:
         added = graph.node("Mul", [i, g], f"{at}.ig")
         total = graph.node("Add", [kept, added], f"{at}.c.unclipped")
         # a saturated c would otherwise run away from the contract's
-        ends = [graph.scalar(end * layer.cell.lsb, self.kind) for end in (layer.cell.minimum, layer.cell.maximum)]
+        ends = [
+            graph.scalar(end * layer.cell.lsb, self.kind)
+            for end in (layer.cell.minimum, layer.cell.maximum)
+        ]
         new_c = graph.node("Clip", [total, *ends], f"{at}.c")
         squashed = graph.node("Tanh", [new_c], f"{at}.tanh_c")
         return graph.node("Mul", [o, squashed], f"{at}.h"), new_c
