@@ -163,6 +163,28 @@ def demo(quick: bool, trained_only: bool, on_tape: bool, out: Path) -> None:
     run_demo(out, on_tape, first=not trained_only, trained=not quick)
 
 
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(as_json: bool) -> None:
+    """Say which tools, boards and cards are here, and what each missing one prevents."""
+    import json
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from pyorch.app.doctor import diagnose
+    from pyorch.app.doctor_tables import show
+    from pyorch.contract.figures import machine
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("looking", total=1.0)
+        found = diagnose(lambda name, share: bar.update(task, description=name, completed=share))
+    if as_json:
+        print(json.dumps({"machine": machine()} | found.to_json(), indent=1))
+    else:
+        show(found, Console())
+
+
 @contextmanager
 def progress(what: str) -> Iterator[Progress]:
     """A bar on standard error that is gone when the work is done."""
@@ -181,4 +203,4 @@ def _command_line(verb: str) -> str:
     return shlex.join(["pyorch", *sys.argv[1:]]) if verb in sys.argv[1:2] else f"pyorch {verb}"
 
 
-COMMANDS: list[click.Command] = [replay, report, demo]
+COMMANDS: list[click.Command] = [replay, report, demo, doctor]
