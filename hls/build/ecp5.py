@@ -31,7 +31,7 @@ def synthesis_script(files: Sequence[str], top: str) -> str:
     """The Yosys script; paths are relative to the folder ``fabric``, where the memories lie."""
     lines = [
         "read_verilog -lib -specify +/ecp5/cells_sim.v +/ecp5/cells_bb.v",
-        f"read_verilog -sv {' '.join(files)}",
+        f"read_verilog -sv -defer {' '.join(files)}",
         f"hierarchy -check -top {top}",
         "proc",
         "flatten",
