@@ -31,6 +31,7 @@ CASES: dict[str, tuple[int, tuple[int, ...], Precision]] = {
 CHECKED_STEPS = 5_000
 CHUNK_TICKS = 200
 FLOOR_RUNS = 50_000
+PART_RUNS = 400
 PEER_CALLS = 400
 SHORT, LONG = 8, 208
 """Sequence lengths whose difference in time is that of the bare kernel."""
@@ -47,7 +48,9 @@ def cpu(simd: str, chunks: int, no_peers: bool, as_json: bool) -> None:
     Tick latency: one step with the preparation done before it. Throughput: all work counted, ticks back to
     back. Both from the vector to calibrated scores, clock readings included. Floor: the step's dot-product
     instructions alone, in the same run (AVX-512 VNNI). Of a shared machine the minimum says what the code
-    does, the median what the machine left of it.
+    does, the median what the machine left of it. Parts: each repeated alone over the same ticks, less the cost
+    of calling it; in the whole they overlap, or wait for each other. The part `lstm` is all work of the LSTM
+    layers, from the vector to h and R·h + b for the next, without the answer.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -73,12 +76,18 @@ def cpu(simd: str, chunks: int, no_peers: bool, as_json: bool) -> None:
             figures.figures |= {
                 f"{case}_{name}": value for name, value in _measure(engine, ticks, chunks).items()
             }
+            figures.figures |= {
+                f"{case}_{name}": value for name, value in _parts(engine, ticks).items()
+            }
             floor = _floor(engine, _instruction_bytes(bundle), FLOOR_RUNS)
             figures.figures |= {f"{case}_{name}": value for name, value in floor.items()}
             progress.advance(task)
             if not no_peers:
                 for peer in ("ONNX Runtime", "OpenVINO"):
-                    figures.peers[f"{peer}, {case}"] = _measure_peer(peer, bundle)
+                    measured = _measure_peer(peer, bundle)
+                    figures.peers[f"{peer}, {case}"] = measured | _ratios(
+                        measured, figures.figures, case
+                    )
                     progress.advance(task)
     figures.show(as_json)
 
@@ -134,6 +143,22 @@ def _measure(engine: Any, ticks: NDArray[np.int32], chunks: int) -> dict[str, fl
     }
 
 
+def _parts(engine: Any, ticks: NDArray[np.int32]) -> dict[str, float]:
+    """Each part of a tick alone, ns: its minimum and median, less those of an empty part."""
+    from pyorch._native import LstmPart
+
+    times = {
+        part.name: np.array([engine.time_part(part, ticks) for _ in range(PART_RUNS)]) / len(ticks)
+        for part in LstmPart
+    }
+    call = times.pop("call")
+    return {
+        f"part_{name}_{what}_ns": round(float(of(values) - of(call)), 1)
+        for name, values in times.items()
+        for what, of in (("min", np.min), ("p50", np.median))
+    }
+
+
 def _floor(engine: Any, bytes_read: int, runs: int) -> dict[str, float]:
     """The dot products alone, as fast as this machine issues them right now; a clock reading is taken off."""
     clock = engine.time_floor(0, runs)
@@ -179,6 +204,16 @@ def _measure_peer(peer: str, bundle: Bundle) -> dict[str, float]:
             float(np.median(long) - np.median(short)) / (LONG - SHORT), 3
         ),
         "largest_logit_difference": round(float(max(differences)), 4),
+    }
+
+
+def _ratios(peer: dict[str, float], ours: dict[str, float], case: str) -> dict[str, float]:
+    """The peer's bare kernel over our throughput with all work, minimum and median."""
+    return {
+        f"kernel_over_throughput_{what}": round(
+            1e3 * peer[f"kernel_{what}_us_per_step"] / ours[f"{case}_throughput_{what}_ns_per_step"], 2
+        )
+        for what in ("min", "p50")
     }
 
 

@@ -95,6 +95,18 @@ std::tuple<Result<std::int64_t>, std::int64_t> time_ticks(LstmEngine& engine, co
     return {copied(steps.data(), {n}), together};
 }
 
+// Nanoseconds of one part of a tick, once for every vector of [n][F], back to back. The stream starts anew after it.
+std::int64_t time_part(LstmEngine& engine, pyorch::Part part, const Vectors& features) {
+    check_length(features.shape(1), engine.features());
+    nb::gil_scoped_release unlocked;
+    engine.prepare();
+    const Clock::time_point start = Clock::now();
+    for (std::size_t t = 0; t < features.shape(0); ++t) engine.run_part(part, features.data() + t * features.shape(1));
+    const std::int64_t elapsed = elapsed_ns(start);
+    engine.reset();
+    return elapsed;
+}
+
 // Nanoseconds of each of `runs` passes of dot-product instructions over so many bytes of weights, and nothing else.
 Result<std::int64_t> time_floor(const LstmEngine& engine, std::size_t weight_bytes, std::size_t runs) {
     std::vector<std::int64_t> times;
@@ -116,6 +128,15 @@ Result<std::int64_t> time_floor(const LstmEngine& engine, std::size_t weight_byt
 }  // namespace
 
 void bind_inference(nb::module_& module) {
+    nb::enum_<pyorch::Part>(module, "LstmPart", "A part of a tick, for `LstmEngine.time_part`.")
+        .value("call", pyorch::Part::call, "nothing: what a measurement costs by itself")
+        .value("pack", pyorch::Part::pack, "x into the form that the kernels read")
+        .value("input", pyorch::Part::input, "x·W + (R·h + b)")
+        .value("tail", pyorch::Part::tail, "tables, c and h")
+        .value("dense", pyorch::Part::dense, "dense layers and their conversion")
+        .value("scores", pyorch::Part::scores, "probabilities and calibration")
+        .value("recurrent", pyorch::Part::recurrent, "R·h + b")
+        .value("lstm", pyorch::Part::lstm, "pack, input, tail and recurrent");
     nb::class_<LstmEngine>(module, "LstmEngine",
                            "The LSTM in SIMD or scalar integers; see pyorch.inference.cpu for the checked form.")
         .def(
@@ -138,6 +159,8 @@ void bind_inference(nb::module_& module) {
         .def("time_ticks", &time_ticks, "features"_a,
              "Ticks [n, F], timed: ns of each step with the preparation done before it, then, of the same ticks "
              "again, ns of all steps and preparations back to back. A clock reading is included in each.")
+        .def("time_part", &time_part, "part"_a, "features"_a,
+             "Vectors [n, F]: ns of one part of a tick n times back to back; the stream starts anew after it.")
         .def("time_floor", &time_floor, "weight_bytes"_a, "runs"_a,
              "ns of each pass of one dot-product instruction for every 64 bytes of weights, rounded up to 1,024 "
              "bytes, a clock reading included: what no kernel can beat. Empty where the path has no such instruction.")
@@ -159,7 +182,7 @@ void bind_inference(nb::module_& module) {
             "features"_a, "A vector before the next tick, without an answer.")
         .def(
             "layer_state",
-            [](const LstmEngine& self, int layer) -> Pair<std::int32_t> {
+            [](LstmEngine& self, int layer) -> Pair<std::int32_t> {
                 const std::vector<std::size_t> shape{static_cast<std::size_t>(self.units(layer))};
                 return {copied(self.hidden(layer), shape), copied(self.cell(layer), shape)};
             },
@@ -187,5 +210,7 @@ void bind_inference(nb::module_& module) {
             "The last min(steps, T - 1) vectors of a windowed model.")
         .def_prop_rw("steps", &LstmEngine::steps, &LstmEngine::set_steps, "Ticks since the last reset.")
         .def_prop_ro("simd", [](const LstmEngine& self) { return std::string(self.simd()); })
+        .def_prop_ro("fused", [](const LstmEngine& self) { return std::string(self.fused()); },
+                     "How the fused kernel of small models looks tables up: `lines` or `permutes`; empty where it is not used.")
         .def_prop_ro("simd_layers", &LstmEngine::simd_layers, "Layers that run in SIMD altogether.");
 }

@@ -8,12 +8,33 @@ namespace pyorch {
 Activations Values::packed() { return {low.data(), high.data(), words.data()}; }
 
 int LstmEngine::simd_layers() const {
+    if (fused_) return static_cast<int>(layers_.size());
     return static_cast<int>(std::count_if(layers_.begin(), layers_.end(), [](const PreparedLayer& layer) {
         return layer.simd_product && (layer.simd_tail || !layer.model.lstm);
     }));
 }
 
+const std::int32_t* LstmEngine::hidden(int layer) {
+    Lane& lane = lanes_[oldest_];
+    std::int32_t* values = lane.layers[layer].hidden.raw.data();
+    if (fused_) std::copy_n(lane.fused.data()->hidden, units(layer), values);
+    return values;
+}
+
+const std::int32_t* LstmEngine::cell(int layer) {
+    Lane& lane = lanes_[oldest_];
+    std::int32_t* values = lane.layers[layer].cell.data();
+    if (fused_) std::copy_n(lane.fused.data()->cell, units(layer), values);
+    return values;
+}
+
 void LstmEngine::clear(Lane& lane) {
+    if (fused_) {
+        *lane.fused.data() = FusedLane{};
+        std::fill_n(lane.fused.data()->bytes, fused_units, std::uint8_t{128});
+        fused_->kernels->recurrent(fused_->model, *lane.fused.data());
+        return;
+    }
     for (std::size_t l = 0; l < lstm_count_; ++l) {
         Lane::Layer& state = lane.layers[l];
         PreparedLayer& layer = layers_[l];
@@ -27,6 +48,7 @@ void LstmEngine::clear(Lane& lane) {
 
 // R·h + b of one layer.
 void LstmEngine::ready(Lane& lane, std::size_t index) {
+    if (fused_) return fused_->kernels->recurrent(fused_->model, *lane.fused.data());
     PreparedLayer& layer = layers_[index];
     Lane::Layer& state = lane.layers[index];
     if (layer.simd_product) {
@@ -118,28 +140,38 @@ void LstmEngine::scalar_tail(PreparedLayer& layer, Lane::Layer& state, const std
 
 void LstmEngine::take(const std::int32_t* features) {
     if (keeps_input_) std::copy_n(features, model_.features(), input_.raw.data());
+    if (fused_) return fused_->kernels->pack(fused_->model, *buffers_.data(), features);
     if (kernels_) kernels_->pack(input_packing_, model_.features(), features, input_.packed());
+}
+
+// x·W + (R·h + b) of one layer, into the gates.
+void LstmEngine::input_product(PreparedLayer& layer, Lane::Layer& state, Values& in) {
+    if (layer.simd_product) {
+        kernels_->product(layer.kernel, in.packed(), state.ready.data(), gates_.data());
+    } else {
+        wide_product(layer.model, in.raw.data(), state.ready_wide.data(), gates_wide_.data());
+    }
+}
+
+// c and h of one layer from its gates.
+void LstmEngine::tail(PreparedLayer& layer, Lane::Layer& state) {
+    if (!layer.simd_product) {
+        scalar_tail(layer, state, nullptr, gates_wide_.data());
+    } else if (layer.simd_tail) {
+        kernels_->tail(layer.tail, gates_.data(), state.cell.data(), state.hidden.raw.data(), state.hidden.packed());
+    } else {
+        scalar_tail(layer, state, gates_.data(), nullptr);
+    }
 }
 
 // Every LSTM layer by one step, from the vector taken; R·h + b must be ready.
 void LstmEngine::advance(Lane& lane) {
+    if (fused_) return fused_->kernels->advance(fused_->model, *lane.fused.data(), *buffers_.data());
     Values* in = &input_;
     for (std::size_t l = 0; l < lstm_count_; ++l) {
-        PreparedLayer& layer = layers_[l];
-        Lane::Layer& state = lane.layers[l];
-        if (layer.simd_product) {
-            kernels_->product(layer.kernel, in->packed(), state.ready.data(), gates_.data());
-            if (layer.simd_tail) {
-                kernels_->tail(layer.tail, gates_.data(), state.cell.data(), state.hidden.raw.data(),
-                               state.hidden.packed());
-            } else {
-                scalar_tail(layer, state, gates_.data(), nullptr);
-            }
-        } else {
-            wide_product(layer.model, in->raw.data(), state.ready_wide.data(), gates_wide_.data());
-            scalar_tail(layer, state, nullptr, gates_wide_.data());
-        }
-        in = &state.hidden;
+        input_product(layers_[l], lane.layers[l], *in);
+        tail(layers_[l], lane.layers[l]);
+        in = &lane.layers[l].hidden;
     }
 }
 
@@ -166,24 +198,67 @@ void LstmEngine::dense(PreparedLayer& layer, Values& in, Values& out) {
     if (kernels_) kernels_->pack(layer.packing, m.units, out.raw.data(), out.packed());
 }
 
-void LstmEngine::answer(Lane& lane) {
-    Values* in = &lane.layers.back().hidden;
+Values& LstmEngine::dense_layers(Values& in) {
+    Values* values = &in;
     for (std::size_t l = lstm_count_; l < layers_.size(); ++l) {
         Values& out = dense_out_[l - lstm_count_];
-        dense(layers_[l], *in, out);
-        in = &out;
+        dense(layers_[l], *values, out);
+        values = &out;
     }
+    return *values;
+}
+
+void LstmEngine::answer(Lane& lane) {
+    if (fused_) return fused_->kernels->answer(fused_->model, *lane.fused.data(), *buffers_.data());
+    const Values& last = dense_layers(lane.layers.back().hidden);
     if (layers_.size() == lstm_count_) {
-        for (std::size_t k = 0; k < scores_.size(); ++k) logits_.data()[k] = in->raw.data()[k];
+        for (std::size_t k = 0; k < scores_.size(); ++k) logits_.data()[k] = last.raw.data()[k];
     }
-    scorer_(in->raw.data(), scores_.data());
+    scorer_(last.raw.data(), scores_.data());
+}
+
+void LstmEngine::run_part(Part part, const std::int32_t* features) {
+    Lane& lane = lanes_[oldest_];
+    if (part == Part::call) return;
+    if (part == Part::pack) return take(features);
+    if (part == Part::lstm) {
+        take(features);
+        advance(lane);
+    }
+    if (part == Part::recurrent || part == Part::lstm) {
+        for (std::size_t l = 0; l < lstm_count_; ++l) ready(lane, l);
+    } else if (fused_) {
+        const FusedKernels& kernels = *fused_->kernels;
+        FusedLane& state = *lane.fused.data();
+        FusedBuffers& buffers = *buffers_.data();
+        if (part == Part::input) kernels.input(fused_->model, state, buffers);
+        if (part == Part::tail) kernels.tail(fused_->model, state, buffers);
+        if (part == Part::dense) kernels.dense(fused_->model, state, buffers);
+        if (part == Part::scores) kernels.scores(fused_->model, buffers);
+    } else {
+        Values* in = &input_;
+        for (std::size_t l = 0; l < lstm_count_; ++l) {
+            if (part == Part::input) input_product(layers_[l], lane.layers[l], *in);
+            if (part == Part::tail) tail(layers_[l], lane.layers[l]);
+            in = &lane.layers[l].hidden;
+        }
+        if (part == Part::dense) dense_layers(*in);
+        if (part == Part::scores) {
+            const Values& last = layers_.size() > lstm_count_ ? dense_out_.back() : *in;
+            scorer_(last.raw.data(), scores_.data());
+        }
+    }
 }
 
 void LstmEngine::step(const std::int32_t* features) {
     if (!prepared_) prepare();
-    take(features);
-    advance(lanes_[oldest_]);
-    answer(lanes_[oldest_]);
+    if (fused_ && !keeps_input_) {
+        fused_->kernels->step(fused_->model, *lanes_[oldest_].fused.data(), *buffers_.data(), features);
+    } else {
+        take(features);
+        advance(lanes_[oldest_]);
+        answer(lanes_[oldest_]);
+    }
     prepared_ = false;
     ++steps_;
 }
@@ -251,7 +326,15 @@ void LstmEngine::load_layer(int layer, const std::int32_t* hidden, const std::in
     const int n = layers_[index].model.units;
     std::copy_n(hidden, n, state.hidden.raw.data());
     std::copy_n(cell, n, state.cell.data());
-    if (kernels_) kernels_->pack(layers_[index].packing, n, state.hidden.raw.data(), state.hidden.packed());
+    if (fused_) {
+        FusedLane& fused = *lanes_[oldest_].fused.data();
+        fused = FusedLane{};
+        for (int u = 0; u < n; ++u) {
+            fused.hidden[u] = static_cast<std::int16_t>(hidden[u]);
+            fused.cell[u] = static_cast<std::int16_t>(cell[u]);
+            fused.bytes[u] = static_cast<std::uint8_t>(hidden[u] + 128);
+        }
+    } else if (kernels_) kernels_->pack(layers_[index].packing, n, state.hidden.raw.data(), state.hidden.packed());
     ready(lanes_[oldest_], index);
 }
 

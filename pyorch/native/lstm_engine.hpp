@@ -7,10 +7,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "aligned.hpp"
+#include "lstm_fused.hpp"
 #include "lstm_kernels.hpp"
 #include "lstm_model.hpp"
 #include "lstm_scores.hpp"
@@ -34,6 +36,7 @@ struct Lane {
         Aligned<std::int64_t> ready_wide;    // the same, 64-bit path
     };
     std::vector<Layer> layers;
+    Aligned<FusedLane> fused;  // the state of a small model in the fused kernel, instead of `layers`
 };
 
 // A layer with its weights in the order of the chosen kernel.
@@ -52,6 +55,10 @@ struct PreparedLayer {
     Conversion conversion;  // dense, where the accumulator leaves room for the rounding addend
 };
 
+// A tick in parts, for measurements: the call alone; x into the kernels' form; x·W + (R·h + b); tables, c and h; dense
+// layers with their conversion; probabilities with calibration; R·h + b; and all of the LSTM layers (without the answer).
+enum class Part { call, pack, input, tail, dense, scores, recurrent, lstm };
+
 class LstmEngine {
 public:
     // simd: "auto" (the best that this processor has), "avx512vnni", "avx2", "neon", "scalar".
@@ -67,11 +74,13 @@ public:
     void prepare();
     // A window from zero state; answers in logits() and scores(), the stream's state stays.
     void window(const std::int32_t* features, int length);
+    // One part of a tick of every layer, on whatever the buffers hold: for measurements, a reset must follow.
+    void run_part(Part part, const std::int32_t* features);
     // Zero state, no vectors.
     void reset();
 
-    const std::int64_t* logits() const { return logits_.data(); }
-    const std::int64_t* scores() const { return scores_.data(); }
+    const std::int64_t* logits() const { return fused_ ? buffers_.data()->logits : logits_.data(); }
+    const std::int64_t* scores() const { return fused_ ? buffers_.data()->scores : scores_.data(); }
     int features() const { return model_.features(); }
     int outputs() const { return model_.outputs(); }
     bool windowed() const { return model_.windowed; }
@@ -81,14 +90,16 @@ public:
     std::int64_t steps() const { return steps_; }
     // "avx512vnni", ..., "scalar"
     const char* simd() const { return kernels_ ? kernels_->name : "scalar"; }
-    // Layers that run in SIMD altogether: the others take 64-bit scalar arithmetic for their formats.
     // The kernels in use; nullptr for the scalar path.
     const Kernels* kernels() const { return kernels_; }
+    // Layers that run in SIMD altogether: the others take 64-bit scalar arithmetic for their formats.
     int simd_layers() const;
+    // How the fused kernel of small models looks tables up: "lines" or "permutes"; "" where it is not used.
+    const char* fused() const { return !fused_ ? "" : fused_->lines() ? "lines" : "permutes"; }
 
     // State of a stateful model: h and c of a layer, `units` values each.
-    const std::int32_t* hidden(int layer) const { return lanes_[oldest_].layers[layer].hidden.raw.data(); }
-    const std::int32_t* cell(int layer) const { return lanes_[oldest_].layers[layer].cell.data(); }
+    const std::int32_t* hidden(int layer);
+    const std::int32_t* cell(int layer);
     void load_layer(int layer, const std::int32_t* hidden, const std::int32_t* cell);
     // State of a windowed model: the last min(steps, T - 1) vectors, oldest first.
     int vectors() const { return alive_; }
@@ -107,6 +118,9 @@ private:
     void ready(Lane& lane, std::size_t index);
     void take(const std::int32_t* features);
     void advance(Lane& lane);
+    void input_product(PreparedLayer& layer, Lane::Layer& state, Values& in);
+    void tail(PreparedLayer& layer, Lane::Layer& state);
+    Values& dense_layers(Values& in);
     void answer(Lane& lane);
     void scalar_tail(PreparedLayer& layer, Lane::Layer& state, const std::int32_t* gates,
                      const std::int64_t* wide);
@@ -127,6 +141,8 @@ private:
     bool prepared_ = true;
     std::int64_t steps_ = 0;
     std::int64_t fed_ = 0;  // vectors written to history_
+    std::unique_ptr<FusedPlan> fused_;
+    Aligned<FusedBuffers> buffers_;
     Aligned<std::int32_t> gates_;
     Aligned<std::int64_t> gates_wide_;
     Aligned<std::int32_t> history_;  // windowed: the last T - 1 vectors, a ring beside the lanes'

@@ -16,7 +16,7 @@ bool runs_here(const Kernels* kernels) {
     if (kernels == avx512vnni_kernels()) {
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("avx512vnni");
+               __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("bmi2");
     }
     return __builtin_cpu_supports("avx2");
 #else
@@ -210,7 +210,9 @@ LstmEngine::LstmEngine(const LstmModel& model, const std::string& simd) : model_
     scratch_ = make_lane();
     history_ = Aligned<std::int32_t>(static_cast<std::size_t>(lanes) * model_.features());
     scorer_ = Scorer(model_);
-    keeps_input_ = model_.windowed || !layers_.front().simd_product;
+    if (kernels_ != nullptr && kernels_ == avx512vnni_kernels()) fused_ = FusedPlan::of(model_);
+    buffers_ = Aligned<FusedBuffers>(1);
+    keeps_input_ = model_.windowed || (!layers_.front().simd_product && !fused_);
     logits_ = Aligned<std::int64_t>(static_cast<std::size_t>(padded(widest, 64)));
     scores_.assign(static_cast<std::size_t>(model_.outputs()), 0);
     reset();
@@ -351,6 +353,7 @@ void LstmEngine::prepare_compact(PreparedLayer& layer, int hidden_drop) {
 
 Lane LstmEngine::make_lane() const {
     Lane lane;
+    lane.fused = Aligned<FusedLane>(1);
     for (std::size_t l = 0; l < lstm_count_; ++l) {
         const LayerModel& m = layers_[l].model;
         Lane::Layer state;

@@ -13,6 +13,8 @@ from pyorch.inference.peers import onnx_model, onnxruntime_call, openvino_call
 from pyorch.inference.reference import run_sequence
 from pyorch.inference.sample import random_bundle
 
+PARTS = ("pack", "input", "tail", "dense", "scores", "recurrent", "lstm")
+
 
 def test_bench_reports_latency_throughput_and_equality() -> None:
     result = CliRunner().invoke(cpu, ["--chunks", "2", "--no-peers", "--json"])
@@ -24,6 +26,8 @@ def test_bench_reports_latency_throughput_and_equality() -> None:
         assert figures[f"{case}_mismatches"] == 0
         assert 0 < figures[f"{case}_tick_min_ns"] <= figures[f"{case}_tick_p50_ns"]
         assert figures[f"{case}_throughput_min_ns_per_step"] > 0
+        parts = {name: figures[f"{case}_part_{name}_min_ns"] for name in PARTS}
+        assert 0 < parts["dense"] < parts["lstm"] and 0 < parts["input"] < parts["lstm"]
     assert figures["f16_u32_default_weight_bytes"] == 4 * 32 * (16 + 32) + 11 * 32
     assert (
         figures["f100_u100x2_8bit_throughput_min_ns_per_step"]
