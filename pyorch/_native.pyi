@@ -3,6 +3,7 @@ Native stages of the tick path; each has a Python twin that defines it.
 """
 
 from collections.abc import Mapping, Sequence
+import enum
 from typing import Annotated
 
 import numpy
@@ -71,6 +72,33 @@ class FeatureStream:
     def active(self) -> bool:
         """The book of instrument 0 is valid and two-sided."""
 
+class LstmPart(enum.Enum):
+    """A part of a tick, for `LstmEngine.time_part`."""
+
+    call = 0
+    """nothing: what a measurement costs by itself"""
+
+    pack = 1
+    """x into the form that the kernels read"""
+
+    input = 2
+    """x·W + (R·h + b)"""
+
+    tail = 3
+    """tables, c and h"""
+
+    dense = 4
+    """dense layers and their conversion"""
+
+    scores = 5
+    """probabilities and calibration"""
+
+    recurrent = 6
+    """R·h + b"""
+
+    lstm = 7
+    """pack, input, tail and recurrent"""
+
 class LstmEngine:
     """
     The LSTM in SIMD or scalar integers; see pyorch.inference.cpu for the checked form.
@@ -94,6 +122,11 @@ class LstmEngine:
     def time_ticks(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], int]:
         """
         Ticks [n, F], timed: ns of each step with the preparation done before it, then, of the same ticks again, ns of all steps and preparations back to back. A clock reading is included in each.
+        """
+
+    def time_part(self, part: LstmPart, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> int:
+        """
+        Vectors [n, F]: ns of one part of a tick n times back to back; the stream starts anew after it.
         """
 
     def time_floor(self, weight_bytes: int, runs: int) -> NDArray[numpy.int64]:
@@ -127,6 +160,12 @@ class LstmEngine:
 
     @property
     def simd(self) -> str: ...
+
+    @property
+    def fused(self) -> str:
+        """
+        How the fused kernel of small models looks tables up: `lines` or `permutes`; empty where it is not used.
+        """
 
     @property
     def simd_layers(self) -> int:
