@@ -211,7 +211,10 @@ def _ratios(peer: dict[str, float], ours: dict[str, float], case: str) -> dict[s
     """The peer's bare kernel over our throughput with all work, minimum and median."""
     return {
         f"kernel_over_throughput_{what}": round(
-            1e3 * peer[f"kernel_{what}_us_per_step"] / ours[f"{case}_throughput_{what}_ns_per_step"], 2
+            1e3
+            * peer[f"kernel_{what}_us_per_step"]
+            / ours[f"{case}_throughput_{what}_ns_per_step"],
+            2,
         )
         for what in ("min", "p50")
     }
