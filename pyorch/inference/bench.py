@@ -49,8 +49,8 @@ def cpu(simd: str, chunks: int, no_peers: bool, as_json: bool) -> None:
     back. Both from the vector to calibrated scores, clock readings included. Floor: the step's dot-product
     instructions alone, in the same run (AVX-512 VNNI). Of a shared machine the minimum says what the code
     does, the median what the machine left of it. Parts: each repeated alone over the same ticks, less what
-    an empty call costs; in the whole they overlap, or wait for each other. The part `lstm` is all work of the LSTM
-    layers, from the vector to h and R·h + b for the next, without the answer.
+    an empty call costs; in the whole they overlap, or wait for each other. The part `lstm` is all work of
+    the LSTM layers, from the vector to h and R·h + b for the next, without the answer.
     """
     from rich.console import Console
     from rich.progress import Progress
