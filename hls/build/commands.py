@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from hls.build.plan import STEPS
 from hls.emit.options import as_words, given, style_options
+from pyorch.contract.target import Target
 
 _PATH = click.Path(path_type=Path)
 _STEP = click.Choice(STEPS)
@@ -29,6 +31,10 @@ _STEP = click.Choice(STEPS)
               show_default=True, help="Minutes until a seed's place and route is given up.")  # fmt: skip
 @click.option("--verify", is_flag=True, help="Build nothing; check every file of the folder, and that it "
               "was built from BUNDLE.")  # fmt: skip
+@click.option("--explore", "exploring", is_flag=True, help="Synthesise every style with several parameters, "
+              "route the best, draw latency, area and F1.")  # fmt: skip
+@click.option("--with", "others", type=_PATH, multiple=True,
+              help="With --explore: further bundles beside BUNDLE.")  # fmt: skip
 @click.option("--out", type=_PATH, help="The build's folder; default: out/build-TARGET-STYLE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def build(
@@ -43,6 +49,8 @@ def build(
     last: str,
     limit_minutes: float,
     verify: bool,
+    exploring: bool,
+    others: tuple[Path, ...],
     out: Path | None,
     as_json: bool,
     **options: int | None,
@@ -63,6 +71,9 @@ def build(
 
     path = bundle or shipped_bundle()
     target = find_target(target_name)
+    if exploring:
+        _explore(target, [path, *others], out, limit_minutes, as_json)
+        return
     model = Bundle.load(path)
     parameters = given(options)
     plan = make_plan(
@@ -87,6 +98,30 @@ def build(
         finally:
             screen.close()
             screen.summary(folder, f"pyorch build {words}")
+
+
+def _explore(
+    target: Target, bundles: list[Path], out: Path | None, limit_minutes: float, as_json: bool
+) -> None:
+    from hls.build.explore import FRONTIER, Exploration
+    from hls.build.frontier import write_frontier
+    from hls.build.show import Screen
+    from hls.build.tools import ecp5_tools
+    from pyorch.contract.bundle import Bundle
+
+    folder = out or Path(f"out/explore-{target.name}")
+    models = [(path, Bundle.load(path)) for path in bundles]
+    with Screen(as_json) as screen:
+        Exploration(
+            target, models, folder, ecp5_tools(), limit_s=limit_minutes * 60, report=screen.line,
+            announce=screen.done, remark=screen.remark,
+        ).run()  # fmt: skip
+    text = (folder / FRONTIER).read_text()
+    page = write_frontier(folder, json.loads(text))
+    if as_json:
+        click.echo(text, nl=False)
+    else:
+        click.echo(f"frontier: {page.resolve()}")
 
 
 COMMANDS: list[click.Command] = [build]

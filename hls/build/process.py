@@ -16,7 +16,7 @@ from typing import Any
 from hls.build.tools import environment
 from pyorch.contract.errors import BuildError, EnvironmentMissingError
 
-POLL_S = 0.1
+FIRST_POLL_S, LAST_POLL_S = 0.01, 0.2
 KEPT_LINES = 8
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _TELLING = re.compile(
@@ -107,7 +107,7 @@ def _wait(
     name: str, pid: int, log: Path, report: Report | None, limit_s: float | None
 ) -> tuple[int, Any]:
     """Exit status of a child and its `resource` usage."""
-    begin = time.monotonic()
+    begin, pause = time.monotonic(), FIRST_POLL_S
     while True:
         done, status, usage = os.wait4(pid, os.WNOHANG)
         if done:
@@ -120,7 +120,8 @@ def _wait(
             )
         if report is not None:
             report(last_line(log))
-        time.sleep(POLL_S)
+        time.sleep(pause)
+        pause = min(LAST_POLL_S, 1.2 * pause)
 
 
 def last_line(log: Path) -> str:

@@ -47,6 +47,10 @@ class Screen:
         width = max(20, self._console.width - 24)
         self._bar.update(self._task, description=text[:width].replace("[", "\\["))
 
+    def remark(self, text: str) -> None:
+        """Say something between two jobs."""
+        self._console.print(text, markup=False, highlight=False)
+
     def done(self, job: Job, how: str, record: StepRecord) -> None:
         """A job is settled."""
         self._bar.reset(self._task, description="")

@@ -1,0 +1,84 @@
+"""`pyorch build --explore`: what is compared, what is routed, what is drawn."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hls.build.depth import longest_path_ns
+from hls.build.explore import FRONTIER, Exploration, Point, mark_front
+from hls.build.flow import Build
+from hls.build.frontier import write_frontier
+from pyorch.contract.target import find_target
+
+Begin = Callable[..., Build]
+SMALL = (("folded", {"multipliers": 4}), ("folded", {"multipliers": 6}))
+
+
+def point(idle: int, interval: int, used: int, f1: float | None = None) -> Point:
+    cycles = {"idle_tick": idle, "interval": interval, "cold_window": 9}
+    return Point(
+        Path("m"), "folded", {}, f1, cycles=cycles, path_ns=10.0, resources={"logic": (used, 100)}
+    )
+
+
+def test_the_front_is_what_nothing_beats_in_every_aim() -> None:
+    fast, small, between, worse = (
+        point(5, 5, 90), point(50, 50, 10), point(20, 20, 50), point(21, 20, 51),
+    )  # fmt: skip
+    accurate, refused = point(60, 60, 95, f1=0.6), point(1, 1, 1)
+    refused.refused = "does not fit"
+    everything = [fast, small, between, worse, accurate, refused]
+    mark_front(everything)
+    assert [one.front for one in everything] == [True, True, True, False, True, False]
+
+
+def test_a_routed_point_counts_with_its_programmed_clock() -> None:
+    one = point(5, 7, 90)
+    one.programmed_mhz = 50.0
+    assert one.aims() == (100.0, 140.0, 0.9, 1.0)
+
+
+def test_the_longest_path_is_that_of_cells_and_wires(tmp_path: Path) -> None:
+    def cell(kind: str, **pins: list[object]) -> dict[str, object]:
+        ways = {pin: "output" if pin in ("Q", "Z", "COUT", "S0") else "input" for pin in pins}
+        return {"type": kind, "parameters": {}, "port_directions": ways, "connections": pins}
+
+    cells = {
+        "from": cell("TRELLIS_FF", DI=[9], Q=[2]),
+        "lut": cell("LUT4", A=[2], B=["1"], Z=[3]),
+        "low": cell("CCU2C", A0=[3], COUT=[4], S0=[8]),
+        "high": cell("CCU2C", CIN=[4], A0=[2], S0=[5], COUT=[6]),
+        "to": cell("TRELLIS_FF", DI=[5], Q=[7]),
+    }
+    path = tmp_path / "netlist.json"
+    path.write_text(json.dumps({"modules": {"top": {"cells": cells}}}))
+    # register, wire, table, wire, into the chain, its last sum, wire
+    assert longest_path_ns(path, "top") == pytest.approx(0.4 + 0.9 + 0.18 + 0.9 + 0.35 + 0.35 + 0.9)
+
+
+def test_an_exploration_routes_the_front_and_goes_on_where_it_stopped(
+    begin_build: Begin, tmp_path: Path
+) -> None:
+    tools, bundle, model = (lambda b: (b.tools, b.bundle, b.model))(begin_build(tmp_path / "x"))
+    settled: list[tuple[str, str]] = []
+
+    def explore() -> list[Point]:
+        settled.clear()
+        return Exploration(
+            find_target("ecp5-85k"), [(bundle, model)], tmp_path / "out", tools, SMALL,
+            announce=lambda job, how, record: settled.append((job.name, how)),
+        ).run()  # fmt: skip
+
+    first, odd = explore()
+    assert "6" in odd.refused and not odd.front
+    assert first.front and first.achieved_mhz == pytest.approx(61.0)
+    assert first.programmed_mhz == pytest.approx(61.0, rel=0.01)
+    assert ("place-and-route 1", "run") in settled
+    explore()
+    assert {how for name, how in settled if name != "emit"} == {"kept"}
+    found = json.loads((tmp_path / "out" / FRONTIER).read_text())
+    assert [entry.get("basis") for entry in found["points"]] == ["routed", None]
+    page = write_frontier(tmp_path / "out", found).read_text()
+    assert "Left out" in page and "multipliers 4" in page and "not stated" in page
