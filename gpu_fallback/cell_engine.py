@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, cast, get_args
+from typing import Any, Protocol, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,55 @@ Call = Callable[[dict[str, Array]], dict[str, Array]]
 """Inputs by name → outputs by name, as `gpu_fallback.export.model.export_cell` names them."""
 
 
+class Cell(Protocol):
+    """An exported cell with its state, in the numbers of the export."""
+
+    def step(self, x: Array) -> Array:
+        """One tick: x [B, F] → logits [B, O]; the state goes on."""
+        ...
+
+    def carried(self) -> list[Array]:
+        """h and c of layer 0, then of layer 1, ...: copies."""
+        ...
+
+    def carry(self, states: list[Array]) -> None:
+        """Replace h and c."""
+        ...
+
+    def close(self) -> None:
+        """Release the device."""
+        ...
+
+
+class CallCell:
+    """The cell of a runtime that takes and gives host arrays."""
+
+    def __init__(self, call: Call, zeros: list[Array]) -> None:
+        self._call = call
+        self._layers = range(len(zeros) // 2)
+        self._states = zeros
+
+    def step(self, x: Array) -> Array:
+        """One tick."""
+        inputs = {"x": x}
+        for k in self._layers:
+            inputs[f"h{k}"], inputs[f"c{k}"] = self._states[2 * k : 2 * k + 2]
+        outputs = self._call(inputs)
+        self._states = [outputs[f"{what}{k}_next"] for k in self._layers for what in "hc"]
+        return outputs["logits"]
+
+    def carried(self) -> list[Array]:
+        """h and c of each layer."""
+        return [state.copy() for state in self._states]
+
+    def carry(self, states: list[Array]) -> None:
+        """Replace h and c."""
+        self._states = [state.copy() for state in states]
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
 class CellEngine(StreamEngine, ABC):
     """Steps an exported cell; h and c go in and come out as its own numbers.
 
@@ -36,23 +85,22 @@ class CellEngine(StreamEngine, ABC):
     EXACT = True
     """Whether the runtime carries out 32-bit integers as ONNX specifies them."""
 
-    def __init__(self, bundle: Bundle, precision: Precision, call: Call, device: str) -> None:
+    def __init__(self, bundle: Bundle, precision: Precision) -> None:
         super().__init__(bundle)
-        self._call = call
         self._precision = precision
-        bound = bound_lsb(bundle, precision, bundle.spec.window)
-        self._info = EngineInfo(self.NAME, device, precision == "exact", bound)
         self._kind = (
             KIND if precision == "exact" else np.float16 if precision == "fp16" else np.float32
         )
-        self._carried: list[Array] = self._zeros()
+        self._cell, device = self.cell(export_cell(bundle, precision), self._zeros())
+        bound = bound_lsb(bundle, precision, bundle.spec.window)
+        self._info = EngineInfo(self.NAME, device, precision == "exact", bound)
         self._vectors: IntArray = np.zeros((0, self.spec.features), dtype=np.int64)
         self._steps = 0
 
     @classmethod
     @abstractmethod
-    def runtime(cls, model: bytes) -> tuple[Call, str]:
-        """The runtime's call of an ONNX model, and the device in words.
+    def cell(cls, model: bytes, zeros: list[Array]) -> tuple[Cell, str]:
+        """The runtime's cell of an ONNX model, its state ``zeros``, and the device in words.
 
         Raises:
             EnvironmentMissingError, DeviceError: this machine cannot run it.
@@ -85,9 +133,12 @@ class CellEngine(StreamEngine, ABC):
                 f"there is no precision {precision!r}; choose {', '.join(get_args(Precision))}"
             )
         check_model(bundle)
-        call, device = cls.runtime(export_cell(bundle, precision))
-        engine = cls(bundle, cast(Precision, precision), call, device)
-        engine.replay_golden()
+        engine = cls(bundle, cast(Precision, precision))
+        try:
+            engine.replay_golden()
+        except BaseException:
+            engine.close()
+            raise
         return engine
 
     @property
@@ -101,26 +152,15 @@ class CellEngine(StreamEngine, ABC):
             window = np.concatenate([self._vectors, features[None]])
             self._vectors = window[max(0, len(window) - self.spec.window + 1) :]
             return self._window(window)
-        logits, self._carried = self._advance(features, self._carried)
-        return self._outputs(logits)
+        return self._outputs(self._cell.step(self._entering(features, self.spec.input)))
 
     def _window(self, features: IntArray) -> Outputs:
-        carried, logits = self._zeros(), np.zeros(0)
+        before, logits = self._cell.carried(), np.zeros(0)
+        self._cell.carry(self._zeros())
         for vector in features:
-            logits, carried = self._advance(vector, carried)
+            logits = self._cell.step(self._entering(vector, self.spec.input))
+        self._cell.carry(before)
         return self._outputs(logits)
-
-    def _advance(self, features: IntArray, carried: list[Array]) -> tuple[Array, list[Array]]:
-        inputs = {"x": self._entering(features, self.spec.input)}
-        for k in range(len(self.spec.lstm_layers)):
-            inputs[f"h{k}"], inputs[f"c{k}"] = carried[2 * k : 2 * k + 2]
-        outputs = self._call(inputs)
-        following = [
-            outputs[f"{what}{k}_next"]
-            for k in range(len(self.spec.lstm_layers))
-            for what in ("h", "c")
-        ]
-        return outputs["logits"], following
 
     def _outputs(self, logits: Array) -> Outputs:
         raw = self._leaving(logits, self.spec.logits)
@@ -141,7 +181,7 @@ class CellEngine(StreamEngine, ABC):
     def _stream_state(self) -> State:
         if self.spec.mode == "window":
             return State((), (), self._vectors.copy(), self._steps)
-        layers, carried = self.spec.lstm_layers, self._carried
+        layers, carried = self.spec.lstm_layers, self._cell.carried()
         hidden = (self._leaving(carried[2 * k], x.hidden)[0] for k, x in enumerate(layers))
         cell = (self._leaving(carried[2 * k + 1], x.cell)[0] for k, x in enumerate(layers))
         return State(tuple(hidden), tuple(cell), self._vectors, self._steps)
@@ -150,11 +190,20 @@ class CellEngine(StreamEngine, ABC):
         self._reset_stream()
         self._steps = state.steps
         self._vectors = np.array(state.vectors, dtype=np.int64)
-        for k, layer in enumerate(self.spec.lstm_layers if self.spec.mode == "stateful" else ()):
-            self._carried[2 * k] = self._entering(state.hidden[k], layer.hidden)
-            self._carried[2 * k + 1] = self._entering(state.cell[k], layer.cell)
+        if self.spec.mode == "stateful":
+            states: list[Array] = []
+            for k, layer in enumerate(self.spec.lstm_layers):
+                states.append(self._entering(state.hidden[k], layer.hidden))
+                states.append(self._entering(state.cell[k], layer.cell))
+            self._cell.carry(states)
 
     def _reset_stream(self) -> None:
-        self._carried = self._zeros()
+        self._cell.carry(self._zeros())
         self._vectors = np.zeros((0, self.spec.features), dtype=np.int64)
         self._steps = 0
+
+    def close(self) -> None:
+        """Release the device; further calls raise `DeviceError`."""
+        if not self._closed:
+            self._cell.close()
+        super().close()

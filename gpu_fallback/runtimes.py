@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpu_fallback.cell_engine import Array, Call, CellEngine
+from gpu_fallback.cell_engine import Array, Call, CallCell, Cell, CellEngine
 from pyorch.contract.errors import EnvironmentMissingError
 
 
@@ -12,12 +12,18 @@ class OnnxRuntimeEngine(CellEngine):
     NAME = "onnxruntime"
 
     @classmethod
-    def runtime(cls, model: bytes) -> tuple[Call, str]:
+    def cell(cls, model: bytes, zeros: list[Array]) -> tuple[Cell, str]:
         """A session on one thread.
 
         Raises:
             EnvironmentMissingError: onnxruntime is missing.
         """
+        call, version = cls.call(model)
+        return CallCell(call, zeros), f"ONNX Runtime {version}, CPU"
+
+    @staticmethod
+    def call(model: bytes) -> tuple[Call, str]:
+        """The session of any ONNX model, and the package's version."""
         try:
             import onnxruntime
         except ImportError as error:
@@ -31,7 +37,7 @@ class OnnxRuntimeEngine(CellEngine):
         def call(inputs: dict[str, Array]) -> dict[str, Array]:
             return dict(zip(names, session.run(names, inputs), strict=True))
 
-        return call, f"ONNX Runtime {onnxruntime.__version__}, CPU"
+        return call, onnxruntime.__version__
 
 
 class OpenVinoEngine(CellEngine):
@@ -45,7 +51,7 @@ class OpenVinoEngine(CellEngine):
     EXACT = False
 
     @classmethod
-    def runtime(cls, model: bytes) -> tuple[Call, str]:
+    def cell(cls, model: bytes, zeros: list[Array]) -> tuple[Cell, str]:
         """A compiled model with one request.
 
         Raises:
@@ -73,4 +79,4 @@ class OpenVinoEngine(CellEngine):
             results = request.infer(inputs)
             return {name: results[place] for place, name in enumerate(names)}
 
-        return call, f"OpenVINO {openvino.__version__.split('-')[0]}, CPU"
+        return CallCell(call, zeros), f"OpenVINO {openvino.__version__.split('-')[0]}, CPU"

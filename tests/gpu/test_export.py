@@ -1,18 +1,25 @@
-"""The exported graphs are static, exact or within their derived bounds, and refuse what they do not carry."""
+"""The exported graphs are static, exact or within their derived bounds, and refuse what they do not
+carry.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from gpu_fallback.commands import export
 from gpu_fallback.export.graph import check_static
 from gpu_fallback.export.model import PRECISIONS, Precision, export_cell, export_window
 from gpu_fallback.runtimes import OnnxRuntimeEngine
 from gpu_fallback.tolerance import bound_lsb, bounds_along, table_error
 from pyorch.app.shipped import shipped_bundle
 from pyorch.contract.bundle import Bundle
+from pyorch.contract.digest import digest_of_bytes
 from pyorch.contract.errors import ModelError, UsageError
 from pyorch.contract.fixed import FixedFormat, IntArray, Overflow, Rounding
 from pyorch.contract.model import Activation, LstmLayer
@@ -52,7 +59,7 @@ def test_windows_of_a_batch_are_the_references_or_within_the_bound(
     length = 6
     features = np.stack([runs(bundle)[0][k : k + length] for k in range(3)])
     kind = np.int32 if precision == "exact" else np.float16 if precision == "fp16" else np.float32
-    call, _ = OnnxRuntimeEngine.runtime(export_window(bundle, precision, length, batch=3))
+    call, _ = OnnxRuntimeEngine.call(export_window(bundle, precision, length, batch=3))
     entering = features if precision == "exact" else spec.input.to_float(features)
     logits = call({"x": entering.astype(kind)})["logits"]
     expected, _ = run_windows(bundle, features)
@@ -185,3 +192,14 @@ def test_wide_values_are_split_so_that_float32_products_stay_exact() -> None:
     for length in (1, 30):
         expected = run_windows(bundle, features[None, :length])[0][0]
         np.testing.assert_array_equal(engine.window(features[:length]).logits, expected)
+
+
+def test_the_verb_writes_a_graph_and_says_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "cell.onnx"
+    options = ["--precision", "fp16", "--out", str(path), "--json"]
+    result = CliRunner().invoke(export, options, catch_exceptions=False)
+    figures = json.loads(result.output)
+    assert figures["figures"]["matrix_products"] == 3 and figures["figures"]["bound_lsb"] > 0
+    assert figures["digests"]["onnx"] == digest_of_bytes(path.read_bytes())
+    with pytest.raises(UsageError, match="--length 7: a cell is one step; add --form window"):
+        CliRunner().invoke(export, ["--length", "7"], catch_exceptions=False)
