@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,6 +79,8 @@ MODELS: dict[str, Bundle] = {
 SMALL = MODELS["seven units"]
 ON_THE_CARD = ("seven units", "default window")
 """Models of the simulated card in every run; the others, a compilation each, with ``scripts/test --full``."""
+BOARDS: list[Any] = []
+"""Simulated boards of the running test."""
 
 CARRY_ALL = ("cpu", "reference")
 """Engines that carry every model of the contract; the others refuse some by name."""
@@ -98,6 +102,9 @@ def _bodies() -> list[tuple[str, dict[str, str]]]:
 @pytest.fixture(params=_bodies(), ids=lambda body: "-".join([body[0], *body[1].values()]))
 def body(request: pytest.FixtureRequest) -> tuple[str, dict[str, str]]:
     name, options = request.param
+    if name == "serial":
+        pytest.importorskip("serial", reason="the engine serial needs the extra `board`")
+        return name, options
     try:
         engine_class(name).open(SMALL, **options).close()
     except (EnvironmentMissingError, DeviceError) as error:
@@ -105,7 +112,32 @@ def body(request: pytest.FixtureRequest) -> tuple[str, dict[str, str]]:
     return name, options
 
 
+@pytest.fixture(autouse=True)
+def boards_are_closed() -> Iterator[None]:
+    yield
+    while BOARDS:
+        BOARDS.pop().close()
+
+
+def opened_on_a_board(bundle: Bundle) -> Engine:
+    """The engine `serial` at the pseudo-terminal of a simulated board."""
+    from sim.board import SimulatedBoard
+
+    if not os.environ.get("PYORCH_TEST_FULL") and bundle.weights is not SMALL.weights:
+        pytest.skip("the simulated board's other models are compiled by `scripts/test --full`")
+    try:
+        BOARDS.append(SimulatedBoard(bundle))
+    except ModelError as error:
+        pytest.skip(f"the fabric does not carry this model: {error}")
+    board = BOARDS[-1]
+    return engine_class("serial").open(
+        bundle, port=board.port, project=board.project, baud=board.baud, wait_s=5.0
+    )
+
+
 def opened(body: tuple[str, dict[str, str]], bundle: Bundle) -> Engine:
+    if body[0] == "serial":
+        return opened_on_a_board(bundle)
     few = body[0] == "card" and not os.environ.get("PYORCH_TEST_FULL")
     if few and all(bundle is not MODELS[name] for name in ON_THE_CARD):
         pytest.skip("the simulated card's other models are compiled by `scripts/test --full`")

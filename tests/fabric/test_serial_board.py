@@ -16,6 +16,8 @@ from hls.emit.project import image_for
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import DeviceError, EnvironmentMissingError, MismatchError
 from pyorch.contract.fabric import Kind
+from pyorch.contract.model import Head
+from pyorch.contract.precision import PRESETS
 from pyorch.inference.complete import random_features
 from pyorch.inference.reference import run_sequence, run_windows
 from pyorch.inference.sample import random_bundle
@@ -23,15 +25,19 @@ from pyorch.inference.sample import random_bundle
 pytest.importorskip("serial", reason="needs the extra `board`")
 from sim.board import Noise, SimulatedBoard
 
-BUNDLE = random_bundle(31, 6, (8,), window=5)
-OTHER = random_bundle(32, 6, (8,), window=5)
+SHAPE = (5, (7,), PRESETS["narrow"])
+HEADS = (Head("direction", "softmax", ("down", "stable", "up"), "probability"),)
+BUNDLE = random_bundle(
+    6, *SHAPE, heads=HEADS
+)  # that of the conformance suite: compiled once for both
+OTHER = random_bundle(60, *SHAPE, heads=HEADS)
 WAIT_S = 0.5
 TO, FROM = "to the board", "from the board"
 
 
 @pytest.fixture(scope="module")
 def board() -> Iterator[SimulatedBoard]:
-    opened = SimulatedBoard(BUNDLE, multipliers=28)
+    opened = SimulatedBoard(BUNDLE)
     yield opened
     opened.close()
 
@@ -39,7 +45,7 @@ def board() -> Iterator[SimulatedBoard]:
 @pytest.fixture(scope="module")
 def free_board() -> Iterator[SimulatedBoard]:
     """A second one, whose port nobody has opened."""
-    opened = SimulatedBoard(BUNDLE, multipliers=28)
+    opened = SimulatedBoard(BUNDLE)
     yield opened
     opened.close()
 
