@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from firmware.boards.ulx3s import Ulx3s
+from firmware.boards.ulx3s import TARGET, Ulx3s
 from firmware.serial.packets import Deframer
+from firmware.serial.timing import bit_64ths
 from hls.emit.project import emit_bundle
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import digest_of_bytes
@@ -113,8 +114,10 @@ class SimulatedBoard:
 
     Args:
         bundle: the model that the fabric is emitted from.
-        style: of the fabric, with its parameters.
+        style: of the fabric; ``parameters``: of the style.
         noise: what happens on the way.
+        baud: of the line; default: so fast that a bit is `CLOCKS_A_BIT` cycles, which simulates fastest.
+        clock_mhz: of the board's clock; default: the target's.
 
     Attributes:
         port: the pseudo-terminal's name, to be opened as a serial port.
@@ -130,24 +133,26 @@ class SimulatedBoard:
         style: str = "folded",
         *,
         noise: Noise | None = None,
-        **parameters: int,
+        baud: int | None = None,
+        clock_mhz: float | None = None,
+        parameters: dict[str, int] | None = None,
     ) -> None:
-        self.noise = noise or Noise()
         self.to_board, self.from_board = Deframer(), Deframer()
         self._folder = tempfile.TemporaryDirectory(prefix="pyorch-board-")
         self.project = Path(self._folder.name) / "fabric"
         self.manifest = emit_bundle(
-            bundle, style, self.project, wire=None, tools=None, **parameters
+            bundle, style, self.project, wire=None, tools=None, **(parameters or {})
         )
-        target = Ulx3s()
-        self.clock_mhz = target.programmed_mhz(target.clock_mhz)
-        self.baud = int(self.clock_mhz * 1e6) // CLOCKS_A_BIT
+        self.clock_mhz = TARGET.programmed_mhz(clock_mhz or TARGET.clock_mhz)
+        self.baud = baud or int(self.clock_mhz * 1e6) // CLOCKS_A_BIT
         library = _board_library(self.project, self.manifest, self.clock_mhz, self.baud)
         self._library = _signatures(ctypes.CDLL(str(library)))
-        self._handle = self._library.board_new(str(self.project).encode(), 64 * CLOCKS_A_BIT)
+        self._handle = self._library.board_new(
+            str(self.project).encode(), bit_64ths(self.clock_mhz, self.baud)
+        )
         if not self._handle:
             raise DeviceError(f"the simulated board of {self.project} did not start")
-        self.quiet()
+        self.disturb(noise or Noise())
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
@@ -157,9 +162,13 @@ class SimulatedBoard:
         self._thread = threading.Thread(target=self._serve, name="simulated board", daemon=True)
         self._thread.start()
 
-    def quiet(self, noise: Noise | None = None) -> None:
-        """Another noise from now on; default: none."""
-        self.noise = noise or self.noise
+    def quiet(self) -> None:
+        """No noise from now on."""
+        self.disturb(Noise())
+
+    def disturb(self, noise: Noise) -> None:
+        """This noise from now on."""
+        self.noise = noise
         self._library.board_noise(self._handle, self.noise.glitches_a_million, self.noise.seed)
 
     def close(self) -> None:

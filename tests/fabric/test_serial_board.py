@@ -60,7 +60,7 @@ def opened(board: SimulatedBoard) -> Iterator[SerialEngine]:
 @pytest.fixture
 def engine(board: SimulatedBoard, opened: SerialEngine) -> SerialEngine:
     """The same engine for every test, its session, fabric and counts begun anew."""
-    board.quiet(Noise())
+    board.quiet()
     link = opened.driver.link
     link.wait_s, link.attempts, link.counts = WAIT_S, ATTEMPTS, LinkCounts()
     opened.driver.connect()
@@ -162,12 +162,12 @@ def steps_under_noise(
     # a program that reads the counters is not yet counted in them
     requests, before = engine.driver.link.counts.requests, engine.driver.bridge_counters()
     done = engine.driver.get("STEPS")
-    board.quiet(noise)
+    board.disturb(noise)
     for tick, vector in enumerate(x):
         outputs = engine.step(vector)
         np.testing.assert_array_equal(outputs.logits, logits[tick], err_msg=f"tick {tick}")
         np.testing.assert_array_equal(outputs.scores, scores[tick], err_msg=f"tick {tick}")
-    board.quiet(Noise())
+    board.quiet()
     assert engine.driver.get("STEPS") == done + ticks
     requests = engine.driver.link.counts.requests - requests
     after = engine.driver.bridge_counters()
@@ -230,9 +230,9 @@ def test_one_fault_in_any_byte_is_counted_and_does_not_change_the_answer(
         before = everything_counted(engine)
         noise = Noise()
         noise.plant(way, position, what)
-        board.quiet(noise)
+        board.disturb(noise)
         np.testing.assert_array_equal(engine.step(x[position]).logits, logits[position])
-        board.quiet(Noise())
+        board.quiet()
         assert noise.counts == {f"{what} {way}": 1}
         after = everything_counted(engine)
         counted = {
