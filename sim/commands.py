@@ -17,6 +17,10 @@ _PATH = click.Path(path_type=Path)
 @click.option("--steps", type=click.IntRange(1), default=10_000, show_default=True,
               help="LSTM steps of each stimulus in each way of serving.")  # fmt: skip
 @click.option("--tape", type=_PATH, help="Market of the features; default: the simulated market.")
+@click.option("--aclk-mhz", type=float, help="With --clocks 2: the AXI side's clock; default 100.")
+@click.option("--core-mhz", type=float, help="With --clocks 2: the core's clock; default 100.")
+@click.option("--phases", type=click.IntRange(2), default=9, show_default=True,
+              help="With --clocks 2: phases that are measured, both ends among them.")  # fmt: skip
 @click.option("--wave", is_flag=True,
               help="Also write a step as waveform (VCD) and timing diagram (HTML).")  # fmt: skip
 @click.option("--out", type=_PATH, help="The project's folder; default: out/fabric-STYLE.")
@@ -27,6 +31,9 @@ def simulate(
     wire: str | None,
     steps: int,
     tape: Path | None,
+    aclk_mhz: float | None,
+    core_mhz: float | None,
+    phases: int,
     wave: bool,
     out: Path | None,
     as_json: bool,
@@ -41,8 +48,10 @@ def simulate(
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from hls.emit.clocks import Clocks
     from pyorch.app.shipped import shipped_bundle
     from pyorch.contract.bundle import Bundle
+    from pyorch.contract.errors import UsageError
     from pyorch.contract.figures import Figures
     from pyorch.contract.fixed import FixedFormat
     from sim.show import show
@@ -52,6 +61,16 @@ def simulate(
     loaded = Bundle.load(bundle or shipped_bundle())
     parameters = given(options)
     form = FixedFormat.parse(wire) if wire else None
+    two = parameters.get("clocks") == 2
+    if not two and (aclk_mhz or core_mhz):
+        raise UsageError(
+            "--aclk-mhz and --core-mhz are those of a fabric of two clocks: --clocks 2"
+        )
+    if two and wave:
+        raise UsageError(
+            "--wave draws a fabric of one clock: leave out --clocks, the stages are the same"
+        )
+    periods = Clocks.of_mhz(aclk_mhz or 100, core_mhz or 100) if two else None
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description:<34}"), BarColumn(), TimeElapsedColumn(), console=console,
@@ -60,7 +79,7 @@ def simulate(
         task = bar.add_task("", total=1.0)
         project = out or Path(f"out/fabric-{style}")
         found = verify(
-            loaded, style, project, steps=steps, tape=tape, wire=form,
+            loaded, style, project, steps=steps, tape=tape, wire=form, periods=periods, phases=phases,
             progress=lambda text, share: bar.update(task, description=text, completed=share),
             **parameters,
         )  # fmt: skip
@@ -76,6 +95,17 @@ def simulate(
         figures.figures[f"{name}_cycles"] = value
         if name in found.manifest.cycles:
             figures.figures[f"{name}_predicted_cycles"] = found.manifest.cycles[name]
+    if found.clocks is not None:
+        figures.figures |= {"aclk_ps": found.clocks.aclk_ps, "core_ps": found.clocks.core_ps}
+    for crossing in found.crossings:
+        name, simulated, predicted = crossing.name, crossing.simulated, crossing.predicted
+        figures.figures |= {
+            f"{name}_aclk_cycles_min": min(simulated),
+            f"{name}_aclk_predicted_cycles_min": min(predicted),
+            f"{name}_aclk_cycles_max": max(simulated),
+            f"{name}_aclk_predicted_cycles_max": max(predicted),
+            f"{name}_phases_with_wrong_beats": crossing.wrong_beats,
+        }
     figures.ok = found.ok and not (pictures and pictures.differences)
     if as_json:
         figures.show(True)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyorch.contract.errors import DeviceError
+from hls.emit.clocks import Clocks
+from pyorch.contract.errors import DeviceError, UsageError
 from pyorch.contract.fabric import Beats, FabricManifest, Kind, Result
 from pyorch.contract.fixed import IntArray
-from sim.verilator import build_library
+from sim.verilator import Top, build_library
 
 _BYTES, _WORDS = ctypes.POINTER(ctypes.c_uint8), ctypes.POINTER(ctypes.c_uint64)
 
@@ -56,16 +57,29 @@ class SimulatedFabric:
     Args:
         project: the folder.
         trace: build with waveforms.
+        clocks: periods of a fabric of two clocks; default: 100 MHz both.
 
     Raises:
         BundleError: not an emitted project.
         EnvironmentMissingError, BuildError: it cannot be compiled here.
     """
 
-    def __init__(self, project: Path, *, trace: bool = False, cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        project: Path,
+        *,
+        trace: bool = False,
+        cache: Path | None = None,
+        clocks: Clocks | None = None,
+    ) -> None:
         self.project = project
         self.manifest = FabricManifest.load(project)
-        self.library_path = build_library(project, self.manifest, trace=trace, cache=cache)
+        two = self.manifest.clocks == 2
+        if clocks is not None and not two:
+            raise UsageError(f"{project} has one clock; emit it with --clocks 2 to choose periods")
+        self.clocks = clocks or Clocks()
+        top = Top(defines=("FABRIC_TWO_CLOCKS",) if two else ())
+        self.library_path = build_library(project, self.manifest, trace=trace, cache=cache, top=top)
         library = ctypes.CDLL(str(self.library_path))
         library.fabric_new.restype = ctypes.c_void_p
         library.fabric_new.argtypes = [ctypes.c_char_p]
@@ -74,6 +88,7 @@ class SimulatedFabric:
             "fabric_delete": [], "fabric_reset": [], "fabric_cycles": [], "fabric_run": [ctypes.c_uint64],
             "fabric_write": [ctypes.c_uint32, ctypes.c_uint32],
             "fabric_read": [ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)],
+            "fabric_clocks": [ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64],
             "fabric_stream": [ctypes.POINTER(_Stream)], "fabric_trace": [ctypes.c_char_p],
         }  # fmt: skip
         for name, arguments in signatures.items():
@@ -82,6 +97,8 @@ class SimulatedFabric:
         self.handle: int | None = library.fabric_new(str(project).encode())
         if self.handle is None:
             raise DeviceError(f"the simulated fabric of {project} did not start")
+        if two:
+            self.align(self.clocks.core_ps)
         self.reset()
 
     def close(self) -> None:
@@ -94,13 +111,21 @@ class SimulatedFabric:
         """Hold aresetn low for four cycles."""
         self.library.fabric_reset(self.handle)
 
+    def align(self, until_core_ps: int) -> None:
+        """Let the next edge of core_clk come so many ps (1 to its period) after the last one of aclk.
+
+        A fabric at rest cannot tell: this chooses the phase of what comes next.
+        """
+        clocks = self.clocks
+        self.library.fabric_clocks(self.handle, clocks.aclk_ps, clocks.core_ps, until_core_ps)
+
     @property
     def cycles(self) -> int:
-        """Clock cycles so far."""
+        """Cycles of aclk so far."""
         return int(self.library.fabric_cycles(self.handle))
 
     def run(self, cycles: int) -> None:
-        """Let the clock run."""
+        """Let aclk run, and the core's clock beside it."""
         self.library.fabric_run(self.handle, cycles)
 
     def write(self, address: int, value: int) -> None:

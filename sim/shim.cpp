@@ -1,4 +1,4 @@
-// A C interface to a Verilated fabric: clock, AXI4-Lite transactions, AXI4-Stream frames, cycle stamps, an optional trace.
+// A C interface to a Verilated fabric: clocks, AXI4-Lite transactions, AXI4-Stream frames, cycle stamps, an optional trace.
 #include <unistd.h>
 
 #include <climits>
@@ -23,16 +23,48 @@ struct Fabric {
 #ifdef FABRIC_TRACE
     std::unique_ptr<VerilatedVcdC> trace;
 #endif
+#ifdef FABRIC_TWO_CLOCKS
+    std::uint64_t aclk_ps = 10'000, core_ps = 10'000;
+    std::uint64_t until_core = 5'000;  // from the last edge of aclk to the next one of core_clk; at least 1
 
-    void clock() {
+    // Edges of core_clk before the next edge of aclk; then whether there is one with it.
+    bool core_edges() {
+        while (until_core < aclk_ps) {
+            top->core_clk = 1;
+            top->eval();
+            top->core_clk = 0;
+            top->eval();
+            until_core += core_ps;
+        }
+        const bool together = until_core == aclk_ps;
+        until_core += (together ? core_ps : 0) - aclk_ps;
+        return together;
+    }
+#endif
+
+    // The inputs take effect; what the fabric answers before the next edge of aclk can be read.
+    void settle() {
         top->eval();
         dump(0);
+    }
+    // The next edge of aclk, after `settle`.
+    void edge() {
+#ifdef FABRIC_TWO_CLOCKS
+        top->core_clk = core_edges();
+#endif
         top->aclk = 1;
         top->eval();
         dump(5);
         top->aclk = 0;
+#ifdef FABRIC_TWO_CLOCKS
+        top->core_clk = 0;
+#endif
         ++cycle;
         context.timeInc(10);
+    }
+    void clock() {
+        settle();
+        edge();
     }
     void dump([[maybe_unused]] int offset) {
 #ifdef FABRIC_TRACE
@@ -63,6 +95,9 @@ Fabric* fabric_new(const char* folder) {
 #endif
     fabric->top = std::make_unique<Vfabric_top>(&fabric->context);
     fabric->top->aclk = 0;
+#ifdef FABRIC_TWO_CLOCKS
+    fabric->top->core_clk = 0;
+#endif
     fabric->top->aresetn = 0;
     fabric->top->eval();
     if (chdir(before) != 0) return nullptr;
@@ -88,22 +123,40 @@ int fabric_trace(Fabric* fabric, const char* path) {
 #endif
 }
 
+void fabric_run(Fabric* fabric, std::uint64_t cycles) {
+    while (cycles-- > 0) fabric->clock();
+}
+
+// Periods, and when the next edge of core_clk comes after the last one of aclk (1 to core_ps); -1: a fabric of one clock.
+int fabric_clocks(Fabric* fabric, std::uint64_t aclk_ps, std::uint64_t core_ps, std::uint64_t until_core_ps) {
+#ifdef FABRIC_TWO_CLOCKS
+    fabric->aclk_ps = aclk_ps;
+    fabric->core_ps = core_ps;
+    fabric->until_core = until_core_ps;
+    return 0;
+#else
+    (void)fabric, (void)aclk_ps, (void)core_ps, (void)until_core_ps;
+    return -1;
+#endif
+}
+
 void fabric_reset(Fabric* fabric) {
     auto& top = *fabric->top;
     top.s_axil_awvalid = top.s_axil_wvalid = top.s_axil_arvalid = 0;
     top.s_axil_bready = top.s_axil_rready = 1;
     top.s_axis_tvalid = 0;
     top.m_axis_tready = 0;
+    std::uint64_t cycles = 4;
+#ifdef FABRIC_TWO_CLOCKS
+    cycles += 6 * fabric->core_ps / fabric->aclk_ps;
+#endif
     top.aresetn = 0;
-    for (int k = 0; k < 4; ++k) fabric->clock();
+    fabric_run(fabric, cycles);
     top.aresetn = 1;
-    for (int k = 0; k < 4; ++k) fabric->clock();
+    fabric_run(fabric, cycles);
 }
 
 std::uint64_t fabric_cycles(Fabric* fabric) { return fabric->cycle; }
-void fabric_run(Fabric* fabric, std::uint64_t cycles) {
-    while (cycles-- > 0) fabric->clock();
-}
 
 // 0, the AXI response if it is not OKAY, or -1: no handshake.
 int fabric_write(Fabric* fabric, std::uint32_t address, std::uint32_t data) {
@@ -115,10 +168,10 @@ int fabric_write(Fabric* fabric, std::uint32_t address, std::uint32_t data) {
     top.s_axil_bready = 1;
     bool accepted = false;
     for (int k = 0; k < handshake_limit; ++k) {
-        top.eval();
+        fabric->settle();
         if (!accepted) {
             const bool now = top.s_axil_awready && top.s_axil_wready;
-            fabric->clock();
+            fabric->edge();
             if (now) {
                 accepted = true;
                 top.s_axil_awvalid = top.s_axil_wvalid = 0;
@@ -126,7 +179,7 @@ int fabric_write(Fabric* fabric, std::uint32_t address, std::uint32_t data) {
         } else {
             const bool done = top.s_axil_bvalid;
             const int response = top.s_axil_bresp;
-            fabric->clock();
+            fabric->edge();
             if (done) return response;
         }
     }
@@ -141,10 +194,10 @@ int fabric_read(Fabric* fabric, std::uint32_t address, std::uint32_t* data) {
     top.s_axil_rready = 1;
     bool accepted = false;
     for (int k = 0; k < handshake_limit; ++k) {
-        top.eval();
+        fabric->settle();
         if (!accepted) {
             const bool now = top.s_axil_arready;
-            fabric->clock();
+            fabric->edge();
             if (now) {
                 accepted = true;
                 top.s_axil_arvalid = 0;
@@ -153,7 +206,7 @@ int fabric_read(Fabric* fabric, std::uint32_t address, std::uint32_t* data) {
             const bool done = top.s_axil_rvalid;
             *data = top.s_axil_rdata;
             const int response = top.s_axil_rresp;
-            fabric->clock();
+            fabric->edge();
             if (done) return response;
         }
     }
@@ -215,7 +268,7 @@ int fabric_stream(Fabric* fabric, Stream* s) {
             top.s_axil_wstrb = 15;
             top.s_axil_awvalid = top.s_axil_wvalid = 1;
         }
-        top.eval();
+        fabric->settle();
         const bool wrote = top.s_axil_awvalid && top.s_axil_awready && top.s_axil_wready;
         const bool gave = offered && top.s_axis_tready;
         const bool took = ready && top.m_axis_tvalid;
@@ -231,7 +284,7 @@ int fabric_stream(Fabric* fabric, Stream* s) {
             ++s->in_done;
             offered = false;
         }
-        fabric->clock();
+        fabric->edge();
         if (wrote) s->writes = top.s_axil_awvalid = top.s_axil_wvalid = 0;
     }
     top.s_axis_tvalid = 0;

@@ -39,4 +39,31 @@ def show(found: Verification, console: Console) -> None:
             name.replace("_", " "), f"{value:,}", "none" if predicted is None else f"{predicted:,}"
         )
     console.print(table)
+    if found.clocks is not None:
+        console.print(crossing_table(found))
     console.print("[green]ok[/]" if found.ok else "[bold red]NOT ok[/]")
+
+
+def crossing_table(found: Verification) -> Table:
+    """Figures at the ports of a fabric of two clocks: least and most over the phases."""
+    assert found.clocks is not None
+    period = found.clocks.aclk_ps
+    phases = len(found.crossings[0].simulated)
+    table = Table(
+        title=f"cycles of aclk ({period:,} ps; core_clk {found.clocks.core_ps:,} ps), {phases} phases",
+        title_justify="left",
+        box=None,
+    )
+    table.add_column("figure", no_wrap=True)
+    for name in ("least", "most", "predicted", "ns", "wrong beats in"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in found.crossings:
+        ends = min(one.simulated), max(one.simulated)
+        table.add_row(
+            one.name.replace("_", " "),
+            *(f"{cycles:,}" for cycles in ends),
+            f"{min(one.predicted):,} to {max(one.predicted):,}",
+            " to ".join(f"{cycles * period / 1000:,.1f}" for cycles in ends),
+            f"{one.wrong_beats} phases",
+        )
+    return table

@@ -10,12 +10,14 @@ import numpy as np
 
 from firmware.register_map import register_map
 from hls.check import adversarial_windows, real_features
+from hls.emit.clocks import Clocks
 from hls.emit.project import emit_bundle
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.fabric import Code, FabricManifest, Kind
 from pyorch.contract.fixed import FixedFormat, IntArray, Overflow
 from pyorch.inference.complete import random_features
 from pyorch.inference.reference import Carried, advance, run_sequence, run_windows, zero_state
+from sim.crossing import Crossing, crossings_of
 from sim.library import SimulatedFabric
 from sim.measure import address, command, cycles_of, settle, start
 
@@ -23,6 +25,9 @@ FRAME_VECTORS = 500
 """Vectors in a SEQUENCE frame."""
 TRAFFIC = ((0, 0), (30, 0), (0, 30), (40, 60))
 """Percent of cycles in which the source pauses, and in which the sink is not ready; frames take turns."""
+
+PHASES = 9
+"""Phases between two clocks that are measured, both ends among them."""
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share done."""
@@ -63,11 +68,18 @@ class Comparison:
 
 @dataclass(slots=True)
 class Verification:
-    """All comparisons of a fabric, and its cycles: measured, and as the manifest predicts them."""
+    """All comparisons of a fabric, and its cycles: measured, and as the manifest predicts them.
+
+    Attributes:
+        crossings: figures at the ports of a fabric of two clocks, over a sweep of phases.
+        clocks: its periods.
+    """
 
     manifest: FabricManifest
     comparisons: list[Comparison] = field(default_factory=list)
     cycles: dict[str, int] = field(default_factory=dict)
+    crossings: list[Crossing] = field(default_factory=list)
+    clocks: Clocks | None = None
 
     @property
     def mismatches(self) -> int:
@@ -84,7 +96,8 @@ class Verification:
     @property
     def ok(self) -> bool:
         """Whether every integer and every cycle is as it should be."""
-        return not self.mismatches and not self.wrong_cycles
+        crossed = all(one.ok for one in self.crossings)
+        return not self.mismatches and not self.wrong_cycles and crossed
 
 
 def verify(
@@ -95,6 +108,8 @@ def verify(
     steps: int = 10_000,
     tape: Path | None = None,
     wire: FixedFormat | None = None,
+    periods: Clocks | None = None,
+    phases: int = PHASES,
     progress: Progress = lambda _text, _share: None,
     **parameters: int,
 ) -> Verification:
@@ -103,6 +118,8 @@ def verify(
     Args:
         steps: LSTM steps of each stimulus in each way of serving.
         tape: market of the recorded features; default: the simulated market.
+        periods: of a fabric of two clocks (``clocks=2`` among the parameters).
+        phases: how many phases between two clocks are measured.
         parameters: of the style.
 
     Raises:
@@ -112,7 +129,7 @@ def verify(
     progress("emitting", 0)
     emit_bundle(bundle, style, project, wire=wire, tools=None, **parameters)
     progress("compiling the RTL", 0.05)
-    fabric = SimulatedFabric(project)
+    fabric = SimulatedFabric(project, clocks=periods)
     try:
         found = Verification(fabric.manifest)
         start(fabric)
@@ -130,6 +147,11 @@ def verify(
         found.cycles = cycles_of(
             fabric, random_features(rng, bundle.spec, (3 * bundle.spec.window + 8,))
         )
+        if fabric.manifest.clocks == 2:
+            progress("phases", 0.98)
+            found.clocks = fabric.clocks
+            vectors = random_features(rng, bundle.spec, (bundle.spec.window + 12,))
+            found.crossings = crossings_of(fabric, bundle, vectors, phases)
         return found
     finally:
         fabric.close()

@@ -33,11 +33,13 @@ class Top:
         name: the top module.
         shim: its C interface.
         beside: sources in the project's folder, compiled after its own → SHA-256.
+        defines: macros of the shim.
     """
 
     name: str = "fabric_top"
     shim: Path = SHIM
     beside: dict[str, str] = field(default_factory=dict)
+    defines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def build_library(
             "shim": digest_of_file(top.shim),
             "verilator": tool.digest,
             "trace": trace,
+            "defines": top.defines,
         }
     )[:24]
     folder = (cache or cache_folder()) / key
@@ -159,7 +162,8 @@ def _compile(
     _run(
         [
             "g++", "-std=c++20", "-O2", "-fPIC", "-shared", *(["-DFABRIC_TRACE"] if trace else []),
-            "-o", str(work / LIBRARY), str(top.shim), f"V{top.name}__ALL.a",
+            *(f"-D{name}" for name in top.defines), "-o", str(work / LIBRARY), str(top.shim),
+            f"V{top.name}__ALL.a",
             str(_runtime(tool, folder.parent)),
             "-I.", f"-I{include}", f"-I{include}/vltstd", "-pthread", "-latomic",
         ],

@@ -27,6 +27,7 @@ module fabric_shell #(
 ) (
     input  wire                        clk,
     input  wire                        rst,
+    input  wire                        forgetting,    // beats from before a soft reset are still thrown away outside
     input  wire [                11:0] s_axil_awaddr,
     input  wire                        s_axil_awvalid,
     output wire                        s_axil_awready,
@@ -53,7 +54,7 @@ module fabric_shell #(
     output wire                        m_axis_tlast,
     input  wire                        m_axis_tready,
     // the core
-    output wire                        core_rst,
+    output wire                        core_rst,      // of the core, and of what lies between it and the streams
     output wire                        x_valid,
     input  wire                        x_ready,
     output wire [FEATURES*X_WIDTH-1:0] x,
@@ -100,7 +101,7 @@ module fabric_shell #(
         .s_axil_arready(s_axil_arready), .s_axil_rdata(s_axil_rdata), .s_axil_rresp(s_axil_rresp),
         .s_axil_rvalid(s_axil_rvalid), .s_axil_rready(s_axil_rready),
         .write(write), .write_address(write_address), .write_data(write_data), .refused(refused),
-        .write_busy(loader_busy || stage_busy), .read(read), .read_address(read_address), .read_data(read_data)
+        .write_busy(loader_busy || stage_busy || soft_reset || forgetting), .read(read), .read_address(read_address), .read_data(read_data)
     );
 
     reg enable, hold;

@@ -15,8 +15,9 @@ PARAMETERS = {
     "planes": "loadable: bits of h a cycle.",
     "x_planes": "loadable: bits of x a cycle.",
     "cuts": "loadable, baked: registers in the tail, bit by bit.",
+    "clocks": "1: all in aclk (default); 2: AXI in aclk, the rest in core_clk.",
 }
-"""Parameter of a style → help."""
+"""Parameter of a style, and what every style has → help."""
 
 
 def style_options(command: Command) -> Command:

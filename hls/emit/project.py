@@ -44,6 +44,15 @@ SHELL = (
     "tick_counters.sv",
     "fabric_shell.sv",
 )
+CROSSING = (
+    "synchroniser.sv",
+    "reset_synchroniser.sv",
+    "async_fifo.sv",
+    "handshake_crossing.sv",
+    "axil_crossing.sv",
+    "stream_crossing.sv",
+)
+"""What two clocks take besides."""
 MODEL_FILE = "model_digest.hex"
 """What `loader` names the built-in weights: a memory, so that models of one format share sources."""
 MAILBOX_VECTOR_BEATS, MAILBOX_ANSWER_BEATS = 64, 128
@@ -68,6 +77,7 @@ def emit_bundle(
     *,
     wire: FixedFormat | None = None,
     tools: dict[str, str] | None = None,
+    clocks: int = 1,
     **parameters: int,
 ) -> FabricManifest:
     """Write the project ``out``, whole or not at all.
@@ -76,6 +86,7 @@ def emit_bundle(
         style: one of `STYLES`.
         wire: format of the features in a frame; default: the model's input format.
         tools: versions of what the bundle has come through, besides pyorch itself.
+        clocks: 1, or 2: AXI in ``aclk``, shell and core in ``core_clk``.
         parameters: of the style.
 
     Raises:
@@ -85,11 +96,13 @@ def emit_bundle(
     """
     if out.exists() and not (out / MANIFEST).exists():
         raise BundleError(f"{out} exists and is not an emitted fabric: choose another folder")
+    if clocks not in (1, 2):
+        raise UsageError(f"a fabric of {clocks} clocks: choose 1 (aclk) or 2 (aclk and core_clk)")
     check_model(bundle)
     plan = style_of(style).plan(bundle, **parameters)
     wire = wire or bundle.spec.input
     _check_frames(bundle, wire)
-    manifest, files = render(bundle, plan, wire, tools)
+    manifest, files = render(bundle, plan, wire, tools, clocks)
     temporary = out.with_name(f".{out.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -188,7 +201,11 @@ def _check_frames(bundle: Bundle, wire: FixedFormat) -> None:
 
 
 def render(
-    bundle: Bundle, plan: StylePlan, wire: FixedFormat, tools: dict[str, str] | None = None
+    bundle: Bundle,
+    plan: StylePlan,
+    wire: FixedFormat,
+    tools: dict[str, str] | None = None,
+    clocks: int = 1,
 ) -> tuple[FabricManifest, dict[str, str]]:
     """The manifest and all text files of a project."""
     spec = bundle.spec
@@ -215,13 +232,13 @@ def render(
     }
     texts: dict[str, str] = {"model_pkg.sv": package_text(shell)}
     names = ["model_pkg.sv"]
-    for name in dict.fromkeys([*SHELL, *plan.rtl]):
+    for name in dict.fromkeys([*SHELL, *(CROSSING if clocks == 2 else ()), *plan.rtl]):
         texts[name] = (rtl_folder() / name).read_text()
         names.append(name)
     texts.update(plan.generated)
     names += list(plan.generated)
     texts["fabric_core.sv"] = core_text(spec, plan)
-    texts["fabric_top.sv"] = top_text(shell)
+    texts["fabric_top.sv"] = top_text(shell, clocks)
     names += ["fabric_core.sv", "fabric_top.sv"]
     memories = {memory.file: memory.hex() for memory in plan.memories} | plan.constants
     memories[MODEL_FILE] = f"{bundle.digest()[:16]}\n"
@@ -229,6 +246,7 @@ def render(
         name=spec.name,
         style=plan.style,
         parameters=plan.parameters,
+        clocks=clocks,
         model_digest=bundle.digest(),
         format_digest=digest,
         mode=spec.mode,

@@ -1,8 +1,8 @@
 """Exact cycles of a fabric at its ports: frames, sequencer and core as automata.
 
 `ShellControl` is the control of `axis_frame_in`, `sequencer` and `axis_frame_out` around a `CoreControl`:
-beats always offered, results always taken. `fabric_cycles` plays the same frames as a measurement in
-simulation (`sim.measure`) and reads the same figures off.
+beats are offered and results taken always, or by two queues (`hls.emit.clocks`). `fabric_cycles` plays the
+same frames as a measurement in simulation (`sim.measure`) and reads the same figures off.
 """
 
 from __future__ import annotations
@@ -166,6 +166,7 @@ class ShellControl:
         self.queue: deque[int] = deque()
         self.sent = self.out_beat = 0
         self.results = 0
+        self.took = self.gave = False
         self.vector_starts: list[int] = []
         self.vector_ends: list[int] = []
         self.answer_starts: list[int] = []
@@ -203,8 +204,13 @@ class ShellControl:
             self.step()
         return self.cycle - began
 
-    def step(self) -> bool:
-        """One cycle; returns whether a request was carried out."""
+    def step(self, offered: bool = True, ready: bool = True) -> bool:
+        """One cycle; returns whether a request was carried out.
+
+        Args:
+            offered: `s_axis_tvalid`, while frames are left; ready: `m_axis_tready`. Whether beats were taken
+                and given is in ``took`` and ``gave``.
+        """
         y_valid, some = self.core.y_valid, bool(self.queue)
         full = some and self.sent == self.queue[0]
         answering, closing = y_valid and not full, full and self.out_beat == 0
@@ -212,20 +218,23 @@ class ShellControl:
         frame, vector = self.frame, self.vector
         in_window = frame is not None and frame.kind is Kind.WINDOW
         room_for_frame = len(self.queue) < FRAMES_IN_FLIGHT
-        taken, acted = self.sequencer.step(vector, in_window, answering and last_out)
+        taken, acted = self.sequencer.step(vector, in_window, answering and last_out and ready)
         if taken:
             self.vector = None
         arriving, self.descriptor = self.descriptor, None
-        if frame is not None:
+        self.took = False
+        if frame is not None and offered:
             self._vector_beat(frame, vector is None or taken)
-        elif self.frames and room_for_frame:
+        elif frame is None and self.frames and room_for_frame and offered:
             self.frame = Frame(*self.frames.popleft())
-        if answering:
+            self.took = True
+        self.gave = (answering or closing) and ready
+        if answering and ready:
             if self.out_beat == 0:
                 self.answer_starts.append(self.cycle)
             self.out_beat = 0 if last_out else self.out_beat + 1
             self.sent += last_out
-        elif closing:
+        elif closing and ready:
             self.queue.popleft()
             self.sent = 0
             self.results += 1
@@ -239,9 +248,11 @@ class ShellControl:
             if frame.beat == 0:
                 self.vector_starts.append(self.cycle)
             frame.beat += 1
+            self.took = True
             return
         if not room:
             return
+        self.took = True
         if frame.beat == 0:
             self.vector_starts.append(self.cycle)
         self.vector_ends.append(self.cycle)

@@ -99,8 +99,13 @@ def package_text(shell: Mapping[str, int | str]) -> str:
     return f"{title}{OPEN}package model_pkg;\n{body}endpackage\n{CLOSE}"
 
 
-def top_text(package: Iterable[str]) -> str:
-    """The top: shell and core in one clock; ``package``: names of the parameters."""
+def top_text(package: Iterable[str], clocks: int) -> str:
+    """The top: shell and core, in the streams' clock or in one of their own.
+
+    Args:
+        package: names of the parameters.
+        clocks: 1, or 2: a port ``core_clk`` beside ``aclk``.
+    """
     widths = {
         "x": "[model_pkg::FEATURES*model_pkg::X_WIDTH-1:0] ",
         "y": "[model_pkg::OUTPUTS*model_pkg::Y_WIDTH-1:0] ",
@@ -115,18 +120,68 @@ def top_text(package: Iterable[str]) -> str:
         f"    wire {widths.get(name, '')}{name};\n" for name in ["core_rst", *CORE_NAMES]
     )
     parameters = ",\n".join(f"        .{name}(model_pkg::{name})" for name in package)
-    shell_ports = {"clk": "aclk", "rst": "rst"}
-    shell_ports |= {name: name for name in [*AXI_NAMES, "core_rst", *CORE_NAMES]}
+    two = clocks == 2
+    clk, rst, prefix = ("core_clk", "shell_rst", "c_") if two else ("aclk", "rst", "")
+    shell_ports = {"clk": clk, "rst": rst, "forgetting": "forgetting" if two else "1'b0"}
+    shell_ports |= {name: f"{prefix}{name}" for name in AXI_NAMES}
+    shell_ports |= {name: name for name in ["core_rst", *CORE_NAMES]}
     ports = ",\n".join(f"        .{key}({net})" for key, net in shell_ports.items())
     core = instance(
-        "fabric_core", "core", {}, {"clk": "aclk", "rst": "core_rst"} | {n: n for n in CORE_NAMES}
+        "fabric_core", "core", {}, {"clk": clk, "rst": "core_rst"} | {n: n for n in CORE_NAMES}
     )
     return (
-        f"// The fabric: registers, frames and ticks around the model's core, one clock.\n{OPEN}"
-        f"module fabric_top (\n{AXI_PORTS}\n);\n    reg rst;\n"
+        "// The fabric: registers, frames and ticks around the model's core, "
+        + ("in a clock of their own.\n" if two else "one clock.\n")
+        + f"{OPEN}module fabric_top (\n"
+        + ("    input  wire        core_clk,\n" if two else "")
+        + f"{AXI_PORTS}\n);\n    reg rst;\n"
         f"    always @(posedge aclk) rst <= !aresetn;\n{nets}\n"
-        f"    fabric_shell #(\n{parameters}\n    ) shell (\n{ports}\n    );\n{core}endmodule\n{CLOSE}"
+        + (_crossing() if two else "")
+        + f"    fabric_shell #(\n{parameters}\n    ) shell (\n{ports}\n    );\n{core}endmodule\n{CLOSE}"
     )
+
+
+def _crossing() -> str:
+    """The nets of the shell's side, and what lies between them and the ports."""
+    wide = {
+        "awaddr": 12,
+        "araddr": 12,
+        "wdata": 32,
+        "rdata": 32,
+        "wstrb": 4,
+        "bresp": 2,
+        "rresp": 2,
+    }
+    wide["tdata"] = 64
+
+    def declared(name: str) -> str:
+        width = wide.get(name.rsplit("_", 1)[1], 1)
+        return f"    wire {f'[{width - 1}:0] ' if width > 1 else ''}c_{name};\n"
+
+    control = [name for name in AXI_NAMES if "axil" in name]
+    streams = [name for name in AXI_NAMES if "axis" in name]
+    sides = {"clk": "aclk", "rst": "rst"}
+    beyond = {"core_clk": "core_clk", "core_rst": "shell_rst"}
+    return (
+        "    // the core's side of every port\n    wire shell_rst, forgetting;\n"
+        + "".join(declared(name) for name in AXI_NAMES)
+        + instance(
+            "reset_synchroniser", "reset_crossing", {},
+            {"clk": "core_clk", "request_n": "aresetn", "rst": "shell_rst"},
+        )
+        + instance(
+            "axil_crossing", "control_crossing", {},
+            sides | {name: name for name in control} | beyond
+            | {f"m{name[1:]}": f"c_{name}" for name in control},
+        )
+        + instance(
+            "stream_crossing", "frame_crossing", {},
+            sides | {name: name for name in streams} | beyond
+            | {"forget": "core_rst", "busy": "forgetting"}
+            | {f"{'x' if name[0] == 's' else 'y'}{name[1:]}": f"c_{name}" for name in streams},
+        )
+        + "\n"
+    )  # fmt: skip
 
 
 def core_text(spec: ModelSpec, plan: StylePlan) -> str:

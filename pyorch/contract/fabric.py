@@ -99,6 +99,8 @@ class FabricManifest(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         parameters: of the style, as given or chosen.
+        clocks: 1: all in ``aclk``; 2: AXI in ``aclk``, the rest in ``core_clk``, in whose cycles ``cycles``
+            then are.
         model_digest: of the bundle it was emitted from.
         format_digest: SHA-256 of everything that a weight image must agree with.
         wire: format of the features in a frame.
@@ -138,6 +140,7 @@ class FabricManifest(msgspec.Struct, frozen=True, kw_only=True):
     memories: dict[str, str]
     stages: tuple[Stage, ...] = ()
     tools: dict[str, str] = {}
+    clocks: int = 1
 
     @property
     def vector_beats(self) -> int:

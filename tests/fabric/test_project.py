@@ -18,7 +18,7 @@ from pyorch.contract.precision import PRESETS
 from pyorch.inference.sample import random_bundle
 
 LOADABLE: list[tuple[str, dict[str, int]]] = [("folded", {"multipliers": 28}), ("loadable", {})]
-STYLES = [*LOADABLE, ("baked", {"cuts": 4})]
+STYLES = [*LOADABLE, ("baked", {"cuts": 4}), ("folded", {"multipliers": 28, "clocks": 2})]
 
 
 @pytest.fixture(scope="module")
