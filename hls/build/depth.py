@@ -30,9 +30,13 @@ _DIRECT = {
 """Pins that have a wire of their own beside the cell that drives them."""
 
 
-def longest_path_ns(netlist: Path, top: str) -> float:
-    """Delay of the longest path from register to register."""
-    cells = json.loads(netlist.read_text())["modules"][top]["cells"]
+def longest_path_ns(netlist: Path) -> float:
+    """Delay of the longest path from register to register inside one module."""
+    modules = json.loads(netlist.read_text())["modules"]
+    return max(_longest_ns(module["cells"]) for module in modules.values())
+
+
+def _longest_ns(cells: dict[str, Any]) -> float:
     driver: dict[int, tuple[str, str]] = {}
     for name, cell in cells.items():
         for pin, bits in cell["connections"].items():

@@ -23,6 +23,8 @@ RESOURCES = "resources.json"
 ROUTED = "routed.config"
 TIMING = "timing.json"
 
+FABRIC_TOP = "fabric_top"
+"""Stays a module of the netlist, so that the very netlist that is routed can be simulated at its ports."""
 _ADDERS = Path(__file__).with_name("adders.v")
 _SIZES = {"LFE5U-12F": "--12k", "LFE5U-25F": "--25k", "LFE5U-45F": "--45k", "LFE5U-85F": "--85k"}
 
@@ -33,6 +35,7 @@ def synthesis_script(files: Sequence[str], top: str) -> str:
         "read_verilog -lib -specify +/ecp5/cells_sim.v +/ecp5/cells_bb.v",
         f"read_verilog -sv -defer {' '.join(files)}",
         f"hierarchy -check -top {top}",
+        f"setattr -mod -set keep_hierarchy 1 {FABRIC_TOP}",
         "proc",
         "flatten",
         "opt_expr",
@@ -144,8 +147,12 @@ def pack_job(tools: Tools, seed: int) -> Job:
     return Job("pack", settings, (source,), (BITSTREAM,), work)
 
 
-def cells(folder: Path, top: str) -> dict[str, int]:
+def cells(folder: Path) -> dict[str, int]:
     """Cell type → number, of the synthesised netlist."""
     text = json.loads((folder / RESOURCES).read_text())
-    counts: dict[str, int] = text["modules"][f"\\{top}"]["num_cells_by_type"]
-    return {name: count for name, count in counts.items() if not name.startswith("$")}
+    counts: dict[str, int] = text["design"]["num_cells_by_type"]
+    return {
+        name: count
+        for name, count in counts.items()
+        if not name.startswith("$") and name != FABRIC_TOP
+    }

@@ -183,10 +183,10 @@ class Exploration:
             point.refused = str(error).splitlines()[0]
             self.remark(f"  left out: {point.refused}")
             return
-        counted = demand(cells(build.folder, self.target.top))
+        counted = demand(cells(build.folder))
         point.resources = {kind: (counted[kind], limit) for kind, limit in there.items()}
         point.cycles = FabricManifest.load(build.folder / FABRIC).cycles
-        point.path_ns = longest_path_ns(build.folder / NETLIST, self.target.top)
+        point.path_ns = longest_path_ns(build.folder / NETLIST)
 
     def _route(self, point: Point, model: Bundle) -> None:
         """Route for the clock that the netlist suggests; what routing achieves is programmed."""

@@ -110,7 +110,7 @@ class Build:
             elif step == "synthesise":
                 shop.do(synthesise_job(folder, self.target, self.tools), anew=anew)
                 counted = FabricManifest.load(folder / FABRIC).estimates["multipliers"]
-                found = cells(folder, self.target.top)
+                found = cells(folder)
                 require_fit(plan, self.target, self.model, found, counted)
             elif step == "place-and-route":
                 for seed in plan.seeds:

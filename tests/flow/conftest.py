@@ -71,8 +71,7 @@ elif name == "simulate":
     print(json.dumps({"ok": True}))
 elif name == "yosys":
     cells = json.loads(os.environ.get("CELLS", '{"LUT4": 40, "MULT18X18D": 3}'))
-    modules = {"\\timing_harness": {"num_cells_by_type": cells}}
-    Path("../resources.json").write_text(json.dumps({"modules": modules}))
+    Path("../resources.json").write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
     made = sha("../synthesise.ys", "fabric_top.sv", "../target/timing_harness.sv")
     put("../netlist.json", json.dumps({"modules": {"timing_harness": {"cells": CHAIN}}, "from": made}))
 elif name == "nextpnr":

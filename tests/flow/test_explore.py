@@ -55,7 +55,7 @@ def test_the_longest_path_is_that_of_cells_and_wires(tmp_path: Path) -> None:
     path = tmp_path / "netlist.json"
     path.write_text(json.dumps({"modules": {"top": {"cells": cells}}}))
     # register, wire, table, wire, into the chain, its last sum, wire
-    assert longest_path_ns(path, "top") == pytest.approx(0.4 + 0.9 + 0.18 + 0.9 + 0.35 + 0.35 + 0.9)
+    assert longest_path_ns(path) == pytest.approx(0.4 + 0.9 + 0.18 + 0.9 + 0.35 + 0.35 + 0.9)
 
 
 def test_an_exploration_routes_the_front_and_goes_on_where_it_stopped(
