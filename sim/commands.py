@@ -120,4 +120,55 @@ def simulate(
         raise SystemExit(2)
 
 
-COMMANDS = [simulate]
+@click.command(name="netlist-check")
+@click.argument("build", type=_PATH)
+@click.argument("bundle", type=_PATH, required=False)
+@click.option("--simulator", type=click.Choice(["interpreter", "verilator"]), default="interpreter",
+              show_default=True,
+              help="Verilator takes the models in Verilog; it is slow to compile.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def netlist_check(build: Path, bundle: Path | None, simulator: str, as_json: bool) -> None:
+    """Simulate the synthesised netlist of the build folder BUILD with the golden vectors of BUNDLE.
+
+    Every logit of the golden sequence and windows, with the weights of the bitstream and with loaded ones;
+    every predicted figure of cycles. Default: the bundle that ships.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from pyorch.app.shipped import shipped_bundle
+    from pyorch.contract.bundle import Bundle
+    from pyorch.contract.figures import Figures
+    from sim.netlist_check import Simulator, check_netlist
+    from sim.show import show_netlist
+
+    chosen: Simulator = "verilator" if simulator == "verilator" else "interpreter"
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description:<34}"), BarColumn(), TimeElapsedColumn(), console=console,
+        transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=1.0)
+        found = check_netlist(
+            build, Bundle.load(bundle or shipped_bundle()), simulator=chosen,
+            progress=lambda text, share: bar.update(task, description=text, completed=share),
+        )  # fmt: skip
+    figures = Figures(
+        f"pyorch netlist-check --simulator {simulator}",
+        {"model": found.manifest.model_digest, "format": found.manifest.format_digest},
+    )
+    steps = sum(one.steps for one in found.comparisons)
+    figures.figures = {"steps": steps, "compared": found.compared, "mismatches": found.mismatches}
+    figures.figures |= {f"{name}_cycles": value for name, value in found.cycles.items()}
+    figures.figures |= {f"cells_{name}": count for name, count in found.cells.items()}
+    figures.ok = found.ok
+    if as_json:
+        figures.show(True)
+    else:
+        show_netlist(found, Console())
+    if not found.ok:
+        raise SystemExit(2)
+
+
+COMMANDS = [simulate, netlist_check]

@@ -58,6 +58,8 @@ class SimulatedFabric:
         project: the folder.
         trace: build with waveforms.
         clocks: periods of a fabric of two clocks; default: 100 MHz both.
+        library: one that was made already, of something with the same ports.
+        started_in: folder that the library reads its files from; default: the project.
 
     Raises:
         BundleError: not an emitted project.
@@ -71,6 +73,8 @@ class SimulatedFabric:
         trace: bool = False,
         cache: Path | None = None,
         clocks: Clocks | None = None,
+        library: Path | None = None,
+        started_in: Path | None = None,
     ) -> None:
         self.project = project
         self.manifest = FabricManifest.load(project)
@@ -79,11 +83,13 @@ class SimulatedFabric:
             raise UsageError(f"{project} has one clock; emit it with --clocks 2 to choose periods")
         self.clocks = clocks or Clocks()
         top = Top(defines=("FABRIC_TWO_CLOCKS",) if two else ())
-        self.library_path = build_library(project, self.manifest, trace=trace, cache=cache, top=top)
-        library = ctypes.CDLL(str(self.library_path))
-        library.fabric_new.restype = ctypes.c_void_p
-        library.fabric_new.argtypes = [ctypes.c_char_p]
-        library.fabric_cycles.restype = ctypes.c_uint64
+        self.library_path = library or build_library(
+            project, self.manifest, trace=trace, cache=cache, top=top
+        )
+        loaded = ctypes.CDLL(str(self.library_path))
+        loaded.fabric_new.restype = ctypes.c_void_p
+        loaded.fabric_new.argtypes = [ctypes.c_char_p]
+        loaded.fabric_cycles.restype = ctypes.c_uint64
         signatures: dict[str, list[Any]] = {
             "fabric_delete": [], "fabric_reset": [], "fabric_cycles": [], "fabric_run": [ctypes.c_uint64],
             "fabric_write": [ctypes.c_uint32, ctypes.c_uint32],
@@ -92,9 +98,9 @@ class SimulatedFabric:
             "fabric_stream": [ctypes.POINTER(_Stream)], "fabric_trace": [ctypes.c_char_p],
         }  # fmt: skip
         for name, arguments in signatures.items():
-            getattr(library, name).argtypes = [ctypes.c_void_p, *arguments]
-        self.library = library
-        self.handle: int | None = library.fabric_new(str(project).encode())
+            getattr(loaded, name).argtypes = [ctypes.c_void_p, *arguments]
+        self.library = loaded
+        self.handle: int | None = loaded.fabric_new(str(started_in or project).encode())
         if self.handle is None:
             raise DeviceError(f"the simulated fabric of {project} did not start")
         if two:

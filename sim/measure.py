@@ -75,7 +75,7 @@ def cycles_of(fabric: SimulatedFabric, vectors: IntArray) -> dict[str, int]:
     settle(fabric)
     found |= _swap_pauses(fabric, vectors)
     if manifest.loadable:
-        load_image(fabric, *_own_image(fabric))
+        load_image(fabric, *own_image(fabric))
         ask = (address("COMMAND"), register_map()["COMMAND"].put(swap_keep=1))
         swapped = steps(length + 8, write=(found["interval"] * (length // 2 + 4), *ask))
         starts = swapped.out_cycles.reshape(-1, manifest.answer_beats + 1)[:, 0].astype(np.int64)
@@ -94,11 +94,11 @@ def _pauses(fabric: SimulatedFabric, vectors: IntArray) -> dict[str, int]:
 def _swap_pauses(fabric: SimulatedFabric, vectors: IntArray) -> dict[str, int]:
     if not fabric.manifest.loadable:
         return {}
-    load_image(fabric, *_own_image(fabric))
+    load_image(fabric, *own_image(fabric))
     command(fabric, swap_keep=1)
     settle(fabric)
     swap = fabric.read(address("PAUSE_LAST"))
-    load_image(fabric, *_own_image(fabric))
+    load_image(fabric, *own_image(fabric))
     return {"swap": swap, "swap_load": load_kept(fabric, vectors, swap_load=1)}
 
 
@@ -120,7 +120,8 @@ def stage_vectors(fabric: SimulatedFabric, vectors: IntArray) -> None:
     fabric.write(address("WINDOW_FILL"), len(vectors))
 
 
-def _own_image(fabric: SimulatedFabric) -> tuple[IntArray, IntArray, int, str, str]:
+def own_image(fabric: SimulatedFabric) -> tuple[IntArray, IntArray, int, str, str]:
+    """What `load_image` takes, of the project's own weight image."""
     from pyorch.contract.fabric import IMAGE, WeightImage
 
     image = WeightImage.load(fabric.project / IMAGE)

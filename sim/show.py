@@ -5,15 +5,32 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from sim.verify import Verification
+from sim.netlist_check import NetlistCheck
+from sim.verify import Comparison, Verification
 
 
 def show(found: Verification, console: Console) -> None:
     """Print what was compared and every figure of cycles, measured and predicted."""
     manifest = found.manifest
     chosen = ", ".join(f"{name} {value}" for name, value in manifest.parameters.items())
+    title = f"{manifest.name}, {manifest.style} ({chosen}): simulated RTL against the reference"
+    _comparisons(title, found.comparisons, console)
+    _cycles(found, console)
+
+
+def show_netlist(found: NetlistCheck, console: Console) -> None:
+    """Print what was compared on the netlist, its cells and every figure of cycles."""
+    manifest = found.manifest
+    cells = ", ".join(f"{count:,} {name}" for name, count in sorted(found.cells.items()))
+    title = f"{manifest.name}, {manifest.style}: the netlist ({found.simulator}) against the golden vectors"
+    _comparisons(title, found.comparisons, console)
+    console.print(f"cells: {cells}")
+    _cycles(found, console)
+
+
+def _comparisons(title: str, comparisons: list[Comparison], console: Console) -> None:
     table = Table(
-        title=f"{manifest.name}, {manifest.style} ({chosen}): simulated RTL against the reference",
+        title=title,
         title_justify="left",
         box=None,
     )
@@ -21,25 +38,28 @@ def show(found: Verification, console: Console) -> None:
     table.add_column("served as", no_wrap=True)
     for name in ("steps", "integers", "differ"):
         table.add_column(name, justify="right")
-    for one in found.comparisons:
+    for one in comparisons:
         table.add_row(
             one.stimulus, one.serving, f"{one.steps:,}", f"{one.compared:,}", f"{one.mismatches:,}"
         )
     console.print(table)
-    for one in found.comparisons:
+    for one in comparisons:
         if one.first:
             console.print(f"[red]first difference: {one.first}[/]")
+
+
+def _cycles(found: Verification | NetlistCheck, console: Console) -> None:
     table = Table(title="cycles", title_justify="left", box=None)
     table.add_column("figure", no_wrap=True)
     table.add_column("simulated", justify="right")
     table.add_column("predicted", justify="right")
     for name, value in found.cycles.items():
-        predicted = manifest.cycles.get(name)
+        predicted = found.manifest.cycles.get(name)
         table.add_row(
             name.replace("_", " "), f"{value:,}", "none" if predicted is None else f"{predicted:,}"
         )
     console.print(table)
-    if found.clocks is not None:
+    if isinstance(found, Verification) and found.clocks is not None:
         console.print(crossing_table(found))
     console.print("[green]ok[/]" if found.ok else "[bold red]NOT ok[/]")
 

@@ -136,41 +136,61 @@ def build_library(
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not library.is_file():
-            _compile(project, [*manifest.sources, *top.beside], top, tool, folder, trace)
+            arguments = [*WARNINGS, *manifest.sources, *top.beside]
+            compile_verilog(arguments, project, top, tool, folder, folder.parent, trace=trace)
     return library
 
 
-def _compile(
-    project: Path, sources: list[str], top: Top, tool: Verilator, folder: Path, trace: bool
-) -> None:
-    work = folder / "work"
+def compile_verilog(
+    arguments: list[str],
+    project: Path,
+    top: Top,
+    tool: Verilator,
+    folder: Path,
+    cache: Path,
+    *,
+    trace: bool = False,
+    optimise: str = "-O2",
+) -> Path:
+    """The shared library `LIBRARY` in ``folder``.
+
+    Args:
+        arguments: Verilator's own, and the sources, seen from the folder ``project``.
+        cache: where Verilator's own library is kept.
+        optimise: the compiler's option for what runs every cycle.
+
+    Raises:
+        BuildError: Verilator or the compiler refuses.
+    """
+    work = (folder / "work").absolute()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     command = [
-        str(tool.binary), "--cc", "-O3", *WARNINGS, "--top-module", top.name, "--prefix", f"V{top.name}",
+        str(tool.binary), "--cc", "-O3", "--top-module", top.name, "--prefix", f"V{top.name}",
         "--Mdir", str(work), "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-CFLAGS", "-fPIC",
         *(["--trace", "-CFLAGS", "-DFABRIC_TRACE"] if trace else []),
-        *sources,
+        *arguments,
     ]  # fmt: skip
-    _run(command, project, tool, "Verilator")
-    _run(
-        ["make", "-s", "-f", f"V{top.name}.mk", "OPT_FAST=-O2", "OPT_SLOW=-O0", "CFG_CXXFLAGS_PCH_I=-include",
-         f"V{top.name}__ALL.a"],
+    run_tool(command, project, tool, "Verilator")
+    run_tool(
+        ["make", "-s", "-f", f"V{top.name}.mk", f"OPT_FAST={optimise}", "OPT_SLOW=-O0",
+         "CFG_CXXFLAGS_PCH_I=-include", f"V{top.name}__ALL.a"],
         work, tool, "make",
     )  # fmt: skip
     include = tool.root / "include"
-    _run(
+    run_tool(
         [
             "g++", "-std=c++20", "-O2", "-fPIC", "-shared", *(["-DFABRIC_TRACE"] if trace else []),
             *(f"-D{name}" for name in top.defines), "-o", str(work / LIBRARY), str(top.shim),
             f"V{top.name}__ALL.a",
-            str(_runtime(tool, folder.parent)),
+            str(_runtime(tool, cache)),
             "-I.", f"-I{include}", f"-I{include}/vltstd", "-pthread", "-latomic",
         ],
         work, tool, "g++",
     )  # fmt: skip
     (work / LIBRARY).rename(folder / LIBRARY)
     shutil.rmtree(work)
+    return folder / LIBRARY
 
 
 def _runtime(tool: Verilator, cache: Path) -> Path:
@@ -183,21 +203,25 @@ def _runtime(tool: Verilator, cache: Path) -> Path:
             with tempfile.TemporaryDirectory(dir=cache) as name:
                 work = Path(name)
                 for source in ("verilated", "verilated_threads", "verilated_vcd_c"):
-                    _run(
+                    run_tool(
                         ["g++", "-std=c++20", "-O2", "-fPIC", "-c", str(include / f"{source}.cpp"),
                          f"-I{include}", f"-I{include}/vltstd", "-DVM_TRACE=1", "-DVM_TRACE_VCD=1"],
                         work, tool, "g++",
                     )  # fmt: skip
                 objects = [str(path) for path in sorted(work.glob("*.o"))]
-                _run(["ar", "rcs", "runtime.a", *objects], work, tool, "ar")
+                run_tool(["ar", "rcs", "runtime.a", *objects], work, tool, "ar")
                 (work / "runtime.a").rename(library)
     return library
 
 
-def _run(command: list[str], folder: Path, tool: Verilator, name: str) -> None:
-    done = subprocess.run(
-        command, cwd=folder, env=tool.environment(), capture_output=True, text=True
-    )
+def run_tool(command: list[str], folder: Path, tool: Verilator | None, name: str) -> None:
+    """Run a compiler in ``folder``.
+
+    Raises:
+        BuildError: it fails; with the lines that matter.
+    """
+    environment = tool.environment() if tool else None
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
         lines = (done.stderr + done.stdout).splitlines()
         telling = [line for line in lines if "rror" in line][:KEPT_LINES] or lines[-KEPT_LINES:]

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from hls.build.ecp5 import sources
+from hls.build.ecp5 import NETLIST, sources
 from hls.build.emission import FABRIC, TARGET
 from hls.build.jobs import Job
 from hls.build.plan import BuildPlan
@@ -22,6 +22,7 @@ from pyorch.contract.target import Target
 
 LINT = "lint.json"
 SIMULATION = "simulation.json"
+NETLIST_CHECK = "netlist_check.json"
 _MAIN = "from pyorch.app.cli import main; main()"
 _SILENT = ("DECLFILENAME", "VARHIDDEN", "GENUNNAMED", "PINCONNECTEMPTY", "IMPORTSTAR")
 
@@ -69,3 +70,16 @@ def simulate_job(folder: Path, plan: BuildPlan, bundle: Path) -> Job:
 
     settings: dict[str, object] = {"steps": plan.simulated_steps, "model": plan.model_digest}
     return Job("simulate", settings, (f"{FABRIC}/{MANIFEST}",), (SIMULATION,), work)
+
+
+def netlist_job(plan: BuildPlan, bundle: Path) -> Job:
+    """`pyorch netlist-check`: the synthesised netlist of the fabric against the golden vectors."""
+
+    def work(stage: Path, log: Path, report: Report) -> Usage:
+        command = [
+            sys.executable, "-P", "-c", _MAIN, "netlist-check", ".", str(bundle.resolve()), "--json",
+        ]  # fmt: skip
+        return run_tool("netlist-check", command, stage, log, report, answer=stage / NETLIST_CHECK)
+
+    settings: dict[str, object] = {"model": plan.model_digest}
+    return Job("netlist check", settings, (FABRIC, NETLIST), (NETLIST_CHECK,), work)

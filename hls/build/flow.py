@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hls.build.checks import lint_job, simulate_job
+from hls.build.checks import lint_job, netlist_job, simulate_job
 from hls.build.ecp5 import (
     TIMING,
     cells,
@@ -112,6 +112,8 @@ class Build:
                 counted = FabricManifest.load(folder / FABRIC).estimates["multipliers"]
                 found = cells(folder)
                 require_fit(plan, self.target, self.model, found, counted)
+            elif step == "netlist check":
+                shop.do(netlist_job(plan, self.bundle), anew=anew)
             elif step == "place-and-route":
                 for seed in plan.seeds:
                     shop.do(

@@ -74,6 +74,10 @@ elif name == "yosys":
     Path("../resources.json").write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
     made = sha("../synthesise.ys", "fabric_top.sv", "../target/timing_harness.sv")
     put("../netlist.json", json.dumps({"modules": {"timing_harness": {"cells": CHAIN}}, "from": made}))
+elif name == "netlist-check":
+    if os.environ.get("SLOW") == name:
+        put("netlist_check.json", "{}")
+    print(json.dumps({"ok": True}))
 elif name == "nextpnr":
     seed = int(after("--seed"))
     mhz = float(os.environ.get("MHZ", 60)) + seed

@@ -93,7 +93,8 @@ def test_results_are_kept_and_restored_and_equal_in_another_folder(
     first = settled(begin_build(tmp_path / "a"))
     assert set(first.values()) == {"run"}
     assert list(first) == [
-        "emit", "lint", "simulate", "synthesise", "place-and-route 1", "place-and-route 2", "pack",
+        "emit", "lint", "simulate", "synthesise", "netlist check", "place-and-route 1", "place-and-route 2",
+        "pack",
     ]  # fmt: skip
     again = settled(begin_build(tmp_path / "a"))
     assert again == {name: "run" if name == "emit" else "kept" for name in first}
@@ -115,7 +116,9 @@ def test_equal_bytes_without_the_cache_too(
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
-@pytest.mark.parametrize("tool", ["emit", "verilator", "simulate", "yosys", "nextpnr", "ecppack"])
+@pytest.mark.parametrize(
+    "tool", ["emit", "verilator", "simulate", "yosys", "netlist-check", "nextpnr", "ecppack"]
+)
 def test_a_build_killed_in_the_middle_goes_on_where_it_was(
     tool: str, begin_build: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
