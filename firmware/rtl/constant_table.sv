@@ -12,7 +12,7 @@ module constant_table #(
     output wire [     WIDTH-1:0] entry
 );
     reg [WIDTH-1:0] entries[0:(1<<INDEX_BITS)-1];
-    initial $readmemh(INIT, entries);
+    initial if (INIT != "") $readmemh(INIT, entries);
     assign entry = entries[index];
 endmodule
 

@@ -120,8 +120,10 @@ module dense_folded #(
                 localparam int LANE = unit * CHUNK + k;
                 wire signed [H_WIDTH-1:0] value = h[k*H_WIDTH+:H_WIDTH];
                 wire signed [W_WIDTH-1:0] factor = weight[LANE*W_WIDTH+:W_WIDTH];
-                reg signed [H_WIDTH+W_WIDTH-1:0] product;
-                always @(posedge clk) product <= value * factor;
+                wire signed [H_WIDTH+W_WIDTH-1:0] product;
+                multiply #(.A_WIDTH(H_WIDTH), .B_WIDTH(W_WIDTH), .INPUT(0)) factors (
+                    .clk(clk), .a(value), .b(factor), .product(product)
+                );
                 wire signed [A_WIDTH-1:0] wide = product;
                 assign products[k*A_WIDTH+:A_WIDTH] = wide <<< P_SHIFT;
             end

@@ -349,53 +349,66 @@ module fabric_shell #(
     // ---- reading
     wire [7:0] answer_word = read_address[9:2];
     wire [64*OUT_BEATS+31:0] copied_padded = {32'd0, copied_beats};
-    always @(posedge clk)
+    // four groups, joined a cycle later: one choice among all is too long for a fast clock
+    reg [31:0] read_fixed, read_status, read_load, read_state, read_answer;
+    always @(posedge clk) begin
         case (read_address)
-            registers_pkg::IDENTITY: read_data <= registers_pkg::IDENTITY_VALUE;
-            registers_pkg::VERSION: read_data <= registers_pkg::VERSION_VALUE;
-            registers_pkg::FORMAT_DIGEST_0: read_data <= FORMAT_DIGEST[63:32];
-            registers_pkg::FORMAT_DIGEST_1: read_data <= FORMAT_DIGEST[31:0];
-            registers_pkg::SHAPE: read_data <= (OUTPUTS << registers_pkg::SHAPE_OUTPUTS) | FEATURES;
+            registers_pkg::IDENTITY: read_fixed <= registers_pkg::IDENTITY_VALUE;
+            registers_pkg::VERSION: read_fixed <= registers_pkg::VERSION_VALUE;
+            registers_pkg::FORMAT_DIGEST_0: read_fixed <= FORMAT_DIGEST[63:32];
+            registers_pkg::FORMAT_DIGEST_1: read_fixed <= FORMAT_DIGEST[31:0];
+            registers_pkg::SHAPE: read_fixed <= (OUTPUTS << registers_pkg::SHAPE_OUTPUTS) | FEATURES;
             registers_pkg::SERVING:
-                read_data <= (LAYERS << registers_pkg::SERVING_LAYERS) | (LOADABLE << registers_pkg::SERVING_LOADABLE)
+                read_fixed <= (LAYERS << registers_pkg::SERVING_LAYERS) | (LOADABLE << registers_pkg::SERVING_LOADABLE)
                              | (WINDOWED << registers_pkg::SERVING_WINDOWED) | WINDOW;
-            registers_pkg::IMAGE_WORDS: read_data <= IMAGE_WORDS;
-            registers_pkg::LANES: read_data <= (OUT_BEATS << 24) | (IN_BEATS << 16) | (OUTPUT_LANE << 8) | INPUT_LANE;
-            registers_pkg::CONTROL: read_data <= {30'd0, hold, enable};
-            registers_pkg::STATUS:
-                read_data <= {22'd0, owner, 1'b0, mail_busy, set_valid, active_set, pending || want_clear || want_swap || want_take,
-                              quiet, ready};
-            registers_pkg::ERRORS: read_data <= {27'd0, errors};
-            registers_pkg::OWNER: read_data <= {30'd0, owner};
-            registers_pkg::STEPS: read_data <= steps;
-            registers_pkg::CYCLES_LAST: read_data <= cycles_last;
-            registers_pkg::CYCLES_MIN: read_data <= cycles_min;
-            registers_pkg::CYCLES_MAX: read_data <= cycles_max;
-            registers_pkg::BAD_FRAMES: read_data <= bad_frames;
-            registers_pkg::STALLS: read_data <= stalls;
-            registers_pkg::SWAPS: read_data <= swaps;
-            registers_pkg::REFUSED_DOORBELLS: read_data <= refused_doorbells;
-            registers_pkg::PAUSE_LAST: read_data <= pause_last;
-            registers_pkg::LOAD_ADDRESS: read_data <= next_address;
-            registers_pkg::LOAD_COUNT: read_data <= load_count;
-            registers_pkg::LOAD_CRC: read_data <= load_crc;
-            registers_pkg::LOAD_FORMAT_0: read_data <= format_digest[63:32];
-            registers_pkg::LOAD_FORMAT_1: read_data <= format_digest[31:0];
-            registers_pkg::LOAD_MODEL_0: read_data <= model_digest[63:32];
-            registers_pkg::LOAD_MODEL_1: read_data <= model_digest[31:0];
-            registers_pkg::SET_0_MODEL_0: read_data <= set_0_model[63:32];
-            registers_pkg::SET_0_MODEL_1: read_data <= set_0_model[31:0];
-            registers_pkg::SET_1_MODEL_0: read_data <= set_1_model[63:32];
-            registers_pkg::SET_1_MODEL_1: read_data <= set_1_model[31:0];
-            registers_pkg::STATE_ADDRESS: read_data <= state_place;
-            registers_pkg::STATE_DATA: read_data <= WINDOWED != 0 ? kept_value : state_read_data;
-            registers_pkg::WINDOW_FILL: read_data <= {kept_oldest, kept_stored};
-            registers_pkg::MAILBOX_SEQUENCE: read_data <= copied_sequence;
-            registers_pkg::MAILBOX_SET: read_data <= {30'd0, copied_flags};
-            default:
-                read_data <= read_address[11:10] == 2'b01 && answer_word < 2 * OUT_BEATS
-                             ? copied_padded[32*answer_word+:32] : 32'd0;
+            registers_pkg::IMAGE_WORDS: read_fixed <= IMAGE_WORDS;
+            registers_pkg::LANES: read_fixed <= (OUT_BEATS << 24) | (IN_BEATS << 16) | (OUTPUT_LANE << 8) | INPUT_LANE;
+            default: read_fixed <= 0;
         endcase
+        case (read_address)
+            registers_pkg::CONTROL: read_status <= {30'd0, hold, enable};
+            registers_pkg::STATUS:
+                read_status <= {22'd0, owner, 1'b0, mail_busy, set_valid, active_set, pending || want_clear || want_swap || want_take,
+                              quiet, ready};
+            registers_pkg::ERRORS: read_status <= {27'd0, errors};
+            registers_pkg::OWNER: read_status <= {30'd0, owner};
+            registers_pkg::STEPS: read_status <= steps;
+            registers_pkg::CYCLES_LAST: read_status <= cycles_last;
+            registers_pkg::CYCLES_MIN: read_status <= cycles_min;
+            registers_pkg::CYCLES_MAX: read_status <= cycles_max;
+            registers_pkg::BAD_FRAMES: read_status <= bad_frames;
+            registers_pkg::STALLS: read_status <= stalls;
+            registers_pkg::SWAPS: read_status <= swaps;
+            registers_pkg::REFUSED_DOORBELLS: read_status <= refused_doorbells;
+            registers_pkg::PAUSE_LAST: read_status <= pause_last;
+            default: read_status <= 0;
+        endcase
+        case (read_address)
+            registers_pkg::LOAD_ADDRESS: read_load <= next_address;
+            registers_pkg::LOAD_COUNT: read_load <= load_count;
+            registers_pkg::LOAD_CRC: read_load <= load_crc;
+            registers_pkg::LOAD_FORMAT_0: read_load <= format_digest[63:32];
+            registers_pkg::LOAD_FORMAT_1: read_load <= format_digest[31:0];
+            registers_pkg::LOAD_MODEL_0: read_load <= model_digest[63:32];
+            registers_pkg::LOAD_MODEL_1: read_load <= model_digest[31:0];
+            registers_pkg::SET_0_MODEL_0: read_load <= set_0_model[63:32];
+            registers_pkg::SET_0_MODEL_1: read_load <= set_0_model[31:0];
+            registers_pkg::SET_1_MODEL_0: read_load <= set_1_model[63:32];
+            registers_pkg::SET_1_MODEL_1: read_load <= set_1_model[31:0];
+            default: read_load <= 0;
+        endcase
+        case (read_address)
+            registers_pkg::STATE_ADDRESS: read_state <= state_place;
+            registers_pkg::STATE_DATA: read_state <= WINDOWED != 0 ? kept_value : state_read_data;
+            registers_pkg::WINDOW_FILL: read_state <= {kept_oldest, kept_stored};
+            registers_pkg::MAILBOX_SEQUENCE: read_state <= copied_sequence;
+            registers_pkg::MAILBOX_SET: read_state <= {30'd0, copied_flags};
+            default: read_state <= 0;
+        endcase
+        read_answer <= read_address[11:10] == 2'b01 && answer_word < 2 * OUT_BEATS
+                       ? copied_padded[32*answer_word+:32] : 32'd0;
+        read_data <= read_fixed | read_status | read_load | read_state | read_answer;
+    end
 endmodule
 
 `resetall

@@ -1,8 +1,9 @@
 // From gate sums to c and h, CHUNK units a cycle: bias, look-ups, f·c + i·g, tanh(c), o·tanh(c). Holds h and c of the layer.
 //
 // A chunk is taken when its sums are ready (`chunk_ready`), the first one only when `h_ready` is high; nine cycles later its
-// h leaves with `h_valid` and stands in `h_state`. Rows of `sums`: 4 * unit + gate, gates i, f, g, o. From chunk REST_FROM on
-// `from_rest` is high. c lies in distributed RAM: a chunk that is not `live` reads as 0, so that one cycle clears all.
+// h leaves with `h_valid` and stands in `h_state`. Rows of `sums`: 4 * unit + gate, gates i, f, g, o. The first chunk of a step
+// comes only after the last h of the step before. c lies in distributed RAM: a chunk that is not `live` reads as 0, so that one
+// cycle clears all.
 // Memories: MEMORY biases (a word a chunk), + 1 gate table, + 2 cell table, read by every lane.
 //
 // Stages: 0 bias and index, 1 table, 2 entry, 3 products, 4 sum, 5 index and c, 6 table, 7 product, 8 h.
@@ -14,7 +15,6 @@
 module folded_tail #(
     parameter int UNITS = 32,
     parameter int CHUNK = 4,
-    parameter int REST_FROM = 7,
     parameter int S_WIDTH = 24,
     parameter int SUM_SHIFT = 0,  // from the binary point of `sums` to the accumulator's
     parameter int B_WIDTH = 12,
@@ -48,8 +48,6 @@ module folded_tail #(
     input  wire [4*CHUNK*S_WIDTH-1:0] sums,
     input  wire                       chunk_ready,
     output wire                       chunk_taken,
-    output reg                        from_rest,
-    output wire                       begun,        // the first chunk of the step is taken
     input  wire                       first,        // c = 0 before this step
     input  wire                       answer,
     output reg                        h_valid,
@@ -84,11 +82,10 @@ module folded_tail #(
 
     // ---- stage 0: take a chunk
     reg [NUMBER_BITS-1:0] number;
-    reg started, waiting;  // waiting: all chunks are taken, the last h is not yet written
+    reg started;  // part of a step is taken
     wire last = number == CHUNKS - 1;
-    wire go = chunk_ready && (started || h_ready) && !waiting;
+    wire go = chunk_ready && (started || h_ready);
     assign chunk_taken = go;
-    assign begun = started;
 
     reg [STAGES:1] valid, ends;
     reg [NUMBER_BITS-1:0] numbers[1:STAGES];
@@ -101,22 +98,17 @@ module folded_tail #(
         for (s = 2; s <= STAGES; s = s + 1) numbers[s] <= numbers[s-1];
         if (go) begin
             number <= last ? 0 : number + 1'b1;
-            from_rest <= (last ? 0 : number + 1) >= REST_FROM;
             started <= !last;
-            waiting <= last;
             if (!started) begin
                 step_first <= first;
                 step_answer <= answer;
             end
         end
-        if (h_complete) waiting <= 0;
         if (rst) begin
             valid <= 0;
             ends <= 0;
             number <= 0;
-            from_rest <= REST_FROM == 0;
             started <= 0;
-            waiting <= 0;
         end
     end
     assign h_complete = valid[8] && ends[8];
@@ -210,7 +202,7 @@ module folded_tail #(
     // ---- lanes
     generate
         for (k = 0; k < CHUNK; k = k + 1) begin : g_lane
-            wire signed [T_WIDTH-1:0] gates[0:3];
+            wire [T_WIDTH-1:0] gates[0:3];  // entries, in stage 2
             for (g = 0; g < 4; g = g + 1) begin : g_gate
                 localparam int BITS = g == 2 ? CELL_INDEX_BITS : GATE_INDEX_BITS;
                 wire signed [S_WIDTH-1:0] sum = sums[(4*k+g)*S_WIDTH+:S_WIDTH];
@@ -241,9 +233,7 @@ module folded_tail #(
                         .load_write(load_write), .load_address(load_address), .load_data(load_data)
                     );
                 end
-                reg signed [T_WIDTH-1:0] value;
-                always @(posedge clk) value <= entry;
-                assign gates[g] = value;
+                assign gates[g] = entry;
             end
             // c of the lane: written after stage 5, read in stage 2
             reg signed [C_WIDTH-1:0] c;
@@ -255,19 +245,19 @@ module folded_tail #(
             wire [NUMBER_BITS-1:0] held_number = valid[5] ? numbers[5] : state_number;
             always @(posedge clk) if (held_write) held[held_number] <= held_data;
             assign cells[k*C_WIDTH+:C_WIDTH] = cell_live ? held[cell_number] : {C_WIDTH{1'b0}};
-            // stage 3 → 4: products; o waits
-            reg signed [C_WIDTH-1:0] earlier;
-            reg signed [T_WIDTH+C_WIDTH-1:0] kept;
-            reg signed [2*T_WIDTH-1:0] added;
-            reg signed [T_WIDTH-1:0] open_4, open_5, open_6, open_7;
+            // stage 2 → 4: products; o waits
+            wire signed [T_WIDTH+C_WIDTH-1:0] kept;
+            wire signed [2*T_WIDTH-1:0] added;
+            multiply #(.A_WIDTH(T_WIDTH), .B_WIDTH(C_WIDTH)) keep (
+                .clk(clk), .a(gates[1]), .b(step_first ? {C_WIDTH{1'b0}} : cells[k*C_WIDTH+:C_WIDTH]), .product(kept)
+            );
+            multiply #(.A_WIDTH(T_WIDTH), .B_WIDTH(T_WIDTH)) add (.clk(clk), .a(gates[0]), .b(gates[2]), .product(added));
+            reg [T_WIDTH-1:0] open_3, open_4, open_5, open_6;
             always @(posedge clk) begin
-                earlier <= step_first ? {C_WIDTH{1'b0}} : cells[k*C_WIDTH+:C_WIDTH];
-                kept <= gates[1] * earlier;
-                added <= gates[0] * gates[2];
-                open_4 <= gates[3];
+                open_3 <= gates[3];
+                open_4 <= open_3;
                 open_5 <= open_4;
                 open_6 <= open_5;
-                open_7 <= open_6;
             end
             // stage 4 → 5: c
             wire signed [F_WIDTH-1:0] kept_wide = kept;
@@ -295,12 +285,8 @@ module folded_tail #(
                 .load_write(load_write), .load_address(load_address), .load_data(load_data)
             );
             // stage 6 → 8: o·tanh(c), h
-            reg signed [T_WIDTH-1:0] squashed;
-            reg signed [2*T_WIDTH-1:0] product;
-            always @(posedge clk) begin
-                squashed <= entry;
-                product <= open_7 * squashed;
-            end
+            wire signed [2*T_WIDTH-1:0] product;
+            multiply #(.A_WIDTH(T_WIDTH), .B_WIDTH(T_WIDTH)) open (.clk(clk), .a(open_6), .b(entry), .product(product));
             convert #(
                 .FROM_WIDTH(2 * T_WIDTH), .FROM_FRACTION(2 * T_FRACTION), .TO_WIDTH(H_WIDTH), .TO_FRACTION(H_FRACTION),
                 .ROUND(H_ROUND), .SATURATE(H_SATURATE)

@@ -33,7 +33,7 @@ def synthesis_script(files: Sequence[str], top: str) -> str:
     """The Yosys script; paths are relative to the folder ``fabric``, where the memories lie."""
     lines = [
         "read_verilog -lib -specify +/ecp5/cells_sim.v +/ecp5/cells_bb.v",
-        f"read_verilog -sv -defer {' '.join(files)}",
+        f"read_verilog -sv -defer -DFABRIC_ECP5 {' '.join(files)}",
         f"hierarchy -check -top {top}",
         f"setattr -mod -set keep_hierarchy 1 {FABRIC_TOP}",
         "proc",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hls.emit.folded_estimates import folded_estimates
+from hls.emit.folded_passes import Passes
 from hls.emit.style import (
     Block,
     Memory,
@@ -28,14 +29,19 @@ RTL = (
     "bank_memory.sv",
     "sum_tree.sv",
     "sum_now.sv",
-    "rotate.sv",
+    "stage.sv",
+    "multiply.sv",
+    "lut_ram.sv",
     "gather.sv",
     "folded_tail.sv",
     "lstm_folded.sv",
     "dense_folded.sv",
 )
-MULTIPLIERS = 112
-CHUNK = 4
+MULTIPLIERS = 128
+WIDEST_CHUNK = 8
+"""Units a cycle of a tail that are tried where none are given."""
+MOST_SPREAD = 256
+"""Inputs a cycle whose products one unit can add."""
 WIDEST_WORD = 256 * 32
 """Bits of a loadable word: its 32-bit lanes are numbered with 8 bits."""
 MOST_WORDS = 1 << 16
@@ -43,14 +49,15 @@ SUFFIXES = ("weights", "biases", "gates", "cells")
 
 
 def plan(
-    bundle: Bundle, *, multipliers: int = MULTIPLIERS, chunk: int = CHUNK, **unknown: Any
+    bundle: Bundle, *, multipliers: int = MULTIPLIERS, chunk: int = 0, **unknown: Any
 ) -> StylePlan:
     """Plan a bundle.
 
     Args:
-        multipliers: of each layer's array; a multiple of 4 (the four gates of a unit).
-        chunk: units a cycle in the tail; a power of two. The tail has 3 multipliers for each, a dense layer
-            as many as it has outputs.
+        multipliers: of each layer's array, at most; a multiple of 4 (the four gates of a unit).
+        chunk: units whose sums are computed at once, and turned into h; a power of two, at most a quarter of
+            the multipliers. The tail has 3 multipliers for each, a dense layer as many as it has outputs.
+            0: for each layer the one with the fewest cycles.
 
     Raises:
         ModelError: a layer that no fabric carries.
@@ -65,21 +72,23 @@ def plan(
             f"folded: {multipliers} multipliers; give a multiple of 4 (the four gates), such as "
             f"{max(4, multipliers // 4 * 4)}"
         )
-    if chunk < 1 or chunk & (chunk - 1):
-        raise UsageError(f"folded: chunk {chunk}; give a power of two, such as {CHUNK}")
+    if chunk < 0 or chunk & (chunk - 1) or 4 * chunk > multipliers:
+        raise UsageError(
+            f"folded: chunk {chunk} with {multipliers} multipliers; give a power of two up to "
+            f"{multipliers // 4}, or 0 for the best"
+        )
     refuse_unsupported(bundle)
     blocks: list[Block] = []
     memories: list[Memory] = []
-    incoming = chunk
+    incoming = 1
     for layer in bundle.spec.layers:
         first = len(memories)
         if isinstance(layer, LstmLayer):
-            lanes = lanes_of(layer, multipliers)
-            used = chunk_of(layer, lanes, chunk)
-            refuse_large_lstm(layer, lanes, used)
-            blocks.append(_lstm_block(layer, lanes, used, first))
-            memories += _lstm_memories(bundle, layer, lanes, used, first)
-            incoming = used
+            passes = passes_of(layer, multipliers, chunk)
+            refuse_large_lstm(layer, passes)
+            blocks.append(_lstm_block(layer, passes, first))
+            memories += _lstm_memories(bundle, layer, passes, first)
+            incoming = passes.chunk
         else:
             refuse_large_dense(layer, incoming)
             blocks.append(_dense_block(layer, incoming, first))
@@ -95,28 +104,27 @@ def plan(
     )
 
 
-def lanes_of(layer: LstmLayer, multipliers: int) -> int:
-    """Unit lanes of a layer's array: no more than it can use."""
-    most = layer.units * min(256, max(layer.inputs, layer.units))
-    return max(1, min(multipliers // 4, most))
+def passes_of(layer: LstmLayer, multipliers: int, chunk: int) -> Passes:
+    """The division of a layer's array with the fewest words, then the smallest tail and array."""
+    lanes = multipliers // 4
+    widest = 1 << (layer.units - 1).bit_length()
+    chunks = [1 << k for k in range(WIDEST_CHUNK.bit_length())] if not chunk else [chunk]
+    candidates = [
+        Passes(layer.inputs, layer.units, used, spread)
+        for used in sorted({min(one, widest) for one in chunks if one <= lanes})
+        for spread in range(1, min(lanes // used, layer.inputs + layer.units, MOST_SPREAD) + 1)
+    ]
+    return min(candidates, key=lambda one: (one.words, one.chunk, one.spread))
 
 
-def chunk_of(layer: LstmLayer, lanes: int, chunk: int) -> int:
-    """Units a cycle of a layer's tail: no more than it has; passes of several must end with a chunk."""
-    used = min(chunk, 1 << (layer.units - 1).bit_length())
-    if lanes < layer.units:
-        while lanes % used:
-            used //= 2
-    return used
-
-
-def refuse_large_lstm(layer: LstmLayer, lanes: int, chunk: int) -> None:
+def refuse_large_lstm(layer: LstmLayer, passes: Passes) -> None:
     """What the load port cannot reach.
 
     Raises:
         ModelError: words that are too wide or too many; the message says what would fit.
     """
     width = max(layer.kernel.width, layer.recurrent.width)
+    lanes, chunk = passes.lanes, passes.chunk
     bits = 4 * lanes * width
     if bits > WIDEST_WORD:
         raise ModelError(
@@ -128,8 +136,7 @@ def refuse_large_lstm(layer: LstmLayer, lanes: int, chunk: int) -> None:
             f"{layer.name}: the biases of {chunk} units are {4 * chunk * layer.bias.width} bits, the load "
             f"port reaches {WIDEST_WORD}; give a smaller chunk"
         )
-    words = len(schedule(layer.inputs, layer.units, lanes))
-    words += len(schedule(layer.units, layer.units, lanes))
+    words = len(passes.schedule())
     if words > MOST_WORDS:
         raise ModelError(
             f"{layer.name}: {words:,} words of weights with {4 * lanes} multipliers, the load port reaches "
@@ -147,51 +154,27 @@ def refuse_large_dense(layer: DenseLayer, chunk: int) -> None:
         )
 
 
-def schedule(values: int, units: int, lanes: int) -> list[list[tuple[int, int]]]:
-    """The words of one projection: for each, lane → (unit, input); (-1, -1) for an idle lane.
-
-    First the passes of ``lanes`` units, an input a word; then the units that are left, several inputs a word.
-    """
-    full, rest = divmod(units, lanes)
-    words = [
-        [(number * lanes + lane, value) for lane in range(lanes)]
-        for number in range(full)
-        for value in range(values)
-    ]
-    if rest:
-        spread = lanes // rest
-        for start in range(0, values, spread):
-            word = []
-            for lane in range(lanes):
-                turn, unit = divmod(lane, rest)
-                used = turn < spread and start + turn < values
-                word.append((full * lanes + unit, start + turn) if used else (-1, -1))
-            words.append(word)
-    return words
-
-
-def _rows(matrix: IntArray, units: int, words: list[list[tuple[int, int]]]) -> IntArray:
-    """Weights [inputs, 4 units] in the order of the array: [words, 4 lanes]."""
-    places = np.array(words)
+def _rows(bundle: Bundle, layer: LstmLayer, passes: Passes) -> IntArray:
+    """Weights in the order of the array: [words, 4 lanes]."""
+    both = np.concatenate(
+        [bundle.weights[f"{layer.name}.kernel"], bundle.weights[f"{layer.name}.recurrent"]]
+    )
+    places = np.array(passes.schedule())
     unit, value = places[:, :, 0], places[:, :, 1]
-    gates = [np.where(value >= 0, matrix[value, gate * units + unit], 0) for gate in range(4)]
-    rows: IntArray = np.stack(gates, axis=2).reshape(len(words), -1)
+    gates = [np.where(value >= 0, both[value, gate * layer.units + unit], 0) for gate in range(4)]
+    rows: IntArray = np.stack(gates, axis=2).reshape(len(places), -1)
     return rows
 
 
-def _lstm_memories(
-    bundle: Bundle, layer: LstmLayer, lanes: int, chunk: int, first: int
-) -> list[Memory]:
-    weights, name, units = bundle.weights, layer.name, layer.units
-    kernel = _rows(weights[f"{name}.kernel"], units, schedule(layer.inputs, units, lanes))
-    recurrent = _rows(weights[f"{name}.recurrent"], units, schedule(units, units, lanes))
+def _lstm_memories(bundle: Bundle, layer: LstmLayer, passes: Passes, first: int) -> list[Memory]:
+    weights, name, units, chunk = bundle.weights, layer.name, layer.units, passes.chunk
     # a word a chunk of the tail: its units, four gates each
     biases = np.zeros((-(-units // chunk) * chunk, 4), dtype=np.int64)
     biases[:units] = weights[f"{name}.bias"].reshape(4, units).T
     width = max(layer.kernel.width, layer.recurrent.width)
     table = layer.table.width
     contents = (
-        pack_words(np.concatenate([kernel, recurrent]), width),
+        pack_words(_rows(bundle, layer, passes), width),
         pack_words(biases.reshape(-1, 4 * chunk), layer.bias.width),
         pack_words(weights[f"{name}.gate_table"][:, None], table),
         pack_words(weights[f"{name}.cell_table"][:, None], table),
@@ -202,7 +185,7 @@ def _lstm_memories(
     ]
 
 
-def _lstm_block(layer: LstmLayer, lanes: int, chunk: int, first: int) -> Block:
+def _lstm_block(layer: LstmLayer, passes: Passes, first: int) -> Block:
     fraction = max(
         layer.input.fraction + layer.kernel.fraction,
         layer.hidden.fraction + layer.recurrent.fraction,
@@ -211,8 +194,8 @@ def _lstm_block(layer: LstmLayer, lanes: int, chunk: int, first: int) -> Block:
     parameters: dict[str, int | str] = {
         "INPUTS": layer.inputs,
         "UNITS": layer.units,
-        "LANES": lanes,
-        "CHUNK": chunk,
+        "LANES": passes.lanes,
+        "CHUNK": passes.chunk,
         "X_WIDTH": layer.input.width,
         **format_parameters("H", layer.hidden),
         **format_parameters("C", layer.cell),
@@ -241,7 +224,7 @@ def _lstm_block(layer: LstmLayer, lanes: int, chunk: int, first: int) -> Block:
         "GATE_INIT": f"{layer.name}_gates.hex",
         "CELL_INIT": f"{layer.name}_cells.hex",
     }
-    return Block(layer.name, "lstm", "lstm_folded", parameters, chunk)
+    return Block(layer.name, "lstm", "lstm_folded", parameters, passes.chunk)
 
 
 def _dense_memories(bundle: Bundle, layer: DenseLayer, chunk: int, first: int) -> list[Memory]:

@@ -5,42 +5,37 @@ from __future__ import annotations
 from collections import deque
 
 from hls.emit.core_cycles import ANSWER, FIRST, QUIET, Chunks, Pulses
+from hls.emit.folded_passes import Passes
 from hls.emit.style import StylePlan
 
 H_STAGES = 8
 """Tail stage whose h is written; it leaves the block one cycle later."""
-LOOKAHEAD = 3
-"""Cycles from the last word of a pass to its sums before the tail."""
+QUEUE = 16
+"""Completed chunks that may wait for the tail."""
 
 
 class LstmControl:
     """`lstm_folded` and `folded_tail`."""
 
-    def __init__(self, inputs: int, units: int, lanes: int, chunk: int) -> None:
-        full, rest = divmod(units, lanes)
-        spread = lanes // rest if rest else 1
-        self.full, self.shared = full, rest > 0
-        self.passes = full + self.shared
-        self.x_steps = [inputs] * full + [-(-inputs // spread)] * self.shared
-        self.r_steps = [units] * full + [-(-units // spread)] * self.shared
-        self.reduce = 0
-        while 4**self.reduce < spread:
-            self.reduce += 1
-        self.chunks = -(-units // chunk)
-        self.per_pass, self.rest_chunks = -(-lanes // chunk), -(-rest // chunk)
+    def __init__(self, passes: Passes) -> None:
+        self.passes = passes
+        depth = 0
+        while 4**depth < passes.spread:
+            depth += 1
+        self.latency = 4 + depth  # from the last word of a pass to its chunk before the tail
         # control registers after reset
         self.holds_x = self.holds_r = False
         self.h_known = True
-        self.fetched = self.active = False
+        self.active = False
         self.at: str | None = "x"
         self.is_x = self.final = False
         self.number_pass = self.number_step = 0
         self.held_flags = self.tail_flags = self.step_flags = 0
-        # finished passes on their way to the tail (cycle, shared), chunks waiting for it, chunks in it
-        self.arriving: deque[tuple[int, bool]] = deque()
-        self.full_left = self.rest_left = 0
+        self.outstanding = 0
+        # chunks on their way to the tail (cycle), chunks waiting for it, chunks in it
+        self.arriving: deque[int] = deque()
+        self.ready = 0
         self.number = 0
-        self.waiting = False
         self.tail: deque[tuple[bool, bool]] = deque([(False, False)] * H_STAGES, H_STAGES)
         self.output = Chunks()
         self.cycle = 0
@@ -52,36 +47,30 @@ class LstmControl:
 
     @property
     def idle(self) -> bool:
-        """Drained, R·h + b ready, the first word of x·W at the memory's output."""
-        at_x = self.fetched and self.at == "x"
-        return self.drained and self.holds_r and not self.active and at_x
+        """Drained, R·h on its way to be ready in time, the first word of x·W next."""
+        return self.drained and self.holds_r and not self.active and self.at == "x"
 
     def step(self, x_valid: bool, flags: int, h_ready: bool, pulses: Pulses = QUIET) -> bool:
         """One cycle; returns `x_ready`. ``flags``: those of the vector that is offered."""
-        self._arrive()
+        while self.arriving and self.arriving[0] <= self.cycle:
+            self.arriving.popleft()
+            self.ready += 1
         refresh = pulses.refresh
         completes = self.holds_r or bool(flags & FIRST)
         want_x = x_valid and not self.holds_x and (self.h_known or not completes) and not refresh
         want_r = self.h_known and not self.holds_r and not refresh
-        free = not self.active and self.fetched
-        begin_x = free and self.at == "x" and want_x
-        begin_r = free and self.at == "r" and want_r
+        begin_x = not self.active and self.at == "x" and want_x
+        begin_r = not self.active and self.at == "r" and want_r
         begins = begin_x or begin_r
         begin_final = completes if begin_x else self.holds_x
         is_x = self.is_x if self.active else begin_x
         final = self.final if self.active else begin_final
-        if not self.active:
-            self.number_pass = self.number_step = 0
-        now_pass = self.number_pass
-        steps = (self.x_steps if is_x else self.r_steps)[now_pass]
-        pass_ends = self.number_step == steps - 1
-        is_full = now_pass < self.full
-        flying = any(not shared for _, shared in self.arriving)
-        leaving = self.full_left <= LOOKAHEAD and self.number > 0
-        occupied = flying or (self.full_left > 0 and not leaving)
-        stall = self.full > 1 and self.active and self.final and pass_ends and is_full and occupied
+        own = self.passes.own[0 if is_x else 1]
+        pass_ends = self.number_step + 1 == own + (self.passes.mixed and final)
+        full = self.outstanding == QUEUE and self.passes.count > QUEUE
+        stall = self.active and self.final and pass_ends and full
         issue = begins or (self.active and not stall)
-        ends = issue and pass_ends and now_pass == self.passes - 1
+        ends = issue and pass_ends and self.number_pass == self.passes.count - 1
 
         next_x, next_r = self.holds_x, self.holds_r
         if begins:
@@ -92,59 +81,42 @@ class LstmControl:
         waits = x_valid and not begin_x
         fetch_r = not next_r and (next_x or (self.h_known and not finishing and not waits))
 
-        done = self._tail_step(h_ready)
-        if issue and final and pass_ends:
-            extra = 0 if is_full else self.reduce
-            self.arriving.append((self.cycle + LOOKAHEAD + extra, not is_full))
+        taken, done = self._tail_step(h_ready)
+        issued = issue and final and pass_ends
+        if issued:
+            self.arriving.append(self.cycle + self.latency)
+        self.outstanding += issued - taken
         if finishing:
             self.tail_flags = flags if begin_x else self.held_flags
         if begin_x:
             self.held_flags = flags
         if issue:
-            if pass_ends:
-                self.number_pass, self.number_step = now_pass + 1, 0
-            else:
-                self.number_step += 1
+            self.number_step = 0 if pass_ends else self.number_step + 1
+            self.number_pass = 0 if ends else self.number_pass + pass_ends
             self.is_x, self.final = is_x, final
         under_way = ((issue and not ends) or stall) and not refresh
+        if not under_way:
+            self.number_pass = self.number_step = 0
         self.at = None if under_way else "r" if fetch_r or refresh else "x"
         self.active = under_way
-        self.fetched = not pulses.swap
         self.holds_x, self.holds_r = next_x, next_r
         self.h_known = done or (self.h_known and not finishing)
         self.cycle += 1
         return begin_x
 
-    def _arrive(self) -> None:
-        while self.arriving and self.arriving[0][0] <= self.cycle:
-            _, shared = self.arriving.popleft()
-            if shared:
-                self.rest_left = self.rest_chunks
-            else:
-                self.full_left = self.per_pass
-
-    def _tail_step(self, h_ready: bool) -> bool:
-        """The tail's cycle; returns `h_complete`."""
-        from_rest = self.number >= self.full * self.per_pass
-        ready = self.rest_left > 0 if from_rest else self.full_left > 0
-        go = ready and (self.number != 0 or h_ready) and not self.waiting
-        last = self.number == self.chunks - 1
-        if go and from_rest:
-            self.rest_left -= 1
-        elif go:
-            self.full_left -= 1
+    def _tail_step(self, h_ready: bool) -> tuple[bool, bool]:
+        """The tail's cycle; returns `chunk_taken` and `h_complete`."""
+        go = self.ready > 0 and (self.number != 0 or h_ready)
+        last = self.number == self.passes.count - 1
         valid, ends = self.tail[0]
-        done = valid and ends
         self.output = Chunks(valid, ends, self.step_flags)
         self.tail.append((go, go and last))
         if go:
+            self.ready -= 1
             if self.number == 0:
                 self.step_flags = self.tail_flags
             self.number = 0 if last else self.number + 1
-            self.waiting = last
-        if done:
-            self.waiting = False
-        return done
+        return go, valid and ends
 
 
 class DenseControl:
@@ -191,7 +163,7 @@ def lstm_control(plan: StylePlan, number: int) -> LstmControl:
     block = plan.blocks[number]
     names = ("INPUTS", "UNITS", "LANES", "CHUNK")
     inputs, units, lanes, chunk = (int(block.parameters[name]) for name in names)
-    return LstmControl(inputs, units, lanes, chunk)
+    return LstmControl(Passes(inputs, units, chunk, lanes // chunk))
 
 
 def dense_control(plan: StylePlan, number: int) -> DenseControl:

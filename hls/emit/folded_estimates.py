@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 from hls.emit.style import Block, Memory
 
-LANE_BITS = 32
+BLOCK_BITS = 18
+"""Of a factor of a multiplier block (MULT18X18D)."""
 
 
 def folded_estimates(blocks: Sequence[Block], memories: Sequence[Memory]) -> dict[str, int]:
     """Estimates of a plan.
 
-    - ``multipliers`` = ``array_multipliers`` + ``tail_multipliers`` + ``dense_multipliers``;
+    - ``multipliers`` = ``array_multipliers`` + ``tail_multipliers`` + ``dense_multipliers``, in blocks of
+      18 × 18 bits;
     - ``block_ram_bits``: bits stored, both weight sets, a copy of a table for each of its readers;
     - ``lut_ram_bits``: c, and partial sums of layers with several passes;
     - ``adder_bits``, ``registers``: bits of adders and registers of the data path.
@@ -30,6 +32,15 @@ def folded_estimates(blocks: Sequence[Block], memories: Sequence[Memory]) -> dic
     return dict(sorted(total.items()))
 
 
+def dsps(first: int, second: int) -> int:
+    """Blocks of 18 × 18 bits that a signed product of factors so wide takes."""
+    if max(first, second) <= BLOCK_BITS:
+        return 1
+    # synthesis splits a factor into parts of one bit less, the sign being apart
+    parts = [max(1, -(-(width - 1) // (BLOCK_BITS - 1))) for width in (first, second)]
+    return parts[0] * parts[1]
+
+
 def _stored(memory: Memory, width: int, copies: int = 1) -> int:
     return 2 * copies * len(memory.words) * width
 
@@ -37,8 +48,7 @@ def _stored(memory: Memory, width: int, copies: int = 1) -> int:
 def _lstm(block: Block, memories: dict[int, Memory]) -> dict[str, int]:
     p = {key: int(value) for key, value in block.parameters.items() if isinstance(value, int)}
     units, lanes, chunk = p["UNITS"], p["LANES"], p["CHUNK"]
-    full, rest = divmod(units, lanes)
-    spread = lanes // rest if rest else 0
+    spread = lanes // chunk
     rows, table, cell = 4 * lanes, p["T_WIDTH"], p["C_WIDTH"]
     up = abs(p["X_SHIFT"] - p["R_SHIFT"])
     operand = max(p["X_WIDTH"], p["H_WIDTH"]) + up
@@ -53,24 +63,26 @@ def _lstm(block: Block, memories: dict[int, Memory]) -> dict[str, int]:
         + _stored(memories[number + 2], table, 3 * chunk)
         + _stored(memories[number + 3], table, 2 * chunk)
     )
-    trees = 4 * rest * max(spread - 1, 0) * product
-    accumulators = (rows if full else 0) + 4 * rest
+    sum_bits = product + (spread - 1).bit_length()
+    trees = 4 * chunk * (spread - 1) * sum_bits
+    accumulators = 4 * chunk
     tail_adders = chunk * (4 * p["A_WIDTH"] + 2 * table + cell + max(2 * table, table + cell))
     return {
-        "array_multipliers": rows,
-        "tail_multipliers": 3 * chunk,
+        "array_multipliers": rows * dsps(operand, p["W_WIDTH"]),
+        "tail_multipliers": chunk * (dsps(table, cell) + 2 * dsps(table, table)),
         "block_ram_bits": bits,
-        "lut_ram_bits": held * cell + (rows * full * sums if full > 1 else 0),
+        "lut_ram_bits": held * cell + (held + 16 * chunk) * 4 * sums,
         "adder_bits": accumulators * sums + trees + tail_adders,
-        "registers": rows * (2 * p["W_WIDTH"] + product)
-        + max(spread, 1) * operand
-        + (rows * sums * (2 if full == 1 else 1) if full else 0)
-        + 4 * rest * sums * 2
-        + trees // 3
-        + p["INPUTS"] * p["X_WIDTH"]
+        "registers": spread * operand
+        + accumulators * sums
+        + 4
+        * chunk
+        * sum_bits
+        * sum(-(-spread // 4**level) for level in range(1, 5) if 4**level < 4 * spread)
+        + 2 * p["INPUTS"] * p["X_WIDTH"]
         + (units + held) * p["H_WIDTH"]
         + 2 * biases
-        + chunk * (14 * table + 3 * cell + 4 * p["GATE_INDEX_BITS"]),
+        + chunk * (4 * table + 2 * cell + 4 * p["GATE_INDEX_BITS"]),
     }
 
 
@@ -78,10 +90,10 @@ def _dense(block: Block, memories: dict[int, Memory]) -> dict[str, int]:
     p = {key: int(value) for key, value in block.parameters.items() if isinstance(value, int)}
     multipliers, number = p["UNITS"] * p["CHUNK"], p["MEMORY"]
     return {
-        "dense_multipliers": multipliers,
+        "dense_multipliers": multipliers * dsps(p["H_WIDTH"], p["W_WIDTH"]),
         "block_ram_bits": _stored(memories[number], multipliers * p["W_WIDTH"])
         + _stored(memories[number + 1], p["UNITS"] * p["B_WIDTH"]),
         "adder_bits": multipliers * p["A_WIDTH"],
-        "registers": multipliers * (p["H_WIDTH"] + 3 * p["W_WIDTH"])
+        "registers": multipliers * p["W_WIDTH"]
         + p["UNITS"] * (p["A_WIDTH"] + p["Y_WIDTH"] + p["B_WIDTH"]),
     }

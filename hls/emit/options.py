@@ -11,7 +11,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 PARAMETERS = {
     "multipliers": "folded: multipliers of a layer's array.",
-    "chunk": "folded: units a cycle in the tail.",
+    "chunk": "folded: units whose sums are computed at once; 0: the best.",
     "planes": "loadable: bits of h a cycle.",
     "x_planes": "loadable: bits of x a cycle.",
     "cuts": "loadable, baked: registers in the tail, bit by bit.",

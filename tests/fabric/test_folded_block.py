@@ -16,11 +16,11 @@ from sim.bench.folded.script import random_script
 
 QUICK = [
     (1, 9, 36, "wide", 2),
-    (1, 26, 32, "narrow", 2),
+    (5, 18, 16, "narrow", 1),
 ]
 MATRIX = [
     (6, 20, 112, "default", 4), (16, 16, 112, "narrow", 4), (16, 16, 40, "default", 2),
-    (16, 32, 112, "default", 4), (16, 32, 112, "narrow", 8), (16, 32, 4, "default", 1),
+    (16, 32, 128, "default", 2), (16, 32, 112, "default", 4), (16, 32, 112, "narrow", 8), (16, 32, 4, "default", 1),
     (1, 9, 112, "default", 4), (1, 9, 8, "narrow", 1), (2, 40, 32, "narrow", 1),
     (6, 20, 28, "narrow", 4), (28, 32, 112, "default", 4),
     (28, 32, 64, "narrow", 4), (28, 32, 112, "wide", 4), (100, 100, 112, "default", 4),

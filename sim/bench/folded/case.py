@@ -33,7 +33,7 @@ class Case:
     units: int
     multipliers: int
     formats: str = "default"
-    chunk: int = 4
+    chunk: int = 0
     layer: int = 0
     seed: int = 1
 
