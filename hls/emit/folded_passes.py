@@ -1,4 +1,4 @@
-"""An array of multipliers and an LSTM layer: passes of a few units, words of a few inputs (`lstm_folded.sv`)."""
+"""An array of multipliers takes an LSTM layer: a few units a pass, a few inputs a word (`lstm_folded.sv`)."""
 
 from __future__ import annotations
 

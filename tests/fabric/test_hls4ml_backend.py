@@ -86,7 +86,7 @@ def test_five_lstm_layers_are_refused(tmp_path: Path) -> None:
     ("style", "parameters", "message"),
     [
         ("folded", {"multipliers": 30}, "30 multipliers; give a multiple of 4"),
-        ("folded", {"chunk": 3}, "chunk 3; give a power of two"),
+        ("folded", {"chunk": 3}, "chunk 3 with 128 multipliers; give a power of two"),
         ("folded", {"planes": 2}, "unknown parameters"),
         ("loadable", {"planes": 9}, "planes 9; give 1 to 8 bits a cycle"),
         ("loadable", {"cuts": 32}, "cuts 32; give 0 to 31"),
