@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -90,13 +91,17 @@ def open_port(name: str, baud: int) -> Port:
             f"pyserial is missing ({error}); install the extra `board`"
         ) from error
     try:
-        port: Port = serial.Serial(name, baud, timeout=0, exclusive=True)
+        port = serial.Serial(name, baud, timeout=0, exclusive=True)
     except (OSError, ValueError) as error:
         raise DeviceError(
             f"serial port {name} at {baud:,} baud: {error}; `pyorch doctor` lists the ports; to open one "
             "needs the group dialout"
         ) from error
-    return port
+    # an FTDI chip otherwise holds answers back for up to 16 ms; a terminal has no such mode, and no delay
+    with suppress(ValueError, NotImplementedError, AttributeError):
+        port.set_low_latency_mode(True)
+    opened: Port = port
+    return opened
 
 
 class SerialLink:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -77,8 +76,6 @@ MODELS: dict[str, Bundle] = {
     ),
 }  # fmt: skip
 SMALL = MODELS["seven units"]
-ON_THE_CARD = ("seven units", "default window")
-"""Models of the simulated card in every run; the others, a compilation each, with ``scripts/test --full``."""
 BOARDS: list[Any] = []
 """Simulated boards of the running test."""
 
@@ -123,8 +120,6 @@ def opened_on_a_board(bundle: Bundle) -> Engine:
     """The engine `serial` at the pseudo-terminal of a simulated board."""
     from sim.board import SimulatedBoard
 
-    if not os.environ.get("PYORCH_TEST_FULL") and bundle.weights is not SMALL.weights:
-        pytest.skip("the simulated board's other models are compiled by `scripts/test --full`")
     try:
         BOARDS.append(SimulatedBoard(bundle))
     except ModelError as error:
@@ -138,9 +133,6 @@ def opened_on_a_board(bundle: Bundle) -> Engine:
 def opened(body: tuple[str, dict[str, str]], bundle: Bundle) -> Engine:
     if body[0] == "serial":
         return opened_on_a_board(bundle)
-    few = body[0] == "card" and not os.environ.get("PYORCH_TEST_FULL")
-    if few and all(bundle is not MODELS[name] for name in ON_THE_CARD):
-        pytest.skip("the simulated card's other models are compiled by `scripts/test --full`")
     try:
         return engine_class(body[0]).open(bundle, **body[1])
     except ModelError as error:

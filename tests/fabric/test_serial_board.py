@@ -112,6 +112,17 @@ def test_a_tick_is_one_request(engine: SerialEngine) -> None:
     assert engine.driver.link.counts.requests == before + 3
 
 
+def test_a_state_moves_over_the_line(engine: SerialEngine) -> None:
+    x = features(30, 3)
+    logits = run_sequence(BUNDLE, x)[0]
+    np.testing.assert_array_equal(engine.run(x[:12])[0], logits[:12])
+    state = engine.state()
+    assert state.steps == 12 and state.cell[0].any()
+    engine.run(x[20:])
+    engine.load_state(state)
+    np.testing.assert_array_equal(engine.run(x[12:])[0], logits[12:])
+
+
 def test_frames_longer_than_a_packet_go_in_parts(engine: SerialEngine) -> None:
     x = features(300)  # a window of 2,408 bytes
     outputs = engine.driver.ask(Kind.WINDOW, x, 7)
