@@ -117,12 +117,13 @@ class SimulatedBoard:
         style: of the fabric; ``parameters``: of the style.
         noise: what happens on the way.
         baud: of the line; default: so fast that a bit is `CLOCKS_A_BIT` cycles, which simulates fastest.
-        clock_mhz: of the board's clock; default: the target's.
+        clock_mhz: of the core; default: the target's. A second clock is simulated at the bridge's rate.
 
     Attributes:
         port: the pseudo-terminal's name, to be opened as a serial port.
         project: folder of the emitted fabric.
         baud: of the simulated line.
+        clock_mhz: of the bridge, whose cycles are counted.
         to_board: what the board should see of the bytes that reached it, if none came while it was busy.
         from_board: what the board sent, before noise.
     """
@@ -143,9 +144,10 @@ class SimulatedBoard:
         self.manifest = emit_bundle(
             bundle, style, self.project, wire=None, tools=None, **(parameters or {})
         )
-        self.clock_mhz = TARGET.programmed_mhz(clock_mhz or TARGET.clock_mhz)
+        self.core_mhz = TARGET.programmed_mhz(clock_mhz or TARGET.clock_mhz)
+        self.clock_mhz = TARGET.bridge_mhz(self.manifest, self.core_mhz)
         self.baud = baud or int(self.clock_mhz * 1e6) // CLOCKS_A_BIT
-        library = _board_library(self.project, self.manifest, self.clock_mhz, self.baud)
+        library = _board_library(self.project, self.manifest, self.core_mhz, self.baud)
         self._library = _signatures(ctypes.CDLL(str(library)))
         self._handle = self._library.board_new(
             str(self.project).encode(), bit_64ths(self.clock_mhz, self.baud)

@@ -76,7 +76,7 @@ def serial(
         finally:
             board.close()
     request, answer = tick_bytes(board.manifest.vector_beats, board.manifest.answer_beats)
-    core_us = board.manifest.cycles["idle_tick"] / board.clock_mhz
+    core_us = board.manifest.cycles["idle_tick"] / board.core_mhz
     figures = Figures(
         f"pyorch bench serial --style {style} --baud {baud} --ticks {ticks}",
         {"model": model.digest(), "format": board.manifest.format_digest},

@@ -61,19 +61,27 @@ class Ulx3s:
             )
         return made
 
+    def bridge_mhz(self, fabric: FabricManifest, clock_mhz: float) -> float:
+        """Clock of the bridge: the core's, or the oscillator's if the fabric has two clocks."""
+        return INPUT_MHZ if fabric.clocks == 2 else clock_mhz
+
     def files(self, fabric: FabricManifest, clock_mhz: float) -> dict[str, str]:
         """See `Target.files`."""
-        setting = settle(INPUT_MHZ, clock_mhz)
-        pll = instance(setting, "clk_25mhz", "clk", "locked")
+        pll = instance(settle(INPUT_MHZ, clock_mhz), "clk_25mhz", "core_clk", "locked")
+        bit = bit_64ths(self.bridge_mhz(fabric, clock_mhz), self.baud)
         package = (
             "// What the board's clock and line make of the bridge.\n`resetall\n`timescale 1ns / 1ps\n"
             "`default_nettype none\n\npackage board_pkg;\n"
-            f"    localparam int BIT_64THS = {bit_64ths(float(setting.output_mhz), self.baud)};\n"
+            f"    localparam int BIT_64THS = {bit};\n"
             f"    localparam int LIMIT_BITS = {self.timeout_bits};\nendpackage\n\n`resetall\n"
         )
         texts = {"board_pkg.sv": package}
         texts |= {name: (rtl_folder() / name).read_text() for name in BRIDGE}
-        texts["ulx3s_top.sv"] = (HERE / "ulx3s_top.sv").read_text().replace("    // PLL\n", pll)
+        top = (HERE / "ulx3s_top.sv").read_text().replace("    // PLL\n", pll)
+        if fabric.clocks == 2:
+            top = top.replace("wire clk = core_clk;", "wire clk = clk_25mhz;")
+            top = top.replace(".aclk(clk),", ".aclk(clk), .core_clk(core_clk),")
+        texts["ulx3s_top.sv"] = top
         texts["ulx3s.lpf"] = (HERE / "ulx3s.lpf").read_text()
         return texts
 

@@ -1,6 +1,7 @@
 // The ULX3S board: 25 MHz in, PLL, reset, and the fabric behind the serial bridge on the USB serial port.
 //
-// Everything runs on the PLL's clock. FIRE1 resets. LEDs: 0 blinks while the clock runs, 1 the bridge is busy, 2 lit for a while
+// The core runs on the PLL's clock; the bridge and the fabric's bus run with it, or, if the fabric has two clocks, on the
+// oscillator's: the crossings are the fabric's. FIRE1 resets. LEDs: 0 blinks while the clock runs, 1 the bridge is busy, 2 lit for a while
 // after any fault, 3 the line to the board is active, 4 the line from it. Pins are named from the USB chip's side.
 `resetall
 `timescale 1ns / 1ps
@@ -14,8 +15,9 @@ module ulx3s_top (
     output reg  [7:0] led,
     output wire       wifi_gpio0
 );
-    wire clk, locked, rst;
+    wire core_clk, locked, rst;
     // PLL
+    wire clk = core_clk;
 
     // low would let the wireless module take over the JTAG pins and load its own bitstream
     assign wifi_gpio0 = 1'b1;
