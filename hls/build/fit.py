@@ -73,7 +73,8 @@ def require_fit(
 def _fewer_multipliers(plan: BuildPlan, bundle: Bundle, limit: int) -> str:
     """The largest array whose estimate stays within ``limit`` multipliers."""
     given = plan.parameters.get("multipliers", 0)
-    other = {name: value for name, value in plan.parameters.items() if name != "multipliers"}
+    about = ("multipliers", "clocks")
+    other = {name: value for name, value in plan.parameters.items() if name not in about}
     style = style_of(plan.style)
     for number in range((given or 512) - 4, 0, -4):
         try:

@@ -2,7 +2,7 @@
 
 It is no board. The fabric's 250 port bits hang between registers and two shift chains, so that five pins do
 and no path to a pin decides the clock. The clock comes from the PLL, as on a board; the bitstream is a real
-one, but nothing talks to it.
+one, but nothing talks to it. A fabric of two clocks has its AXI side in the 25 MHz of the pin.
 """
 
 from __future__ import annotations
@@ -35,9 +35,12 @@ class TimingTarget:
     def files(self, fabric: FabricManifest, clock_mhz: float) -> dict[str, str]:
         """See `Target.files`."""
         pll = instance(settle(INPUT_MHZ, clock_mhz), "clock_25mhz", "clk", "locked")
-        text = (HERE / "timing_harness.sv").read_text()
+        text = (HERE / "timing_harness.sv").read_text().replace("    // PLL\n", pll)
+        if fabric.clocks == 2:
+            text = text.replace("(posedge clk)", "(posedge clock_25mhz)")
+            text = text.replace(".aclk(clk),", ".aclk(clock_25mhz),\n        .core_clk(clk),")
         return {
-            "timing_harness.sv": text.replace("    // PLL\n", pll),
+            "timing_harness.sv": text,
             "timing_harness.lpf": (HERE / "timing_harness.lpf").read_text(),
         }
 
