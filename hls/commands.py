@@ -22,6 +22,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--mode", type=click.Choice(["stateful", "window"]), default="stateful",
               show_default=True, help="Carried state, or windows of 20 vectors.")  # fmt: skip
 @click.option("--units", type=click.IntRange(1, 512), default=32, show_default=True)
+@click.option("--features", help="Names of the inputs (docs/features.md), in order, with commas between; "
+              "default: the sixteen of the default schema.")  # fmt: skip
 @click.option("--epochs", type=click.IntRange(1), help="At most so many epochs in float, a third more "
               "in fixed point; default: what early stopping leaves of the schedule.")  # fmt: skip
 @click.option("--digit-budget", type=click.IntRange(1), help="At most so many signed digits in a row of "
@@ -36,6 +38,7 @@ def train(
     preset: str,
     mode: Literal["stateful", "window"],
     units: int,
+    features: str | None,
     epochs: int | None,
     digit_budget: int | None,
     seed: int,
@@ -49,7 +52,8 @@ def train(
     """
     from hls.train.run import Options, train_to_folder
 
-    options = Options(out, tape, minutes, preset, mode, units, epochs, seed, digit_budget)
+    names = tuple(name.strip() for name in features.split(",")) if features else ()
+    options = Options(out, tape, minutes, preset, mode, units, epochs, seed, digit_budget, names)
     train_to_folder(options).show(as_json)
 
 

@@ -1,7 +1,8 @@
 // What follows the constant adder trees of a dense layer: conversion, and a queue so that a vector can come every cycle.
 //
 // HANDSHAKE 1: what comes before holds its vector until `h_ready` (a dense layer; an LSTM layer asks earlier and then pushes).
-// `sums` belongs to the h of this cycle and is registered here; y stands 2 cycles after h_valid. `h_ready` counts all that is on its way.
+// `sums` belongs to the h of the cycle before: the trees have one register. y stands 2 cycles after h_valid. `h_ready` counts all that
+// is on its way.
 // Vectors whose answer is not wanted are swallowed. Ports: docs/rtl.md, "Ports of a dense block"; CHUNK = INPUTS.
 `resetall
 `timescale 1ns / 1ps
@@ -33,7 +34,6 @@ module baked_answers #(
 
     wire coming = h_valid && h_answer && (HANDSHAKE == 0 || h_ready);
     reg summed;
-    reg [UNITS*A_WIDTH-1:0] held;
     reg [UNITS*Y_WIDTH-1:0] queue[0:PLACES-1];
     reg [1:0] head, tail;
     reg [2:0] count;
@@ -47,7 +47,7 @@ module baked_answers #(
     genvar unit;
     generate
         for (unit = 0; unit < UNITS; unit = unit + 1) begin : g_unit
-            wire signed [A_WIDTH-1:0] sum = held[unit*A_WIDTH+:A_WIDTH];
+            wire signed [A_WIDTH-1:0] sum = sums[unit*A_WIDTH+:A_WIDTH];
             wire signed [A_WIDTH-1:0] active = (RELU != 0 && sum < 0) ? 0 : sum;
             convert #(
                 .FROM_WIDTH(A_WIDTH), .FROM_FRACTION(A_FRACTION), .TO_WIDTH(Y_WIDTH), .TO_FRACTION(Y_FRACTION),
@@ -58,7 +58,6 @@ module baked_answers #(
 
     always @(posedge clk) begin
         summed <= coming && !rst;
-        held <= sums;
         if (summed) begin
             queue[tail] <= converted;
             tail <= tail + 1'b1;

@@ -1,8 +1,9 @@
 // Control and tail of an LSTM layer whose weights are constants; the generated layer wires it to its adder trees.
 //
-// `x_values` with `move` feeds the trees of W·x, X_CYCLES registers deep (enabled by `move`), whose result comes back as `base`; `sums` is
-// base + R·h without a register. One step takes 1 + (cuts of the tail) cycles. Before a vector that starts from zero state one cycle
-// clears h and c, so that the recurrent loop needs no gate for it.
+// x feeds the trees of W·x, X_CYCLES registers deep (enabled by `move`), whose result is the base of `sums` = base + R·h; R·h follows
+// h by R_CYCLES registers, so that it is ready before the next vector is. One step takes 1 + (cuts of the tail) + R_CYCLES cycles. Before
+// a vector that starts from zero state, while it is on its way through W·x if nothing is ahead of it, one cycle clears h and c, so that
+// the recurrent loop needs no gate for it.
 // PIPELINED 1: the consumer counts what is on its way to it and can take a vector every cycle.
 // Ports: docs/rtl.md, "Ports of an LSTM block"; CHUNK = UNITS; nothing to load, nothing to prepare.
 `resetall
@@ -14,6 +15,9 @@ module baked_control #(
     parameter int UNITS = 20,
     parameter int X_CYCLES = 2,
     parameter int CUTS = 0,
+    parameter int R_CYCLES = 0,
+    parameter int COPIES = 1,
+    parameter int SMALL_PRODUCT = 0,
     parameter int PIPELINED = 1,
     parameter int X_WIDTH = 8,
     parameter int H_WIDTH = 8,
@@ -32,6 +36,7 @@ module baked_control #(
     parameter int CELL_INDEX_BITS = 8,
     parameter int GATE_TOWARDS_ZERO = 0,
     parameter int CELL_TOWARDS_ZERO = 0,
+    parameter [UNITS-1:0] C_CLAMPED = {UNITS{1'b1}},
     parameter GATE_INIT = "",
     parameter CELL_INIT = ""
 ) (
@@ -42,7 +47,7 @@ module baked_control #(
     input  wire                       x_first,
     input  wire                       x_answer,
     output wire                       move,
-    output wire [  UNITS*H_WIDTH-1:0] h_state,
+    output wire [COPIES*UNITS*H_WIDTH-1:0] h_copies,
     input  wire [4*UNITS*A_WIDTH-1:0] sums,
     output wire                       h_valid,
     output wire                       h_last,
@@ -58,19 +63,29 @@ module baked_control #(
     input  wire [               31:0] state_write_data,
     output wire [               31:0] state_read_data
 );
-    localparam int CYCLES =
+    localparam int TAIL_CYCLES =
         1 + (CUTS & 1) + ((CUTS >> 1) & 1) + ((CUTS >> 2) & 1) + ((CUTS >> 3) & 1) + ((CUTS >> 4) & 1);
 
     reg [X_CYCLES:1] valid, firsts, answers;
     reg [3:0] left;  // cycles until h of the step under way stands
+    reg [1:0] stale;  // cycles until R·h of the present h stands
+    wire [UNITS*H_WIDTH-1:0] h_state;
     reg cleared;
     reg step_first;  // of the step under way, for the next layer
     wire complete;
     wire at_base = valid[X_CYCLES];
     wire room = h_ready && (PIPELINED != 0 || (left == 0 && !h_valid));
-    wire turn = at_base && left == 0 && room;
-    wire wipe = turn && firsts[X_CYCLES] && !cleared;
-    wire go = turn && !wipe;
+    wire turn = left == 0 && room;
+    wire go = turn && at_base && stale == 0 && !(firsts[X_CYCLES] && !cleared);
+    wire oldest_first;  // the next vector to take its turn starts from zero state
+    wire wipe = turn && oldest_first && !cleared;
+    generate
+        if (X_CYCLES == 1) begin : g_short
+            assign oldest_first = at_base ? firsts[1] : x_valid && x_first;
+        end else begin : g_long
+            assign oldest_first = at_base ? firsts[X_CYCLES] : valid[X_CYCLES-1] && firsts[X_CYCLES-1];
+        end
+    endgenerate
     assign move = !at_base || go;
     assign x_ready = x_valid && move;
     integer k;
@@ -86,17 +101,20 @@ module baked_control #(
             end
         end
         if (left != 0) left <= left - 1'b1;
-        if (go) left <= CYCLES - 1;
+        if (go) left <= TAIL_CYCLES - 1;
+        if (stale != 0) stale <= stale - 1'b1;
+        if (complete || wipe || clear || state_write) stale <= R_CYCLES;
         if (go) step_first <= firsts[X_CYCLES];
         cleared <= wipe || (cleared && !go);
         if (rst) begin
             valid <= 0;
             left <= 0;
+            stale <= R_CYCLES;
             cleared <= 0;
         end
     end
     assign drained = valid == 0 && left == 0 && !h_valid;
-    assign idle = drained;
+    assign idle = drained && stale == 0;
     assign h = h_state;
     assign h_last = 1'b1;
 
@@ -106,10 +124,11 @@ module baked_control #(
         .C_WIDTH(C_WIDTH), .C_FRACTION(C_FRACTION), .C_ROUND(C_ROUND), .C_SATURATE(C_SATURATE),
         .T_WIDTH(T_WIDTH), .T_FRACTION(T_FRACTION), .GATE_INDEX_BITS(GATE_INDEX_BITS), .CELL_INDEX_BITS(CELL_INDEX_BITS),
         .GATE_TOWARDS_ZERO(GATE_TOWARDS_ZERO), .CELL_TOWARDS_ZERO(CELL_TOWARDS_ZERO), .CUTS(CUTS),
+        .SMALL_PRODUCT(SMALL_PRODUCT), .COPIES(COPIES), .C_CLAMPED(C_CLAMPED),
         .GATE_INIT(GATE_INIT), .CELL_INIT(CELL_INIT)
     ) tail (
         .clk(clk), .rst(rst), .go(go), .sums(sums), .first(1'b0), .answer(answers[X_CYCLES]),
-        .h_valid(h_valid), .h_first(), .h_answer(h_answer), .h_state(h_state), .complete(complete),
+        .h_valid(h_valid), .h_first(), .h_answer(h_answer), .h_state(h_state), .h_copies(h_copies), .complete(complete),
         .clear(clear || wipe), .state_write(state_write), .state_address(state_address),
         .state_write_data(state_write_data), .state_read_data(state_read_data)
     );

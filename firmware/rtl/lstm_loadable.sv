@@ -190,7 +190,7 @@ module lstm_loadable #(
         .GATE_INIT(GATE_INIT), .CELL_INIT(CELL_INIT)
     ) tail (
         .clk(clk), .rst(rst), .go(go), .sums(completes_x ? x_sums : r_sums), .first(step_first), .answer(step_answer),
-        .h_valid(h_valid), .h_first(h_first), .h_answer(h_answer), .h_state(h_state), .complete(h_complete),
+        .h_valid(h_valid), .h_first(h_first), .h_answer(h_answer), .h_state(h_state), .h_copies(), .complete(h_complete),
         .clear(clear || wipe), .state_write(state_write), .state_address(state_address), .state_write_data(state_write_data),
         .state_read_data(state_read_data)
     );

@@ -3,6 +3,11 @@
 // `go` takes `sums` (rows 4 * unit + gate, gates i, f, g, o); h leaves 1 + (number of cuts) cycles later with `h_valid` and stands in
 // `h_state`. CUTS: registers behind the index (1), the gates (2), the products (4), c (8), tanh(c) (16); the fewer, the shorter the
 // recurrent loop in cycles, the longer its cycle. Sums must stay until the first cut has taken them (with no cut: one cycle).
+//
+// What shortens the loop without a register, bit for bit the same: half an LSB of c is added to i·g, beside f·c; the index of tanh(c)
+// is taken before c is clamped (the table ends before c does); C_CLAMPED says unit by unit which c can leave its range.
+// SMALL_PRODUCT 1: o·tanh(c) in logic beside its unit instead of in a multiplier; sigmoids must not be negative.
+// COPIES: `h_copies` holds so many copies of h, each its own registers, for adders that are placed apart; copy 0 is `h_state`.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -26,6 +31,9 @@ module parallel_tail #(
     parameter int GATE_TOWARDS_ZERO = 0,
     parameter int CELL_TOWARDS_ZERO = 0,
     parameter int CUTS = 31,
+    parameter int SMALL_PRODUCT = 0,
+    parameter int COPIES = 1,
+    parameter [UNITS-1:0] C_CLAMPED = {UNITS{1'b1}},
     parameter GATE_INIT = "",
     parameter CELL_INIT = ""
 ) (
@@ -39,6 +47,7 @@ module parallel_tail #(
     output reg                        h_first,
     output reg                        h_answer,
     output wire [  UNITS*H_WIDTH-1:0] h_state,
+    output wire [COPIES*UNITS*H_WIDTH-1:0] h_copies,
     output wire                       complete,  // h is written at the end of this cycle
     input  wire                       clear,
     input  wire                       state_write,
@@ -53,7 +62,18 @@ module parallel_tail #(
     localparam int S_FRACTION = FC_FRACTION > IG_FRACTION ? FC_FRACTION : IG_FRACTION;
     localparam int FC_WIDTH = T_WIDTH + C_WIDTH + S_FRACTION - FC_FRACTION;
     localparam int IG_WIDTH = 2 * T_WIDTH + S_FRACTION - IG_FRACTION;
-    localparam int S_WIDTH = (FC_WIDTH > IG_WIDTH ? FC_WIDTH : IG_WIDTH) + 1;
+    localparam int S_WIDTH = (FC_WIDTH > IG_WIDTH ? FC_WIDTH : IG_WIDTH) + 2;
+    // half an LSB of c is a bit of i·g
+    localparam int ROUND_EARLY = C_ROUND != 0 && IG_FRACTION > C_FRACTION ? 1 : 0;
+    localparam int HALF_PLACE = ROUND_EARLY != 0 ? IG_FRACTION - C_FRACTION - 1 : 0;
+    // clamped c and c give the same index where the table's range lies inside that of c
+    localparam int CELL_RANGE_BITS = 3;
+    localparam int INDEX_EARLY =
+        C_SATURATE != 0 && (C_ROUND == 0 || ROUND_EARLY != 0) && C_WIDTH - C_FRACTION >= CELL_RANGE_BITS &&
+        S_FRACTION >= C_FRACTION && (CUTS & 8) == 0 ? 1 : 0;
+    localparam int WIDE_C = S_WIDTH - (S_FRACTION - C_FRACTION) > C_WIDTH ? S_WIDTH - (S_FRACTION - C_FRACTION) : C_WIDTH;
+
+    initial if (COPIES < 1) $fatal(1, "parallel_tail: COPIES >= 1");
 
     // ---- the step on its way: valid, first, answer behind each cut
     wire [2:0] at_index, at_gate, at_product, at_cell, at_tanh;
@@ -73,7 +93,8 @@ module parallel_tail #(
     reg [UNITS*H_WIDTH-1:0] hidden;
     reg [UNITS*C_WIDTH-1:0] cell_state;
     assign h_state = hidden;
-    genvar unit, g;
+    assign h_copies[0+:UNITS*H_WIDTH] = hidden;
+    genvar unit, g, copy;
     generate
         for (unit = 0; unit < UNITS; unit = unit + 1) begin : g_unit
             wire [4*T_WIDTH-1:0] values;
@@ -81,7 +102,7 @@ module parallel_tail #(
                 localparam int BITS = g == 2 ? CELL_INDEX_BITS : GATE_INDEX_BITS;
                 wire [BITS-1:0] index, index_held;
                 table_index #(
-                    .WIDTH(A_WIDTH), .FRACTION(A_FRACTION), .INDEX_BITS(BITS), .RANGE_BITS(g == 2 ? 3 : 4),
+                    .WIDTH(A_WIDTH), .FRACTION(A_FRACTION), .INDEX_BITS(BITS), .RANGE_BITS(g == 2 ? CELL_RANGE_BITS : 4),
                     .TOWARDS_ZERO(g == 2 ? CELL_TOWARDS_ZERO : GATE_TOWARDS_ZERO)
                 ) to_index (.value(sums[(4*unit+g)*A_WIDTH+:A_WIDTH]), .index(index));
                 stage #(.WIDTH(BITS), .ON(CUT_INDEX)) hold_index (.clk(clk), .d(index), .q(index_held));
@@ -103,13 +124,15 @@ module parallel_tail #(
             wire [T_WIDTH-1:0] out_now = values[3*T_WIDTH+:T_WIDTH];
             wire signed [C_WIDTH-1:0] earlier = at_gate[1] ? 0 : cell_state[unit*C_WIDTH+:C_WIDTH];
             wire signed [T_WIDTH+C_WIDTH-1:0] kept_now = forget * earlier;
-            wire signed [2*T_WIDTH-1:0] added_now = in * new_value;
+            wire signed [2*T_WIDTH-1:0] added_exact = in * new_value;
+            wire signed [2*T_WIDTH:0] half = ROUND_EARLY << HALF_PLACE;
+            wire signed [2*T_WIDTH:0] added_now = added_exact + half;
             wire signed [T_WIDTH+C_WIDTH-1:0] kept;
-            wire signed [2*T_WIDTH-1:0] added;
+            wire signed [2*T_WIDTH:0] added;
             wire [T_WIDTH-1:0] out_product, out_cell;
             wire signed [T_WIDTH-1:0] out;
             stage #(.WIDTH(T_WIDTH + C_WIDTH), .ON(CUT_PRODUCT)) hold_kept (.clk(clk), .d(kept_now), .q(kept));
-            stage #(.WIDTH(2 * T_WIDTH), .ON(CUT_PRODUCT)) hold_added (.clk(clk), .d(added_now), .q(added));
+            stage #(.WIDTH(2 * T_WIDTH + 1), .ON(CUT_PRODUCT)) hold_added (.clk(clk), .d(added_now), .q(added));
             stage #(.WIDTH(T_WIDTH), .ON(CUT_PRODUCT)) hold_out_1 (.clk(clk), .d(out_now), .q(out_product));
             stage #(.WIDTH(T_WIDTH), .ON(CUT_CELL)) hold_out_2 (.clk(clk), .d(out_product), .q(out_cell));
             stage #(.WIDTH(T_WIDTH), .ON(CUT_TANH)) hold_out_3 (.clk(clk), .d(out_cell), .q(out));
@@ -121,39 +144,61 @@ module parallel_tail #(
             wire signed [C_WIDTH-1:0] cell_next;
             convert #(
                 .FROM_WIDTH(S_WIDTH), .FROM_FRACTION(S_FRACTION), .TO_WIDTH(C_WIDTH), .TO_FRACTION(C_FRACTION),
-                .ROUND(C_ROUND), .SATURATE(C_SATURATE)
+                .ROUND(C_ROUND != 0 && ROUND_EARLY == 0), .SATURATE(C_SATURATE != 0 && C_CLAMPED[unit])
             ) to_cell (.value(cell_sum), .converted(cell_next));
 
             wire signed [C_WIDTH-1:0] c;
             stage #(.WIDTH(C_WIDTH), .ON(CUT_CELL)) hold_cell (.clk(clk), .d(cell_next), .q(c));
+            wire signed [WIDE_C-1:0] squashed_c;
+            if (INDEX_EARLY != 0) begin : g_early
+                assign squashed_c = cell_sum >>> (S_FRACTION - C_FRACTION);
+            end else begin : g_clamped
+                assign squashed_c = c;
+            end
             wire [CELL_INDEX_BITS-1:0] cell_index;
             table_index #(
-                .WIDTH(C_WIDTH), .FRACTION(C_FRACTION), .INDEX_BITS(CELL_INDEX_BITS), .RANGE_BITS(3),
+                .WIDTH(WIDE_C), .FRACTION(C_FRACTION), .INDEX_BITS(CELL_INDEX_BITS), .RANGE_BITS(CELL_RANGE_BITS),
                 .TOWARDS_ZERO(CELL_TOWARDS_ZERO)
-            ) to_cell_index (.value(c), .index(cell_index));
+            ) to_cell_index (.value(squashed_c), .index(cell_index));
             wire [T_WIDTH-1:0] squashed_now;
             constant_table #(.WIDTH(T_WIDTH), .INDEX_BITS(CELL_INDEX_BITS), .INIT(CELL_INIT)) squash (
                 .index(cell_index), .entry(squashed_now)
             );
             wire signed [T_WIDTH-1:0] squashed;
             stage #(.WIDTH(T_WIDTH), .ON(CUT_TANH)) hold_tanh (.clk(clk), .d(squashed_now), .q(squashed));
-            wire signed [2*T_WIDTH-1:0] product = out * squashed;
             wire signed [H_WIDTH-1:0] hidden_next;
-            convert #(
-                .FROM_WIDTH(2 * T_WIDTH), .FROM_FRACTION(2 * T_FRACTION), .TO_WIDTH(H_WIDTH), .TO_FRACTION(H_FRACTION),
-                .ROUND(H_ROUND), .SATURATE(H_SATURATE)
-            ) to_hidden (.value(product), .converted(hidden_next));
+            if (SMALL_PRODUCT != 0) begin : g_product_in_logic
+                small_product #(
+                    .A_WIDTH(T_WIDTH - 1), .B_WIDTH(T_WIDTH), .FRACTION(2 * T_FRACTION), .TO_WIDTH(H_WIDTH),
+                    .TO_FRACTION(H_FRACTION), .ROUND(H_ROUND), .SATURATE(H_SATURATE)
+                ) to_hidden (.a(out[T_WIDTH-2:0]), .b(squashed), .converted(hidden_next));
+            end else begin : g_multiplier
+                wire signed [2*T_WIDTH-1:0] product = out * squashed;
+                convert #(
+                    .FROM_WIDTH(2 * T_WIDTH), .FROM_FRACTION(2 * T_FRACTION), .TO_WIDTH(H_WIDTH), .TO_FRACTION(H_FRACTION),
+                    .ROUND(H_ROUND), .SATURATE(H_SATURATE)
+                ) to_hidden (.value(product), .converted(hidden_next));
+            end
 
             wire written = state_write && state_address[11:0] == unit;
+            wire [H_WIDTH-1:0] hidden_given = state_write ? state_write_data[H_WIDTH-1:0] : hidden_next;
+            wire hidden_taken = at_tanh[2] || (written && !state_address[12]);
             always @(posedge clk) begin
-                if (at_tanh[2]) hidden[unit*H_WIDTH+:H_WIDTH] <= hidden_next;
+                if (hidden_taken) hidden[unit*H_WIDTH+:H_WIDTH] <= hidden_given;
                 if (at_product[2]) cell_state[unit*C_WIDTH+:C_WIDTH] <= cell_next;
-                if (written && !state_address[12]) hidden[unit*H_WIDTH+:H_WIDTH] <= state_write_data[H_WIDTH-1:0];
                 if (written && state_address[12]) cell_state[unit*C_WIDTH+:C_WIDTH] <= state_write_data[C_WIDTH-1:0];
                 if (clear || rst) begin
                     hidden[unit*H_WIDTH+:H_WIDTH] <= 0;
                     cell_state[unit*C_WIDTH+:C_WIDTH] <= 0;
                 end
+            end
+            for (copy = 1; copy < COPIES; copy = copy + 1) begin : g_copy
+                (* keep *) reg [H_WIDTH-1:0] hidden_copy;
+                always @(posedge clk) begin
+                    if (hidden_taken) hidden_copy <= hidden_given;
+                    if (clear || rst) hidden_copy <= 0;
+                end
+                assign h_copies[(copy*UNITS+unit)*H_WIDTH+:H_WIDTH] = hidden_copy;
             end
         end
     endgenerate

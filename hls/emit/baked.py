@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from hls.emit.adders import Adders, kernel_text
+from hls.emit.adders import Adders, kernel, tree_depth
+from hls.emit.baked_cycles import TAIL_CUTS, X_CYCLES
+from hls.emit.bounds import cells_that_clamp, hidden_clamps, small_product_fits
 from hls.emit.loadable import activation_tables, by_row
 from hls.emit.style import Block, StylePlan, format_parameters, refuse_unsupported
 from hls.emit.text import CLOSE, OPEN, instance
@@ -22,11 +24,16 @@ RTL = (
     "stage.sv",
     "flow.sv",
     "constant_table.sv",
+    "small_product.sv",
     "parallel_tail.sv",
     "baked_control.sv",
     "baked_answers.sv",
 )
-MOST_CUTS = 31
+MOST_CUTS = 127
+R_CUT, R_MIDDLE_CUT = 32, 64
+"""Cuts of R·h: behind its adder trees, and in their middle. They are passed before the next vector is known."""
+DEFAULT_CUTS = R_CUT + 4
+"""Three cycles a step of about the same length: R·h; gates and products; c, tanh(c) and h."""
 
 _LSTM_PORTS = """    input  wire clk,
     input  wire rst,
@@ -76,22 +83,30 @@ _DENSE_PORTS = """    input  wire clk,
 """
 
 
-def plan(bundle: Bundle, *, cuts: int = 0, **unknown: Any) -> StylePlan:
+def plan(
+    bundle: Bundle, *, cuts: int = DEFAULT_CUTS, copies: int = 1, **unknown: Any
+) -> StylePlan:
     """Plan a bundle.
 
     Args:
-        cuts: registers inside the recurrent loop, bit by bit: index 1, gates 2, products 4, c 8, tanh 16. A
-            step takes one cycle more for each.
+        cuts: registers inside the recurrent loop, bit by bit: index 1, gates 2, products 4, c 8, tanh 16,
+            R·h 32, the middle of its adder trees 64. A step takes one cycle more for each.
+        copies: of the registers of h, each for its share of the units' rows.
 
     Raises:
         ModelError: a layer that no fabric carries.
         UsageError: parameters outside their range, or unknown.
     """
     if unknown:
-        raise UsageError(f"baked: unknown parameters {sorted(unknown)}; it takes cuts")
+        raise UsageError(f"baked: unknown parameters {sorted(unknown)}; it takes cuts, copies")
     if not 0 <= cuts <= MOST_CUTS:
-        raise UsageError(f"baked: cuts {cuts}; give 0 to {MOST_CUTS} (the sum of 1, 2, 4, 8, 16)")
+        raise UsageError(
+            f"baked: cuts {cuts}; give 0 to {MOST_CUTS} (the sum of 1, 2, 4, 8, 16, 32, 64)"
+        )
     refuse_unsupported(bundle)
+    fewest = min(layer.units for layer in bundle.spec.lstm_layers)
+    if not 1 <= copies <= fewest:
+        raise UsageError(f"baked: {copies} copies of h; give 1 to {fewest}, one for each unit at most")
     blocks: list[Block] = []
     generated: dict[str, str] = {}
     constants: dict[str, str] = {}
@@ -101,7 +116,7 @@ def plan(bundle: Bundle, *, cuts: int = 0, **unknown: Any) -> StylePlan:
         if isinstance(layer, LstmLayer):
             following = bundle.spec.layers[number + 1 : number + 2]
             pipelined = bool(following) and isinstance(following[0], DenseLayer)
-            text = _lstm_text(bundle, layer, module, cuts, pipelined, total)
+            text = _lstm_text(bundle, layer, module, (cuts, copies), pipelined, total)
             constants |= activation_tables(bundle, layer)
             blocks.append(Block(layer.name, "lstm", module, {}, layer.units))
         else:
@@ -113,26 +128,24 @@ def plan(bundle: Bundle, *, cuts: int = 0, **unknown: Any) -> StylePlan:
         )
     return StylePlan(
         style="baked",
-        parameters={"cuts": cuts},
+        parameters={"cuts": cuts, "copies": copies},
         blocks=tuple(blocks),
         rtl=RTL,
         generated=generated,
         constants=constants,
         baked=bundle.digest(),
         estimates={
-            "multipliers": sum(3 * layer.units for layer in bundle.spec.lstm_layers),
+            "multipliers": sum(
+                (2 if small_product_fits(bundle, layer) else 3) * layer.units
+                for layer in bundle.spec.lstm_layers
+            ),
             "adders": total.count,
             "adder_bits": total.bits,
+            "adder_registers": total.registers,
             "adder_depth": total.depth,
         },
         loadable=False,
     )
-
-
-def _counted(total: Adders, part: Adders) -> None:
-    total.count += part.count
-    total.bits += part.bits
-    total.depth = max(total.depth, part.depth)
 
 
 def _constants(values: IntArray, width: int) -> str:
@@ -141,32 +154,52 @@ def _constants(values: IntArray, width: int) -> str:
     return "{" + ", ".join(f"{width}'h{int(v) & mask:x}" for v in values[::-1]) + "}"
 
 
+def _exact(values: IntArray) -> list[tuple[int, int]]:
+    """Constants as ranges."""
+    return [(int(value), int(value)) for value in values]
+
+
 def _lstm_text(
-    bundle: Bundle, layer: LstmLayer, module: str, cuts: int, pipelined: bool, total: Adders
+    bundle: Bundle,
+    layer: LstmLayer,
+    module: str,
+    chosen: tuple[int, int],
+    pipelined: bool,
+    total: Adders,
 ) -> str:
-    weights, units = bundle.weights, layer.units
-    kernel = by_row(weights[f"{layer.name}.kernel"], units)
-    recurrent = by_row(weights[f"{layer.name}.recurrent"], units)
+    """``chosen``: cuts and copies."""
+    (cuts, copies), weights, units = chosen, bundle.weights, layer.units
+    of_x = by_row(weights[f"{layer.name}.kernel"], units)
+    of_h = by_row(weights[f"{layer.name}.recurrent"], units)
     width, fraction = layer.accumulator.width, layer.accumulator.fraction
     bias = by_row(weights[f"{layer.name}.bias"][None], units)[0] << (fraction - layer.bias.fraction)
-    x_adders, r_adders = Adders(), Adders()
     x_shift = fraction - layer.input.fraction - layer.kernel.fraction
     r_shift = fraction - layer.hidden.fraction - layer.recurrent.fraction
-    text = kernel_text(f"{module}_x", kernel, layer.input.width, x_shift, width, x_adders)
-    text += "\n" + kernel_text(
-        f"{module}_h", recurrent, layer.hidden.width, r_shift, width, r_adders
-    )
-    _counted(total, x_adders)
-    _counted(total, r_adders)
+    r_depth = tree_depth(of_h)
+    r_cuts = (r_depth // 2,) if cuts & R_MIDDLE_CUT else ()
+    r_cuts += (r_depth,) if cuts & R_CUT else ()
+    x_kernel = kernel(
+        f"{module}_x", of_x, layer.input.width, x_shift, width, _exact(bias), total,
+        cuts=(tree_depth(of_x) // 2,),
+    )  # fmt: skip
+    r_kernel = kernel(
+        f"{module}_h", of_h, layer.hidden.width, r_shift, width, x_kernel.ranges, total,
+        cuts=r_cuts, copies=copies,
+    )  # fmt: skip
+    text = x_kernel.text + "\n" + r_kernel.text
     rows = 4 * units
     parameters: dict[str, int | str] = {
         "INPUTS": layer.inputs,
         "UNITS": units,
-        "X_CYCLES": 2,
-        "CUTS": cuts,
+        "X_CYCLES": X_CYCLES,
+        "CUTS": cuts & TAIL_CUTS,
+        "R_CYCLES": len(r_cuts),
+        "COPIES": copies,
         "PIPELINED": int(pipelined),
         "X_WIDTH": layer.input.width,
         **format_parameters("H", layer.hidden),
+        "H_SATURATE": int(hidden_clamps(bundle, layer)),
+        "SMALL_PRODUCT": int(small_product_fits(bundle, layer)),
         **format_parameters("C", layer.cell),
         "A_WIDTH": width,
         "A_FRACTION": fraction,
@@ -176,11 +209,12 @@ def _lstm_text(
         "CELL_INDEX_BITS": layer.activation.index_bits,
         "GATE_TOWARDS_ZERO": int(layer.gate.index == "hls4ml"),
         "CELL_TOWARDS_ZERO": int(layer.activation.index == "hls4ml"),
+        "C_CLAMPED": cells_that_clamp(bundle, layer, r_kernel.ranges),
         "GATE_INIT": f"{layer.name}_gates.hex",
         "CELL_INIT": f"{layer.name}_cells.hex",
     }
     same = (
-        "clk", "rst", "x_valid", "x_ready", "x_first", "x_answer", "move", "h_state", "sums", "h_valid",
+        "clk", "rst", "x_valid", "x_ready", "x_first", "x_answer", "move", "h_copies", "sums", "h_valid",
         "h_last", "h", "h_first", "h_answer", "h_ready", "clear", "drained", "idle", "state_write",
         "state_address", "state_write_data", "state_read_data",
     )  # fmt: skip
@@ -188,19 +222,20 @@ def _lstm_text(
     body = (
         f"\nmodule {module} (\n{ports});\n"
         "    wire move;\n"
-        f"    wire [{units * layer.hidden.width - 1}:0] h_state;\n"
+        f"    wire [{copies * units * layer.hidden.width - 1}:0] h_copies;\n"
         f"    wire [{rows * width - 1}:0] x_sums, sums;\n"
         f"    wire [{rows * width - 1}:0] bias = {_constants(bias, width)};\n"
-        "    // x, then W·x + b\n"
-        f"    reg [{layer.inputs * layer.input.width - 1}:0] x_held;\n"
+        "    // W·x + b of the next step\n"
         f"    reg [{rows * width - 1}:0] base;\n"
-        "    always @(posedge clk) if (move) begin\n        x_held <= x;\n        base <= x_sums;\n    end\n"
+        "    always @(posedge clk) if (move) base <= x_sums;\n"
     )
+    clocked = {"clk": "clk", "move": "move"}
     body += instance(
-        f"{module}_x", "of_x", {}, {"values": "x_held", "base": "bias", "sums": "x_sums"}
+        f"{module}_x", "of_x", {}, clocked | {"values": "x", "base": "bias", "sums": "x_sums"}
     )
+    clocked = {"clk": "clk", "move": "1'b1"} if r_cuts else {}
     body += instance(
-        f"{module}_h", "of_h", {}, {"values": "h_state", "base": "base", "sums": "sums"}
+        f"{module}_h", "of_h", {}, clocked | {"values": "h_copies", "base": "base", "sums": "sums"}
     )
     body += instance("baked_control", "control", parameters, {name: name for name in same})
     return text + body + "endmodule\n"
@@ -212,10 +247,11 @@ def _dense_text(
     width, fraction = layer.accumulator.width, layer.accumulator.fraction
     shift = fraction - layer.input.fraction - layer.kernel.fraction
     bias = bundle.weights[f"{layer.name}.bias"] << (fraction - layer.bias.fraction)
-    adders = Adders()
-    kernel = bundle.weights[f"{layer.name}.kernel"]
-    text = kernel_text(f"{module}_h", kernel, layer.input.width, shift, width, adders)
-    _counted(total, adders)
+    matrix = bundle.weights[f"{layer.name}.kernel"]
+    rows = kernel(
+        f"{module}_h", matrix, layer.input.width, shift, width, _exact(bias), total,
+        cuts=((tree_depth(matrix) + 1) // 2,),
+    )  # fmt: skip
     parameters: dict[str, int | str] = {
         "UNITS": layer.units,
         "A_WIDTH": width,
@@ -233,9 +269,12 @@ def _dense_text(
         f"    wire [{layer.units * width - 1}:0] bias = {_constants(np.asarray(bias), width)};\n"
         "    assign y_first = 1'b0;\n    assign y_answer = 1'b1;\n    assign idle = drained;\n"
     )
-    body += instance(f"{module}_h", "of_h", {}, {"values": "h", "base": "bias", "sums": "sums"})
+    body += instance(
+        f"{module}_h", "of_h", {},
+        {"clk": "clk", "move": "1'b1", "values": "h", "base": "bias", "sums": "sums"},
+    )  # fmt: skip
     names = (
         "clk", "rst", "h_valid", "h_answer", "h_ready", "sums", "y_valid", "y_ready", "y", "drained",
     )  # fmt: skip
     body += instance("baked_answers", "answers", parameters, {name: name for name in names})
-    return text + body + "endmodule\n"
+    return rows.text + body + "endmodule\n"

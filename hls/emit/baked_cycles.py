@@ -8,6 +8,8 @@ from hls.emit.core_cycles import ANSWER, FIRST, QUIET, Chunks, Pulses
 from hls.emit.loadable_cycles import Tail
 from hls.emit.style import StylePlan
 
+TAIL_CUTS = 31
+"""Those of `--cuts` that lie between the sums and h; the others are R·h's."""
 X_CYCLES = 2
 """Registers between x and W·x + b."""
 PLACES = 4
@@ -17,8 +19,9 @@ PLACES = 4
 class LstmControl:
     """`baked_control`."""
 
-    def __init__(self, cuts: int, pipelined: bool) -> None:
+    def __init__(self, cuts: int, r_cycles: int, pipelined: bool) -> None:
         self.cycles = 1 + cuts.bit_count()
+        self.r_cycles = self.stale = r_cycles
         self.pipelined = pipelined
         self.tail = Tail(cuts.bit_count())
         self.vectors: deque[int | None] = deque([None] * X_CYCLES)
@@ -39,21 +42,24 @@ class LstmControl:
     @property
     def idle(self) -> bool:
         """Nothing has to be prepared."""
-        return self.drained
+        return self.drained and self.stale == 0
 
     def step(self, x_valid: bool, flags: int, h_ready: bool, pulses: Pulses = QUIET) -> bool:
         """One cycle; returns `x_ready` where a vector is offered."""
         vector = self.vectors[-1]
         alone = self.left == 0 and not self.output.valid
-        turn = vector is not None and self.left == 0 and h_ready and (self.pipelined or alone)
-        wipe = turn and vector is not None and bool(vector & FIRST) and not self.cleared
-        go = turn and not wipe
+        turn = self.left == 0 and h_ready and (self.pipelined or alone)
+        oldest = self.vectors[-2] if vector is None else vector
+        wipe = turn and oldest is not None and bool(oldest & FIRST) and not self.cleared
+        go = turn and vector is not None and self.stale == 0 and not wipe
         move = vector is None or go
-        self.tail.step(go, vector or 0)
+        complete = self.tail.step(go, vector or 0)
         if move:
             self.vectors.pop()
             self.vectors.appendleft(flags if x_valid else None)
         self.left = self.cycles - 1 if go else max(0, self.left - 1)
+        changed = complete or wipe or pulses.clear or pulses.state_write
+        self.stale = self.r_cycles if changed else max(0, self.stale - 1)
         self.cleared = wipe or (self.cleared and not go)
         return x_valid and move
 
@@ -95,7 +101,9 @@ def lstm_control(plan: StylePlan, number: int) -> LstmControl:
     """The control of a planned LSTM block."""
     following = plan.blocks[number + 1 : number + 2]
     pipelined = bool(following) and following[0].kind == "dense"
-    return LstmControl(plan.parameters["cuts"], pipelined)
+    cuts = plan.parameters["cuts"]
+    r_cycles = (cuts & ~TAIL_CUTS).bit_count()
+    return LstmControl(cuts & TAIL_CUTS, r_cycles, pipelined)
 
 
 def dense_control(plan: StylePlan, number: int) -> DenseControl:
@@ -105,4 +113,4 @@ def dense_control(plan: StylePlan, number: int) -> DenseControl:
 
 def tail_cycles(plan: StylePlan, number: int) -> int:
     """Cycles from the sums of a step to its h on the block's port."""
-    return 1 + plan.parameters["cuts"].bit_count()
+    return 1 + (plan.parameters["cuts"] & TAIL_CUTS).bit_count()

@@ -14,7 +14,8 @@ PARAMETERS = {
     "chunk": "folded: units whose sums are computed at once; 0: the best.",
     "planes": "loadable: bits of h a cycle.",
     "x_planes": "loadable: bits of x a cycle.",
-    "cuts": "loadable, baked: registers in the tail, bit by bit.",
+    "cuts": "loadable, baked: registers in the recurrent loop, bit by bit.",
+    "copies": "baked: copies of h, each for its share of the rows.",
     "clocks": "1: all in aclk (default); 2: AXI in aclk, the rest in core_clk.",
 }
 """Parameter of a style, and what every style has → help."""

@@ -78,7 +78,9 @@ def instance(
     """An instance of a module."""
 
     def value(given: int | str) -> str:
-        return f'"{given}"' if isinstance(given, str) else str(given)
+        if isinstance(given, str):
+            return f'"{given}"'
+        return str(given) if given.bit_length() < 32 else f"{given.bit_length()}'d{given}"
 
     head = f"    {module} "
     if parameters:

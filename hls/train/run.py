@@ -25,6 +25,7 @@ from pyorch.contract.fixed import IntArray
 from pyorch.contract.precision import PRESETS
 from pyorch.contract.score_quantiles import score_quantiles
 from pyorch.features.dataset import DataSet, build_dataset
+from pyorch.features.definitions import default_schema, schema_of
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape, read_tape
@@ -48,6 +49,8 @@ class Options:
     epochs: int | None = None
     seed: int = 1
     digit_budget: int | None = None
+    features: tuple[str, ...] = ()
+    """Names of the inputs, in order; none: those of the default schema."""
 
     @property
     def command(self) -> str:
@@ -62,6 +65,8 @@ class Options:
             words += ["--epochs", str(self.epochs)]
         if self.digit_budget is not None:
             words += ["--digit-budget", str(self.digit_budget)]
+        if self.features:
+            words += ["--features", ",".join(self.features)]
         return shlex.join([*words, "--seed", str(self.seed), "--out", self.out.name])
 
     @property
@@ -113,10 +118,11 @@ def train_to_folder(options: Options) -> Figures:
     """
     refuse_foreign_folder(options.out)
     schedule, precision = options.schedule, PRESETS[options.preset]
+    schema = schema_of(options.features) if options.features else default_schema()
     with _progress(schedule.epochs + schedule.fine_epochs + STAGES) as bar:
         tape = _tape(options)
         bar.tell("features")
-        dataset = build_dataset(tape)
+        dataset = build_dataset(tape, schema)
         samples = samples_from(dataset, precision)
         bar.tell(f"{len(samples.features):,} ticks: training")
         trained = run_experiment(

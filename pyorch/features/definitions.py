@@ -21,6 +21,7 @@ flow; S. Stoikov, "The micro-price" (2018), for the weighted mid.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -202,6 +203,23 @@ def default_schema() -> FeatureSchema:
 def extended_schema() -> FeatureSchema:
     """The default features and `FURTHER_FEATURES`: twenty of one instrument, not yet fitted."""
     return FeatureSchema(DEFAULT_FEATURES + FURTHER_FEATURES, FixedFormat(8, 3))
+
+
+def schema_of(names: Sequence[str]) -> FeatureSchema:
+    """Features of one instrument by name, in the order given, not yet fitted.
+
+    Raises:
+        UsageError: a name that `extended_schema` does not have, a repeated one, or none.
+    """
+    known = {feature.name: feature for feature in DEFAULT_FEATURES + FURTHER_FEATURES}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(
+            f"unknown features {', '.join(unknown)}; there are {', '.join(known)}"
+        )
+    schema = FeatureSchema(tuple(known[name] for name in names), FixedFormat(8, 3))
+    check_schema(schema)
+    return schema
 
 
 def schema_with_basis(quoted: Instrument, other: Instrument) -> FeatureSchema:
