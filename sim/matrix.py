@@ -69,7 +69,16 @@ QUICK = (
     MatrixCase("folded", 1, (9, 9), "narrow", "window", (), {"multipliers": 16}, 300, 6),
     MatrixCase("loadable", 4, (6,), "narrow", "window", (), {}, 300, 6),
     MatrixCase(
-        "baked", 3, (5, 4), "narrow", "stateful", (4,), {"cuts": 5}, 300, 6, "fixed<14,6,RND,SAT>"
+        "baked",
+        3,
+        (5, 4),
+        "narrow",
+        "stateful",
+        (4,),
+        {"cuts": 101, "copies": 2},
+        300,
+        6,
+        "fixed<14,6,RND,SAT>",
     ),
 )
 """A fabric of every style, small enough for every commit."""

@@ -77,15 +77,13 @@ module baked_control #(
     wire room = h_ready && (PIPELINED != 0 || (left == 0 && !h_valid));
     wire turn = left == 0 && room;
     wire go = turn && at_base && stale == 0 && !(firsts[X_CYCLES] && !cleared);
-    wire oldest_first;  // the next vector to take its turn starts from zero state
+    integer n;
+    reg oldest_first;  // the next vector to take its turn starts from zero state
     wire wipe = turn && oldest_first && !cleared;
-    generate
-        if (X_CYCLES == 1) begin : g_short
-            assign oldest_first = at_base ? firsts[1] : x_valid && x_first;
-        end else begin : g_long
-            assign oldest_first = at_base ? firsts[X_CYCLES] : valid[X_CYCLES-1] && firsts[X_CYCLES-1];
-        end
-    endgenerate
+    always @* begin
+        oldest_first = x_valid && x_first;
+        for (n = 1; n <= X_CYCLES; n = n + 1) if (valid[n]) oldest_first = firsts[n];
+    end
     assign move = !at_base || go;
     assign x_ready = x_valid && move;
     integer k;

@@ -31,7 +31,7 @@ RTL = (
 )
 MOST_CUTS = 127
 R_CUT, R_MIDDLE_CUT = 32, 64
-"""Cuts of R·h: behind its adder trees, and in their middle. They are passed before the next vector is known."""
+"""Cuts of R·h: behind its adder trees, and in their middle; passed before the next vector is known."""
 DEFAULT_CUTS = R_CUT + 4
 """Three cycles a step of about the same length: R·h; gates and products; c, tanh(c) and h."""
 
@@ -83,9 +83,7 @@ _DENSE_PORTS = """    input  wire clk,
 """
 
 
-def plan(
-    bundle: Bundle, *, cuts: int = DEFAULT_CUTS, copies: int = 1, **unknown: Any
-) -> StylePlan:
+def plan(bundle: Bundle, *, cuts: int = DEFAULT_CUTS, copies: int = 1, **unknown: Any) -> StylePlan:
     """Plan a bundle.
 
     Args:
@@ -106,7 +104,9 @@ def plan(
     refuse_unsupported(bundle)
     fewest = min(layer.units for layer in bundle.spec.lstm_layers)
     if not 1 <= copies <= fewest:
-        raise UsageError(f"baked: {copies} copies of h; give 1 to {fewest}, one for each unit at most")
+        raise UsageError(
+            f"baked: {copies} copies of h; give 1 to {fewest}, one for each unit at most"
+        )
     blocks: list[Block] = []
     generated: dict[str, str] = {}
     constants: dict[str, str] = {}
@@ -176,7 +176,7 @@ def _lstm_text(
     x_shift = fraction - layer.input.fraction - layer.kernel.fraction
     r_shift = fraction - layer.hidden.fraction - layer.recurrent.fraction
     r_depth = tree_depth(of_h)
-    r_cuts = (r_depth // 2,) if cuts & R_MIDDLE_CUT else ()
+    r_cuts: tuple[int, ...] = (r_depth // 2,) if cuts & R_MIDDLE_CUT else ()
     r_cuts += (r_depth,) if cuts & R_CUT else ()
     x_kernel = kernel(
         f"{module}_x", of_x, layer.input.width, x_shift, width, _exact(bias), total,

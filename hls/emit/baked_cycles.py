@@ -49,7 +49,8 @@ class LstmControl:
         vector = self.vectors[-1]
         alone = self.left == 0 and not self.output.valid
         turn = self.left == 0 and h_ready and (self.pipelined or alone)
-        oldest = self.vectors[-2] if vector is None else vector
+        waiting = [one for one in self.vectors if one is not None]
+        oldest = waiting[-1] if waiting else flags if x_valid else None
         wipe = turn and oldest is not None and bool(oldest & FIRST) and not self.cleared
         go = turn and vector is not None and self.stale == 0 and not wipe
         move = vector is None or go

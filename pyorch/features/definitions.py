@@ -214,9 +214,7 @@ def schema_of(names: Sequence[str]) -> FeatureSchema:
     known = {feature.name: feature for feature in DEFAULT_FEATURES + FURTHER_FEATURES}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise UsageError(
-            f"unknown features {', '.join(unknown)}; there are {', '.join(known)}"
-        )
+        raise UsageError(f"unknown features {', '.join(unknown)}; there are {', '.join(known)}")
     schema = FeatureSchema(tuple(known[name] for name in names), FixedFormat(8, 3))
     check_schema(schema)
     return schema

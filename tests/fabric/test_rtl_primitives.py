@@ -107,3 +107,26 @@ def test_table_index_is_the_contracts_index_for_both_rules(tmp_path: Path) -> No
     got = evaluate(tmp_path, "table_index", cases)
     for (parameters, values), is_now, wanted in zip(cases, got, expected, strict=True):
         np.testing.assert_array_equal(is_now, wanted, err_msg=f"{parameters} of {values}")
+
+
+def test_small_product_is_the_converted_product_for_every_pair(tmp_path: Path) -> None:
+    form = FixedFormat(8, 1, True, Rounding.RND, Overflow.SAT)
+    bench = (
+        "`timescale 1ns/1ps\nmodule bench;\n  reg [6:0] a; reg signed [7:0] b; wire signed [7:0] y;\n"
+        "  small_product #(.A_WIDTH(7), .B_WIDTH(8), .FRACTION(14), .TO_WIDTH(8), .TO_FRACTION(7))\n"
+        "  dut (.a(a), .b(b), .converted(y));\n  integer i, j;\n  initial\n"
+        "    for (i = 0; i < 128; i = i + 1) for (j = -128; j < 128; j = j + 1) begin\n"
+        '      a = i; b = j; #1; $display("%0d", y);\n    end\nendmodule\n'
+    )
+    (tmp_path / "bench.sv").write_text(bench)
+    sources = [str(RTL / name) for name in ("convert.sv", "small_product.sv")]
+    subprocess.run(
+        ["iverilog", "-g2012", "-o", "bench.vvp", "-s", "bench", *sources, "bench.sv"],
+        cwd=tmp_path, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    printed = subprocess.run(
+        ["vvp", "bench.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout
+    got = np.array(printed.split(), dtype=np.int64)
+    products = np.outer(np.arange(128), np.arange(-128, 128)).ravel()
+    np.testing.assert_array_equal(got, form.convert(products, 14))
