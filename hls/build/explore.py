@@ -35,7 +35,7 @@ FRONTIER = "frontier.json"
 GRID: tuple[tuple[str, dict[str, int]], ...] = (
     *(("folded", {"multipliers": number}) for number in (16, 32, 64, 112)),
     *(("loadable", {"planes": number}) for number in (1, 2, 4)),
-    *(("baked", {"cuts": number}) for number in (0, 7)),
+    *(("baked", {"cuts": number}) for number in (0, 36)),
 )
 """What is explored: style and parameters."""
 
