@@ -6,16 +6,17 @@ import os
 import re
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
-from hls.build.ecp5 import NETLIST, sources
+from hls.build.ecp5 import FABRIC_TOP, NETLIST, fabric_sources, sources
 from hls.build.emission import FABRIC, TARGET
 from hls.build.jobs import Job
 from hls.build.plan import BuildPlan
 from hls.build.process import Report, Usage, run_tool
 from hls.build.tools import package_folder
 from hls.emit.options import as_words
-from pyorch.contract.digest import canonical_json, digest_of_file
+from pyorch.contract.digest import canonical_json, digest_of, digest_of_file
 from pyorch.contract.errors import BuildError
 from pyorch.contract.fabric import MANIFEST, FabricManifest
 from pyorch.contract.target import Target
@@ -34,7 +35,8 @@ def lint_job(folder: Path, target: Target) -> Job:
     cells = package_folder("pyosys", "Yosys (the package pyosys)", "fpga") / "share" / "ecp5"
     arguments = [
         "--lint-only", "-Wall", "-Wno-fatal", *(f"-Wno-{name}" for name in _SILENT),
-        "--top-module", target.top, *sources(folder),
+        "--top-module", target.top if target.flow == "ecp5" else FABRIC_TOP,
+        *(sources(folder) if target.flow == "ecp5" else fabric_sources(folder)),
     ]  # fmt: skip
 
     def work(stage: Path, log: Path, report: Report) -> Usage:
@@ -68,7 +70,11 @@ def simulate_job(folder: Path, plan: BuildPlan, bundle: Path) -> Job:
             raise BuildError("the simulated fabric is not the emitted one; build again from `emit`")
         return usage
 
-    settings: dict[str, object] = {"steps": plan.simulated_steps, "model": plan.model_digest}
+    settings: dict[str, object] = {
+        "steps": plan.simulated_steps,
+        "model": plan.model_digest,
+        "simulator": _simulator(),
+    }
     return Job("simulate", settings, (f"{FABRIC}/{MANIFEST}",), (SIMULATION,), work)
 
 
@@ -81,5 +87,13 @@ def netlist_job(plan: BuildPlan, bundle: Path) -> Job:
         ]  # fmt: skip
         return run_tool("netlist-check", command, stage, log, report, answer=stage / NETLIST_CHECK)
 
-    settings: dict[str, object] = {"model": plan.model_digest}
+    settings: dict[str, object] = {"model": plan.model_digest, "simulator": _simulator()}
     return Job("netlist check", settings, (FABRIC, NETLIST), (NETLIST_CHECK,), work)
+
+
+@cache
+def _simulator() -> str:
+    """Digest of the files of the package `sim`, which both checks run in a process of their own."""
+    folder = package_folder("sim", "The package sim", "sim")
+    files = [p for p in sorted(folder.rglob("*")) if p.suffix in (".py", ".cpp", ".hpp", ".v")]
+    return digest_of({str(path.relative_to(folder)): digest_of_file(path) for path in files})

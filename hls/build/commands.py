@@ -85,10 +85,11 @@ def build(
         bitstream = BuildRecord.load(folder).verify(folder, model.digest())
         click.echo(f"{bitstream}: as it was built, from this bundle")
         return
+    tools = ecp5_tools() if target.flow == "ecp5" else None
     words = f"--target {target_name} {as_words(style, wire, parameters)} --seeds {seeds}"
     with Screen(as_json) as screen:
         work = Build(
-            plan, target, path, model, folder, ecp5_tools(), first or "", last,
+            plan, target, path, model, folder, tools, first or "", last,
             limit_minutes * 60, screen.line, screen.done,
         )  # fmt: skip
         try:

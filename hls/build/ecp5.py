@@ -53,8 +53,12 @@ def synthesis_script(files: Sequence[str], top: str) -> str:
 def sources(folder: Path) -> list[str]:
     """Fabric and target in the order of compilation, relative to the folder ``fabric``."""
     own = (folder / TARGET / ORDER).read_text().split()
-    fabric = (folder / FABRIC / "project.f").read_text().split()
-    return [*fabric, *(f"../{TARGET}/{name}" for name in own)]
+    return [*fabric_sources(folder), *(f"../{TARGET}/{name}" for name in own)]
+
+
+def fabric_sources(folder: Path) -> list[str]:
+    """The fabric's sources in the order of compilation, relative to its folder."""
+    return (folder / FABRIC / "project.f").read_text().split()
 
 
 def emit_job(plan: BuildPlan, bundle: Path) -> Job:

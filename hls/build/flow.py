@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,12 @@ from hls.build.timing import Timing, read_timing
 from hls.build.tools import Tools
 from pyorch.contract.build_record import BITSTREAM, RECORD, BuildRecord, StepRecord
 from pyorch.contract.bundle import Bundle, add_artifact
-from pyorch.contract.errors import BuildError, UsageError
+from pyorch.contract.errors import BuildError, EnvironmentMissingError, UsageError
 from pyorch.contract.fabric import FabricManifest
 from pyorch.contract.target import Target
+
+WITHOUT_PLACEMENT = ("emit", "lint", "simulate", "time", "report")
+"""Steps of a target whose tools are a vendor's."""
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class Build:
 
     Attributes:
         bundle: its folder; ``model`` is its content.
+        tools: the open ones; None: a target of a vendor's tools, which is emitted, checked and reported.
         limit_s: place and route of a seed is stopped after it.
         first, last: names of steps: those from ``first`` on are run in any case, those after ``last`` not.
     """
@@ -46,7 +50,7 @@ class Build:
     bundle: Path
     model: Bundle
     folder: Path
-    tools: Tools
+    tools: Tools | None
     first: str = ""
     last: str = STEPS[-1]
     limit_s: float = 3 * 3600.0
@@ -79,7 +83,7 @@ class Build:
             target=self.target.name,
             part=str(self.target.part),
             clock_mhz=self.plan.clock_mhz,
-            tools=self.tools.versions(),
+            tools=self.tools.versions() if self.tools else {},
         )
         if (self.folder / RECORD).is_file():
             try:
@@ -89,8 +93,10 @@ class Build:
         record.save(self.folder)
         return record
 
-    def _wanted(self) -> Iterator[str]:
-        yield from STEPS[: STEPS.index(self.last) + 1]
+    def _wanted(self) -> list[str]:
+        """The steps up to ``last``; where no open tool can go on, those that need none."""
+        steps = STEPS[: STEPS.index(self.last) + 1]
+        return [s for s in steps if self.tools is not None or s in WITHOUT_PLACEMENT]
 
     def _anew(self, step: str) -> bool:
         return bool(self.first) and STEPS.index(step) >= STEPS.index(self.first)
@@ -107,28 +113,36 @@ class Build:
                 shop.do(lint_job(folder, self.target), anew=anew)
             elif step == "simulate" and plan.simulated_steps:
                 shop.do(simulate_job(folder, plan, self.bundle), anew=anew)
-            elif step == "synthesise":
-                shop.do(synthesise_job(folder, self.target, self.tools), anew=anew)
-                counted = FabricManifest.load(folder / FABRIC).estimates["multipliers"]
-                found = cells(folder)
-                require_fit(plan, self.target, self.model, found, counted)
-            elif step == "netlist check":
-                shop.do(netlist_job(plan, self.bundle), anew=anew)
-            elif step == "place-and-route":
-                for seed in plan.seeds:
-                    shop.do(
-                        route_job(folder, plan, self.target, self.tools, seed, self.limit_s),
-                        anew=anew,
-                    )
-                routed = {s: read_timing(folder / f"seeds/{s}/{TIMING}") for s in plan.seeds}
-            elif step == "pack":
-                shop.do(pack_job(self.tools, self._best(routed)), anew=anew)
             elif step == "time":
+                record.steps = {name: record.steps[name] for name in shop.settled}
                 self._judge(record, routed)
             elif step == "report":
                 write_report(folder, record, self.target, self.model, routed)
+            elif self.tools is not None:
+                routed |= self._open_step(shop, step, self.tools, routed, anew)
         if self.last == STEPS[-1] and record.verdict != "ok":
+            if self.tools is None:
+                raise EnvironmentMissingError(record.verdict)
             raise BuildError(record.verdict)
+
+    def _open_step(
+        self, shop: Workshop, step: str, tools: Tools, routed: dict[int, Timing], anew: bool
+    ) -> dict[int, Timing]:
+        """A step of the open tools; the timing of the seeds, once they are routed."""
+        folder, plan = self.folder, self.plan
+        if step == "synthesise":
+            shop.do(synthesise_job(folder, self.target, tools), anew=anew)
+            counted = FabricManifest.load(folder / FABRIC).estimates["multipliers"]
+            require_fit(plan, self.target, self.model, cells(folder), counted)
+        elif step == "netlist check":
+            shop.do(netlist_job(plan, self.bundle), anew=anew)
+        elif step == "place-and-route":
+            for seed in plan.seeds:
+                shop.do(route_job(folder, plan, self.target, tools, seed, self.limit_s), anew=anew)
+            return {seed: read_timing(folder / f"seeds/{seed}/{TIMING}") for seed in plan.seeds}
+        elif step == "pack":
+            shop.do(pack_job(tools, self._best(routed)), anew=anew)
+        return {}
 
     def _best(self, routed: dict[int, Timing]) -> int:
         """The seed with the fastest core; of equal ones the first."""
@@ -136,6 +150,14 @@ class Build:
 
     def _judge(self, record: BuildRecord, routed: dict[int, Timing]) -> None:
         """Whether the clock is met; the verdict goes into the record."""
+        if not routed:
+            record.verdict = (
+                f"no bitstream: {self.target.flow} is not run here. The project for {self.target.name} is "
+                f"complete in {self.folder}; cycles are simulated, the clock of {self.plan.clock_mhz:g} MHz "
+                "is an assumption"
+            )
+            record.save(self.folder)
+            return
         wanted = self.plan.clock_mhz
         achieved = {seed: timing.core(wanted)[1] for seed, timing in routed.items()}
         best = self._best(routed)

@@ -76,6 +76,7 @@ class Workshop:
 
     Attributes:
         announce: called with a job and how it was settled: ``run``, ``cache`` or ``kept``.
+        settled: names of the jobs that were.
     """
 
     folder: Path
@@ -83,6 +84,7 @@ class Workshop:
     cache: Path = field(default_factory=cache_folder)
     report: Report = lambda line: None
     announce: Callable[[Job, str, StepRecord], None] = lambda job, how, record: None
+    settled: list[str] = field(default_factory=list)
 
     def do(self, job: Job, *, anew: bool = False) -> StepRecord:
         """Settle a job: kept where its outputs are unchanged, else from the cache, else run.
@@ -96,6 +98,7 @@ class Workshop:
         key = self._key(job)
         old = self.record.steps.get(job.name)
         if not anew and old is not None and old.key == key and self._intact(old):
+            self.settled.append(job.name)
             self.announce(job, "kept", old)
             return old
         self._forget(job.name)
@@ -124,6 +127,7 @@ class Workshop:
         )
         self.record.steps[job.name] = done
         self.record.save(self.folder)
+        self.settled.append(job.name)
         self.announce(job, how, done)
         return done
 

@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
+import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from hls.build.jobs import Job
-from hls.build.report import REPORT
+from hls.build.report import PAGE, REPORT
 from pyorch.contract.build_record import BITSTREAM, RECORD, BuildRecord, StepRecord
-from pyorch.contract.digest import digest_of_file
 from pyorch.contract.figures import Figures
 
 SETTLED = {"run": "", "cache": "from the cache", "kept": "as it was"}
@@ -66,28 +66,43 @@ class Screen:
         if not record.verdict or report["digests"]["plan"] != record.plan_digest:
             return
         figures = Figures(command, dict(report["digests"]), ok=record.verdict == "ok")
-        figures.digests["bitstream"] = digest_of_file(folder / BITSTREAM)
         clock = report["clock"]
-        figures.figures = {
-            f"{k}_mhz": clock[f"{k}_mhz"] for k in ("programmed", "achieved", "median")
-        }
+        names = [f"{name}_mhz" for name in ("programmed", "achieved", "median")]
+        figures.figures = {name: clock[name] for name in names if name in clock}
+        if report["accuracy"]:
+            figures.figures["macro_f1"] = report["accuracy"]["macro_f1"]
+        figures.figures["longest_step_s"] = max(one["seconds"] for one in report["steps"].values())
+        figures.figures["peak_memory_mib"] = max(
+            one["peak_mib"] for one in report["steps"].values()
+        )
         for name, latency in report["latency"].items():
             figures.figures |= {f"{name}_cycles": latency["cycles"], f"{name}_ns": latency["ns"]}
-        for kind, entry in report["resources"].items():
+        for kind, entry in report.get("resources", {}).items():
             figures.figures[f"{kind}_used"] = entry["used"]
         if self._as_json:
             figures.show(True)
             return
         console = Console()
         console.print(self._latency(report))
-        console.print(self._resources(report))
-        console.print(f"bitstream: {(folder / BITSTREAM).resolve()}", highlight=False)
+        if "critical_path" in report:
+            console.print(self._resources(report))
+            path = report["critical_path"]
+            console.print(
+                f"critical path: {path['ns']:.2f} ns from {path['begins']} to {path['ends']}, "
+                f"{path['routing_share']:.0%} of it in wires", markup=False, highlight=False,
+            )  # fmt: skip
+        if record.verdict == "ok":
+            click.echo(f"bitstream: {(folder / BITSTREAM).resolve()}")
+        click.echo(f"report: {(folder / PAGE).resolve()}")
 
     def _latency(self, report: dict[str, Any]) -> Table:
         clock = report["clock"]
+        seeds = len(clock.get("seeds", ()))
+        reached = f"{clock['achieved_mhz']:.2f} achieved" if seeds else clock["basis"]
+        if seeds > 1:
+            reached += f" (best of {seeds} seeds, median {clock['median_mhz']:.2f})"
         table = Table(
-            title=f"{report['part']}: {clock['achieved_mhz']:.2f} MHz achieved, "
-            f"{clock['programmed_mhz']:.2f} programmed",
+            title=f"{report['part']}: {clock['programmed_mhz']:.3f} MHz programmed, {reached}",
             title_justify="left", box=None,
         )  # fmt: skip
         for name in ("figure", "cycles", "ns"):

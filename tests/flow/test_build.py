@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from firmware.boards.ecp5_85k import TimingTarget
 from hls.build import report
 from hls.build.fit import require_fit
 from hls.build.flow import Build, store
@@ -20,7 +22,8 @@ from hls.build.tools import Tool
 from hls.emit.project import style_of
 from pyorch.contract.build_record import RECORD, BuildRecord, StepRecord
 from pyorch.contract.bundle import Bundle
-from pyorch.contract.errors import BuildError, PyorchError
+from pyorch.contract.errors import BuildError, EnvironmentMissingError, PyorchError
+from pyorch.contract.fabric import FabricManifest
 from pyorch.contract.target import find_target
 
 Begin = Callable[..., Build]
@@ -279,6 +282,7 @@ def test_another_tool_or_clock_is_another_build(
 ) -> None:
     begin_build(tmp_path / "a").run()
     ours = begin_build(tmp_path / "a")
+    assert ours.tools is not None
     ours.tools = replace(ours.tools, nextpnr=Tool("nextpnr-ecp5", ("x",), "2", "nextpnr-2"))
     result = settled(ours)
     assert (result["synthesise"], result["place-and-route 1"]) == ("kept", "run")
@@ -374,6 +378,45 @@ def test_the_report_is_self_contained_and_speaks_the_designs_names(
     begin_build(tmp_path / "a").run()
     page = (tmp_path / "a" / "report.html").read_text()
     assert "http" not in page.replace("http://www.w3.org", "")
-    for text in ("fabric.core.h", "62.00 MHz", "540.0 <small>ns", "10.80 <small>µs", "seed 2"):
+    cycles = FabricManifest.load(tmp_path / "a" / "fabric").cycles
+    idle = f"{cycles['idle_tick'] * 20:.1f} <small>ns"
+    cold = f"{cycles['cold_window'] * 0.02:.2f} <small>µs"
+    for text in ("fabric.core.h", "62.00 MHz", idle, cold, "seed 2"):
         assert text in page
     assert "TRELLIS_FF_Q" not in page
+
+
+class Vendor(TimingTarget):
+    """A target whose tools are not here."""
+
+    name, flow, ran = "vendor", "vivado", False
+
+
+def test_a_vendors_target_is_emitted_checked_and_reported_with_an_assumed_clock(
+    begin_build: Begin, tmp_path: Path
+) -> None:
+    folder = tmp_path / "a"
+    message = (
+        r"no bitstream: vivado is not run here. .*; cycles are simulated, the clock of 50 MHz is an"
+    )
+    with pytest.raises(EnvironmentMissingError, match=message):
+        begin_build(folder, target=Vendor(), tools=None).run()
+    assert list(BuildRecord.load(folder).steps) == ["emit", "lint", "simulate"]
+    page = (folder / "report.html").read_text()
+    assert "assumption: not run with the vendor&#39;s tool" in page
+    assert "Critical path" not in page and "Estimates" in page
+    with pytest.raises(BuildError, match="must not be loaded: no bitstream"):
+        BuildRecord.load(folder).verify(folder)
+
+
+def test_steps_of_an_earlier_plan_do_not_stay_in_the_record(
+    begin_build: Begin, tiny_model: Bundle, tmp_path: Path
+) -> None:
+    begin_build(tmp_path / "a").run()
+    one_seed = replace_plan(begin_build(tmp_path / "a"), seeds=(1,))
+    assert "place-and-route 2" not in one_seed.run().steps
+
+
+def replace_plan(build: Build, **changes: object) -> Build:
+    build.plan = msgspec.structs.replace(build.plan, **changes)
+    return build

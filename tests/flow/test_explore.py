@@ -62,6 +62,7 @@ def test_an_exploration_routes_the_front_and_goes_on_where_it_stopped(
     begin_build: Begin, tmp_path: Path
 ) -> None:
     tools, bundle, model = (lambda b: (b.tools, b.bundle, b.model))(begin_build(tmp_path / "x"))
+    assert tools is not None
     settled: list[tuple[str, str]] = []
 
     def explore() -> list[Point]:
