@@ -35,7 +35,7 @@ def plan_for(model: Bundle, multipliers: int = 4) -> BuildPlan:
     )
 
 
-LATER = 20.0
+LATER = 90.0
 """Seconds after which a test gives up waiting for a child."""
 
 
