@@ -54,12 +54,7 @@ Pair<std::int64_t> run(LstmEngine& engine, const Vectors& features) {
     std::vector<std::int64_t> logits(n * width), scores(n * width);
     {
         nb::gil_scoped_release unlocked;
-        for (std::size_t t = 0; t < n; ++t) {
-            engine.step(features.data() + t * features.shape(1));
-            engine.prepare();
-            std::copy_n(engine.logits(), width, logits.data() + t * width);
-            std::copy_n(engine.scores(), width, scores.data() + t * width);
-        }
+        engine.run(features.data(), static_cast<std::int64_t>(n), logits.data(), scores.data());
     }
     return {copied(logits.data(), {n, width}), copied(scores.data(), {n, width})};
 }
@@ -70,12 +65,13 @@ std::int64_t elapsed_ns(Clock::time_point since) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - since).count();
 }
 
-// Nanoseconds of every step alone (preparation done before, outside), then of all ticks back to back.
-std::tuple<Result<std::int64_t>, std::int64_t> time_ticks(LstmEngine& engine, const Vectors& features) {
+// Nanoseconds of every step alone (preparation done before, outside), of all ticks back to back, and in one call.
+std::tuple<Result<std::int64_t>, std::int64_t, std::int64_t> time_ticks(LstmEngine& engine, const Vectors& features) {
     check_length(features.shape(1), engine.features());
     const std::size_t n = features.shape(0);
-    std::vector<std::int64_t> steps(n);
-    std::int64_t together = 0;
+    const std::size_t width = static_cast<std::size_t>(engine.outputs());
+    std::vector<std::int64_t> steps(n), logits(n * width), scores(n * width);
+    std::int64_t together = 0, run = 0;
     {
         nb::gil_scoped_release unlocked;
         for (std::size_t t = 0; t < n; ++t) {
@@ -85,14 +81,17 @@ std::tuple<Result<std::int64_t>, std::int64_t> time_ticks(LstmEngine& engine, co
             steps[t] = elapsed_ns(start);
         }
         engine.prepare();
-        const Clock::time_point start = Clock::now();
+        Clock::time_point start = Clock::now();
         for (std::size_t t = 0; t < n; ++t) {
             engine.step(features.data() + t * features.shape(1));
             engine.prepare();
         }
         together = elapsed_ns(start);
+        start = Clock::now();
+        engine.run(features.data(), static_cast<std::int64_t>(n), logits.data(), scores.data());
+        run = elapsed_ns(start);
     }
-    return {copied(steps.data(), {n}), together};
+    return {copied(steps.data(), {n}), together, run};
 }
 
 // Nanoseconds of one part of a tick, once for every vector of [n][F], back to back. The stream starts anew after it.
@@ -158,7 +157,8 @@ void bind_inference(nb::module_& module) {
         .def("run", &run, "features"_a, "Ticks [n, F], one after the other: logits and scores, each [n, O].")
         .def("time_ticks", &time_ticks, "features"_a,
              "Ticks [n, F], timed: ns of each step with the preparation done before it, then, of the same ticks "
-             "again, ns of all steps and preparations back to back. A clock reading is included in each.")
+             "again, ns of all steps and preparations back to back, and of the same in one call of `run`. A clock "
+             "reading is included in each.")
         .def("time_part", &time_part, "part"_a, "features"_a,
              "Vectors [n, F]: ns of one part of a tick n times back to back; the stream starts anew after it.")
         .def("time_floor", &time_floor, "weight_bytes"_a, "runs"_a,

@@ -250,17 +250,29 @@ void LstmEngine::run_part(Part part, const std::int32_t* features) {
     }
 }
 
-void LstmEngine::step(const std::int32_t* features) {
-    if (!prepared_) prepare();
-    if (fused_ && !keeps_input_) {
-        fused_->kernels->step(fused_->model, *lanes_[oldest_].fused.data(), *buffers_.data(), features);
-    } else {
-        take(features);
-        advance(lanes_[oldest_]);
-        answer(lanes_[oldest_]);
-    }
+void LstmEngine::step_any(const std::int32_t* features) {
+    if (!prepared_) prepare_any();
+    take(features);
+    advance(lanes_[oldest_]);
+    answer(lanes_[oldest_]);
     prepared_ = false;
     ++steps_;
+}
+
+void LstmEngine::run(const std::int32_t* features, std::int64_t n, std::int64_t* logits, std::int64_t* scores) {
+    if (fast_.kernels != nullptr) {
+        prepare();
+        fast_.kernels->run(*fast_.model, *fast_.lane, *fast_.buffers, features, n, logits, scores);
+        steps_ += n;
+        return;
+    }
+    const int width = outputs();
+    for (std::int64_t t = 0; t < n; ++t, features += model_.features(), logits += width, scores += width) {
+        step_any(features);
+        prepare_any();
+        std::copy_n(this->logits(), width, logits);
+        std::copy_n(this->scores(), width, scores);
+    }
 }
 
 void LstmEngine::feed(const std::int32_t* features) {
@@ -272,7 +284,7 @@ void LstmEngine::feed(const std::int32_t* features) {
     prepare();
 }
 
-void LstmEngine::prepare() {
+void LstmEngine::prepare_any() {
     if (prepared_) return;
     prepared_ = true;
     for (std::size_t l = 0; l < lstm_count_; ++l) ready(lanes_[oldest_], l);

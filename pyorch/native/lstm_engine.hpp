@@ -69,9 +69,22 @@ public:
     static std::vector<std::string> available();
 
     // One tick: `features` values in the input format (the caller's duty). Answers in logits() and scores().
-    void step(const std::int32_t* features);
+    void step(const std::int32_t* features) {
+        if (fast_.kernels == nullptr) return step_any(features);
+        if (!prepared_) fast_.kernels->recurrent(*fast_.model, *fast_.lane);
+        fast_.kernels->step(*fast_.model, *fast_.lane, *fast_.buffers, features);
+        prepared_ = false;
+        ++steps_;
+    }
     // What can be known before the next tick. `step` does it first if it was left out.
-    void prepare();
+    void prepare() {
+        if (prepared_) return;
+        if (fast_.kernels == nullptr) return prepare_any();
+        prepared_ = true;
+        fast_.kernels->recurrent(*fast_.model, *fast_.lane);
+    }
+    // Many ticks [n][F], each prepared, the last one too: logits and scores [n][outputs].
+    void run(const std::int32_t* features, std::int64_t n, std::int64_t* logits, std::int64_t* scores);
     // A window from zero state; answers in logits() and scores(), the stream's state stays.
     void window(const std::int32_t* features, int length);
     // One part of a tick of every layer, on whatever the buffers hold: for measurements, a reset must follow.
@@ -109,6 +122,8 @@ public:
     void set_steps(std::int64_t steps) { steps_ = steps; }
 
 private:
+    void step_any(const std::int32_t* features);
+    void prepare_any();
     void prepare_layer(std::size_t index);
     void prepare_tail(PreparedLayer& layer);
     void prepare_compact(PreparedLayer& layer, int hidden_drop);
@@ -143,6 +158,13 @@ private:
     std::int64_t fed_ = 0;  // vectors written to history_
     std::unique_ptr<FusedPlan> fused_;
     Aligned<FusedBuffers> buffers_;
+    // A stateful model in the fused kernel: a tick without a detour.
+    struct Fast {
+        const FusedKernels* kernels = nullptr;
+        const FusedModel* model = nullptr;
+        FusedLane* lane = nullptr;
+        FusedBuffers* buffers = nullptr;
+    } fast_;
     Aligned<std::int32_t> gates_;
     Aligned<std::int64_t> gates_wide_;
     Aligned<std::int32_t> history_;  // windowed: the last T - 1 vectors, a ring beside the lanes'

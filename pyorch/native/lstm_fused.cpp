@@ -85,7 +85,8 @@ std::unique_ptr<FusedPlan> FusedPlan::of(const LstmModel& model) {
         plan->model.hidden_bytes = bytes;
         if (!plan->place_layer(model.layers[0]) || !plan->place_dense(model.layers[1])) continue;
         plan->place_heads(model);
-        return plan;
+        plan->kernels = fused_kernels(plan->look_up_, plan->model);
+        return plan->kernels != nullptr ? std::move(plan) : nullptr;
     }
     return nullptr;
 }
@@ -104,27 +105,21 @@ bool FusedPlan::place_tables(const LayerModel& layer) {
         const std::int64_t complement = t == 0 ? std::int64_t{1} << layer.table.fraction() : 0;
         const std::int64_t maximum = *std::max_element(table.begin(), table.end());
         if (bins > 512 || complement > 32767 || largest_of(table) > 32767) return false;
-        tables_[t] = Aligned<std::int16_t>(512);
         for (int u = 0; u < bins; ++u) {
             const std::int64_t left = table[static_cast<std::size_t>(bins - 1 - u)], right = complement - left;
             if (right > 32767 || table[static_cast<std::size_t>(bins + u)] != std::min(right, maximum)) return false;
-            tables_[t].data()[u] = static_cast<std::int16_t>(left);
+            placed[t]->entries[u] = static_cast<std::int16_t>(left);
         }
-        placed[t]->entries = tables_[t].data();
         placed[t]->shift = Constant::words(16 - rules[t]->index_bits);
         placed[t]->complement = Constant::words(static_cast<int>(complement));
         placed[t]->maximum = Constant::words(static_cast<int>(maximum));
-        bases_[t] = Aligned<std::int16_t>(segments);
-        lines_[t] = Aligned<std::uint16_t>(segments);
-        placed[t]->bases = bases_[t].data();
-        placed[t]->lines = lines_[t].data();
         bool found = false;
         for (int bump = 10; bump >= 6 && !found && bins == segments * bins_a_segment && largest_of(table) <= 4095; --bump) {
             const int addend = 4 * (static_cast<int>(complement) + 1);
             found = true;
             for (int s = 0; s < segments && found; ++s) {
-                found = fit_segment(table.data() + bins + s * bins_a_segment, addend, bump, bases_[t].data()[s],
-                                    lines_[t].data()[s]);
+                found = fit_segment(table.data() + bins + s * bins_a_segment, addend, bump, placed[t]->bases[s],
+                                    placed[t]->lines[s]);
             }
             for (int bin = -bins; bin < bins && found; ++bin) {
                 found = on_line(*placed[t], addend, bump, bin * 64) == table[static_cast<std::size_t>(bins + bin)];
@@ -233,8 +228,7 @@ bool FusedPlan::place_layer(const LayerModel& layer) {
     model.hidden_maximum = Constant::words(static_cast<int>(hidden.maximum()));
     model.plain = !model.output_high && up == output_up && sum_shift == 0 && forget_up == 0 && candidate_up == 0 && squash_up == 1 && cell.minimum() == -32768 &&
                   cell.maximum() == 32767 && furthest <= hidden.maximum() && -furthest >= hidden.minimum();
-    kernels = fused_kernels(look_up_, model);
-    return kernels != nullptr;
+    return true;
 }
 
 bool FusedPlan::place_dense(const LayerModel& layer) {
@@ -274,13 +268,33 @@ bool FusedPlan::place_dense(const LayerModel& layer) {
 }
 
 void FusedPlan::place_heads(const LstmModel& whole) {
-    const auto entries = static_cast<std::int32_t>(whole.sigmoid_table.size());
-    sigmoid_table_ = Aligned<std::int32_t>(static_cast<std::size_t>(entries) * whole.outputs());
+    const std::vector<HeadModel>& heads = whole.heads;
+    const int exp_shift = std::min(whole.exp_shift, 31), sigmoid_shift = std::min(whole.sigmoid_shift, 31);
+    const auto entries = static_cast<std::int32_t>(whole.sigmoid_table.size()), middle = entries / 2;
+    const auto exp_entries = static_cast<std::int32_t>(whole.exp_table.size());
+    // how far the clamped logits reach into the tables
+    const std::int64_t lowest = model.logit_minimum.lanes[0], highest = model.logit_maximum.lanes[0];
+    const std::int64_t below = lowest >> sigmoid_shift, above = highest >> sigmoid_shift, deepest = (highest - lowest) >> exp_shift;
+    std::size_t sigmoids = 0;
+    while (sigmoids + 1 < heads.size() && heads[sigmoids + 1].kind == HeadModel::Kind::sigmoid) ++sigmoids;
+    int sigmoid_outputs = 0;
+    for (std::size_t h = 1; h <= sigmoids; ++h) sigmoid_outputs += heads[h].outputs;
+    model.standard = model.features == standard_features && !heads.empty() && heads[0].kind == HeadModel::Kind::softmax &&
+                     heads[0].outputs == 3 && sigmoid_outputs == standard_sigmoids &&
+                     std::all_of(heads.begin() + static_cast<std::ptrdiff_t>(sigmoids) + 1, heads.end(),
+                                 [](const HeadModel& head) { return head.kind == HeadModel::Kind::linear; }) &&
+                     above - below < longest_score_table && deepest < longest_score_table;
+    const std::int64_t from = model.standard ? below : -middle, past = model.standard ? above + 1 : entries - middle;
+    const std::int32_t length = static_cast<std::int32_t>(past - from);
+    sigmoid_table_ = Aligned<std::int32_t>(static_cast<std::size_t>(length) * whole.outputs());
     segments_ = Aligned<FusedSegment>(17 * fused_outputs);
-    exp_ = Aligned<std::uint16_t>(whole.exp_table.size());
-    std::copy(whole.exp_table.begin(), whole.exp_table.end(), exp_.data());
+    const std::int32_t exp_length = model.standard ? static_cast<std::int32_t>(deepest) + 1 : exp_entries;
+    exp_ = Aligned<std::uint16_t>(static_cast<std::size_t>(exp_length));
+    for (std::int32_t k = 0; k < exp_length; ++k) {
+        exp_.data()[k] = static_cast<std::uint16_t>(whole.exp_table[static_cast<std::size_t>(std::min(k, exp_entries - 1))]);
+    }
     std::iota(model.rotation.lanes, model.rotation.lanes + fused_outputs, 0);
-    std::int32_t output = 0, sigmoids = 0;
+    std::int32_t output = 0, first = 0;
     for (const HeadModel& head : whole.heads) {
         if (head.kind == HeadModel::Kind::softmax) {
             model.softmax[model.softmaxes++] = {output, head.outputs};
@@ -307,23 +321,23 @@ void FusedPlan::place_heads(const LstmModel& whole) {
                 line[at] = {static_cast<std::int32_t>(rise), static_cast<std::int32_t>(static_cast<std::uint32_t>(start))};
             }
             if (head.kind != HeadModel::Kind::sigmoid) continue;
-            const std::int32_t first = entries * sigmoids++;
-            model.sigmoid_first.lanes[output] = first;
-            for (std::int32_t entry = 0; entry < entries; ++entry) {
+            model.sigmoid_first.lanes[output] = first - (model.standard ? static_cast<std::int32_t>(from) : 0);
+            for (std::int64_t at = from; at < past; ++at) {
+                const std::int64_t entry = std::min<std::int64_t>(std::max<std::int64_t>(at + middle, 0), entries - 1);
                 const std::int64_t p = whole.sigmoid_table[static_cast<std::size_t>(entry)];
-                const std::int64_t k = std::min<std::int64_t>(p >> 11, 15);
-                const std::int64_t rise = knots[k + 1] - knots[k];
-                sigmoid_table_.data()[first + entry] = static_cast<std::int32_t>(knots[k] + ((rise * (p - (k << 11))) >> 11));
+                const std::int64_t piece = std::min<std::int64_t>(p >> 11, 15);
+                const std::int64_t rise = knots[piece + 1] - knots[piece];
+                sigmoid_table_.data()[first++] = static_cast<std::int32_t>(knots[piece] + ((rise * (p - (piece << 11))) >> 11));
             }
         }
     }
-    model.sigmoid_shift = Constant::of(std::min(whole.sigmoid_shift, 31));
-    model.sigmoid_middle = Constant::of(entries / 2);
+    model.sigmoid_shift = Constant::of(sigmoid_shift);
+    model.sigmoid_middle = Constant::of(middle);
     model.sigmoid_last = Constant::of(entries - 1);
     model.sigmoid_table = sigmoid_table_.data();
     model.exp_table = exp_.data();
-    model.exp_last = Constant::of(static_cast<std::int32_t>(whole.exp_table.size()) - 1);
-    model.exp_shift = Constant::of(std::min(whole.exp_shift, 31));
+    model.exp_last = Constant::of(exp_entries - 1);
+    model.exp_shift = Constant::of(exp_shift);
     model.segments = segments_.data();
 }
 

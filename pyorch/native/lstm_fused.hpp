@@ -26,6 +26,11 @@ constexpr int fused_units = 32;
 constexpr int fused_columns = 4 * fused_units;
 constexpr int fused_features = 64;
 constexpr int fused_outputs = 16;
+// A model of the usual shape has so many features, a softmax of three outputs, then so many sigmoids, then linear
+// outputs; its tables of the scores reach as far as its logits.
+constexpr int standard_features = 16;
+constexpr int standard_sigmoids = 6;
+constexpr int longest_score_table = 4096;
 
 // A constant in every lane: an operand in memory needs no instruction of its own, where a broadcast does.
 struct alignas(64) Constant {
@@ -46,12 +51,12 @@ struct alignas(64) Constant {
 // Lines: bins in 64 segments of eight, 1/8 of an LSB a unit: base + slope*k (+ bump where bit 15 - k of the line is
 // set) lies in the entry to the right of zero, whose mirror image is the complement. Every entry is checked.
 struct FusedTable {
-    const std::int16_t* entries = nullptr;  // permutes
-    const std::int16_t* bases = nullptr;    // lines: 64
-    const std::uint16_t* lines = nullptr;   // lines: 64, slope in the low byte
-    Constant bump{}, addend{};              // lines; in words, as all that follow
-    Constant shift{};                       // permutes: from the word to the bin
+    alignas(64) std::int16_t bases[64];   // lines
+    alignas(64) std::uint16_t lines[64];  // slope in the low byte
+    Constant bump{}, addend{};            // lines; in words, as all that follow
+    Constant shift{};                     // permutes: from the word to the bin
     Constant complement{}, maximum{};
+    alignas(64) std::int16_t entries[512];  // permutes
 };
 
 enum class LookUp { permute_2, permute_8, lines };
@@ -70,6 +75,7 @@ struct FusedModel {
     int features = 0, groups = 0;         // groups: features in fours
     bool hidden_bytes = false;            // h in bytes, offset by 128; else in words
     bool plain = false;                   // none of the lines marked * is needed
+    bool standard = false;                // the usual shape: see standard_features and what follows it
     const std::int8_t* kernel = nullptr;  // [group][vector][lane][4]
     const void* recurrent = nullptr;      // [group][vector][lane][4 bytes or 2 words]
     const std::int32_t* bias = nullptr;   // [128], offsets of the byte forms folded in
@@ -93,7 +99,7 @@ struct FusedModel {
     Constant logit_drop{}, logit_minimum{}, logit_maximum{};
 
     Constant sigmoid_shift{}, sigmoid_middle{}, sigmoid_last{};
-    Constant sigmoid_first{};                     // of each output: where its table begins
+    Constant sigmoid_first{};                     // of each output: where its table begins; standard: its middle
     const std::int32_t* sigmoid_table = nullptr;  // calibrated probability of every entry, a table an output
     int sigmoid_runs = 0;
     Run sigmoid_run[fused_outputs];
@@ -115,7 +121,7 @@ struct alignas(64) FusedLane {
 };
 
 struct alignas(64) FusedBuffers {
-    std::uint8_t input[fused_features];   // x in bytes, offset by 128
+    std::uint8_t input[2][fused_features];  // x in bytes, offset by 128; the second for the next of many vectors
     std::int32_t sums[fused_columns];     // between parts, when they are timed one by one
     std::uint32_t index[fused_outputs];   // of table entries
     std::int64_t logits[fused_outputs];
@@ -128,6 +134,9 @@ struct FusedKernels {
     void (*answer)(const FusedModel&, const FusedLane&, FusedBuffers&);
     void (*step)(const FusedModel&, FusedLane&, FusedBuffers&, const std::int32_t* features);  // the three
     void (*recurrent)(const FusedModel&, FusedLane&);
+    // n ticks with all their work, R·h + b for the next included: features [n][F] -> logits and scores [n][outputs]
+    void (*run)(const FusedModel&, FusedLane&, FusedBuffers&, const std::int32_t* features, std::int64_t n,
+                std::int64_t* logits, std::int64_t* scores);
     // parts of the above, for measurements
     void (*input)(const FusedModel&, const FusedLane&, FusedBuffers&);
     void (*tail)(const FusedModel&, FusedLane&, const FusedBuffers&);
@@ -159,8 +168,7 @@ private:
     Aligned<std::int8_t> kernel_;
     Aligned<char> recurrent_, dense_;
     Aligned<std::int32_t> bias_, sigmoid_table_;
-    Aligned<std::int16_t> tables_[2], bases_[2];
-    Aligned<std::uint16_t> lines_[2], exp_;
+    Aligned<std::uint16_t> exp_;
     Aligned<FusedSegment> segments_;
 };
 

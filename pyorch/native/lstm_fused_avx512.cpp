@@ -2,43 +2,12 @@
 #include "lstm_fused.hpp"
 
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__) && defined(__AVX512VL__)
-#include <immintrin.h>
-
 #include <algorithm>
-#include <cstring>
+
+#include "lstm_fused_tail.hpp"
 
 namespace pyorch {
 namespace {
-
-constexpr int vectors = fused_columns / 16;
-
-#define PYORCH_INLINE [[gnu::always_inline]] inline
-
-PYORCH_INLINE __m512i vector_at(const void* source) { return _mm512_load_si512(source); }
-PYORCH_INLINE __m512i all(const Constant& constant) { return _mm512_load_si512(constant.lanes); }
-PYORCH_INLINE __m512i clamped(__m512i value, const Constant& minimum, const Constant& maximum) {
-    return _mm512_min_epi16(_mm512_max_epi16(value, all(minimum)), all(maximum));
-}
-PYORCH_INLINE __m512i broadcast(const void* source) {
-    std::int32_t four;
-    std::memcpy(&four, source, sizeof four);
-    return _mm512_set1_epi32(four);
-}
-
-// As instructions: through intrinsics GCC 12 copies every sum to another register and back.
-PYORCH_INLINE void add_bytes(__m512i& sum, __m512i values, const void* weights) {
-    asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(values), "m"(*static_cast<const __m512i*>(weights)));
-}
-PYORCH_INLINE void add_words(__m512i& sum, __m512i values, const void* weights) {
-    asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(values), "m"(*static_cast<const __m512i*>(weights)));
-}
-PYORCH_INLINE __m512i add_pairs(__m512i sum, __m512i left, __m512i right) {
-    asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(left), "v"(right));
-    return sum;
-}
-PYORCH_INLINE void add_where(__m512i& value, __mmask32 where, const Constant& constant) {
-    asm("vpaddw %2, %0, %0%{%1%}" : "+v"(value) : "Yk"(where), "m"(*reinterpret_cast<const __m512i*>(constant.lanes)));
-}
 
 // Products with h: four bytes or two words a lane.
 template <bool bytes>
@@ -63,128 +32,57 @@ PYORCH_INLINE const char* hidden_at(const FusedLane& lane, int group) {
 template <bool bytes>
 constexpr int hidden_groups = fused_units / (bytes ? 4 : 2);
 
-PYORCH_INLINE void pack_sixteen(const FusedModel& model, FusedBuffers& buffers, __m512i values, int at) {
+PYORCH_INLINE void pack_sixteen(const FusedModel& model, __m512i values, std::uint8_t* input) {
     const __m128i flip = _mm_load_si128(reinterpret_cast<const __m128i*>(model.input_flip.lanes));
     const __m128i flipped = _mm_xor_si128(_mm512_cvtepi32_epi8(values), flip);
-    _mm_store_si128(reinterpret_cast<__m128i*>(buffers.input + at), flipped);
+    _mm_store_si128(reinterpret_cast<__m128i*>(input), flipped);
 }
 
-template <int groups>
-PYORCH_INLINE void pack_of(const FusedModel& model, FusedBuffers& buffers, const std::int32_t* features) {
-    const int count = groups != 0 && groups % 4 == 0 ? 4 * groups : model.features;
+// `standard`: sixteen features, known when compiled.
+template <bool standard>
+PYORCH_INLINE void pack_of(const FusedModel& model, const std::int32_t* features, std::uint8_t* input) {
+    const int count = standard ? standard_features : model.features;
     int at = 0;
-    for (; at + 16 <= count; at += 16) pack_sixteen(model, buffers, _mm512_loadu_si512(features + at), at);
+    for (; at + 16 <= count; at += 16) pack_sixteen(model, _mm512_loadu_si512(features + at), input + at);
     if (at < count) {
         const auto mask = static_cast<__mmask16>((1 << (count - at)) - 1);
-        pack_sixteen(model, buffers, _mm512_maskz_loadu_epi32(mask, features + at), at);
+        pack_sixteen(model, _mm512_maskz_loadu_epi32(mask, features + at), input + at);
     }
 }
 
-// x·W onto R·h + b. `groups`: known when compiled, or 0.
-template <int groups>
-PYORCH_INLINE void sums_of(const FusedModel& model, const FusedLane& lane, const FusedBuffers& buffers,
-                           __m512i (&sums)[vectors]) {
+PYORCH_INLINE void load_ready(const FusedLane& lane, __m512i (&sums)[vectors]) {
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) sums[v] = vector_at(lane.ready + 16 * v);
+}
+PYORCH_INLINE void store_sums(const __m512i (&sums)[vectors], std::int32_t* out) {
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) _mm512_store_si512(out + 16 * v, sums[v]);
+}
+
+// x·W onto R·h + b.
+template <bool standard>
+PYORCH_INLINE void add_input(const FusedModel& model, const std::uint8_t* input, __m512i (&sums)[vectors]) {
     const std::int8_t* weights = model.kernel;
-    const int count = groups != 0 ? groups : model.groups;
+    const int count = standard ? standard_features / 4 : model.groups;
 #pragma GCC unroll 4
     for (int g = 0; g < count; ++g, weights += 64 * vectors) {
-        const __m512i value = broadcast(buffers.input + 4 * g);
+        const __m512i value = broadcast(input + 4 * g);
 #pragma GCC unroll 8
         for (int v = 0; v < vectors; ++v) add_bytes(sums[v], value, weights + 64 * v);
     }
 }
 
-// Entry `index` of 64 * chunks words, by permutes of 64 and blends on the higher bits.
-template <int chunks>
-PYORCH_INLINE __m512i permuted(const std::int16_t* entries, __m512i index) {
-    if constexpr (chunks == 1) {
-        return _mm512_permutex2var_epi16(_mm512_load_si512(entries), index, _mm512_load_si512(entries + 32));
-    } else {
-        const __m512i low = permuted<chunks / 2>(entries, index);
-        const __m512i high = permuted<chunks / 2>(entries + 32 * chunks, index);
-        return _mm512_mask_mov_epi16(low, _mm512_test_epi16_mask(index, _mm512_set1_epi16(32 * chunks)), high);
-    }
-}
-
-template <LookUp look_up>
-PYORCH_INLINE __m512i looked_up(const FusedTable& table, __m512i value) {
-    const __m512i sign = _mm512_srai_epi16(value, 15);
-    const __m512i side = _mm512_xor_si512(value, sign);
-    if constexpr (look_up == LookUp::lines) {
-        const __m512i segment = _mm512_srli_epi16(side, 9);
-        const __m512i step = _mm512_and_si512(_mm512_srli_epi16(side, 6), _mm512_set1_epi16(7));
-        const __m512i line = permuted<1>(reinterpret_cast<const std::int16_t*>(table.lines), segment);
-        const __m512i base = permuted<1>(table.bases, segment);
-        // the line's low byte times k; the other byte of `step` is zero, so nothing saturates here
-        __m512i point = _mm512_add_epi16(base, _mm512_maddubs_epi16(line, step));
-        add_where(point, _mm512_movepi16_mask(_mm512_sllv_epi16(line, step)), table.bump);
-        return _mm512_srai_epi16(_mm512_add_epi16(_mm512_xor_si512(point, sign), all(table.addend)), 3);
-    } else {
-        constexpr int chunks = look_up == LookUp::permute_2 ? 2 : 8;
-        const __m512i bin = _mm512_srlv_epi16(side, all(table.shift));
-        const __m512i left = permuted<chunks>(table.entries, bin);
-        const __m512i right = _mm512_min_epi16(_mm512_sub_epi16(all(table.complement), left), all(table.maximum));
-        return _mm512_mask_mov_epi16(right, _mm512_movepi16_mask(value), left);
-    }
-}
-
-// Tables, c and h of 32 units.
-template <LookUp look_up, bool bytes, bool plain>
-PYORCH_INLINE void tail_of(const FusedModel& model, FusedLane& lane, __m512i (&sums)[vectors]) {
-    if constexpr (!plain) {
-#pragma GCC unroll 8
-        for (int v = 0; v < vectors; ++v) sums[v] = _mm512_srav_epi32(sums[v], all(model.sum_shift));
-    }
-    __m512i first = looked_up<look_up>(model.gate, _mm512_packs_epi32(sums[0], sums[1]));
-    __m512i second = looked_up<look_up>(model.gate, _mm512_packs_epi32(sums[2], sums[3]));
-    const __m512i narrow = _mm512_packs_epi32(sums[4], sums[5]);
-    __m512i g = looked_up<look_up>(model.candidate, _mm512_adds_epi16(narrow, narrow));
-    if constexpr (!plain) {
-        first = _mm512_sllv_epi16(first, all(model.forget_up));
-        second = _mm512_sllv_epi16(second, all(model.forget_up));
-        g = _mm512_sllv_epi16(g, all(model.candidate_up));
-    }
-    const __m512i c = vector_at(lane.cell);
-    const __m512i low = add_pairs(all(model.cell_addend), first, _mm512_unpacklo_epi16(g, c));
-    const __m512i high = add_pairs(all(model.cell_addend), second, _mm512_unpackhi_epi16(g, c));
-    __m512i kept = _mm512_packs_epi32(_mm512_srav_epi32(low, all(model.cell_drop)),
-                                      _mm512_srav_epi32(high, all(model.cell_drop)));
-    __m512i squash;
-    if constexpr (plain) {
-        squash = _mm512_adds_epi16(kept, kept);
-    } else {
-        kept = clamped(kept, model.cell_minimum, model.cell_maximum);
-        squash = _mm512_sllv_epi16(clamped(kept, model.squash_minimum, model.squash_maximum), all(model.squash_up));
-    }
-    _mm512_store_si512(lane.cell, kept);
-    __m512i t = looked_up<look_up>(model.candidate, squash);
-    if constexpr (!plain) t = _mm512_sllv_epi16(t, all(model.squashed_up));
-    const __m512i gate = looked_up<look_up>(model.gate, _mm512_packs_epi32(sums[6], sums[7]));
-    const __m512i o = _mm512_sllv_epi16(gate, all(model.output_up));
-    // (o * t + 2**14) >> 15: the rounding of h
-    __m512i h = _mm512_mulhrs_epi16(o, t);
-    if constexpr (!plain) {
-        // what is cut off first lies below the rounding bit
-        if (model.output_high) h = _mm512_mulhrs_epi16(_mm512_mulhi_epi16(o, t), all(model.output_round));
-        h = clamped(h, model.hidden_minimum, model.hidden_maximum);
-    }
-    _mm512_store_si512(lane.hidden, h);
-    if constexpr (bytes) {
-        const __m256i narrowed = _mm512_cvtepi16_epi8(h);
-        _mm256_store_si256(reinterpret_cast<__m256i*>(lane.bytes), _mm256_xor_si256(narrowed, _mm256_set1_epi8(-128)));
-    }
-    // h is read back from memory: GCC would rather cut it up in the register, three shuffles a group
-    asm volatile("" : "+m"(lane.hidden), "+m"(lane.bytes));
-}
+struct Answer {
+    std::int64_t* logits;
+    std::int64_t* scores;
+};
 
 // Logits, and the table entries that the scores take.
 //
 // A 128-bit lane of a sum holds one output's products with four groups of h; vector v of a block of four has the
 // outputs v, v + 4, v + 8, v + 12. So a quarter of h serves all lanes, and one transposing addition ends the sums.
-template <bool bytes>
-PYORCH_INLINE void dense_of(const FusedModel& model, const FusedLane& lane, FusedBuffers& buffers) {
+template <bool bytes, bool standard>
+PYORCH_INLINE void dense_of(const FusedModel& model, const FusedLane& lane, std::uint32_t* indices, const Answer& out) {
     const char* weights = static_cast<const char*>(model.dense);
     __m512i sums[4];
 #pragma GCC unroll 4
@@ -205,22 +103,25 @@ PYORCH_INLINE void dense_of(const FusedModel& model, const FusedLane& lane, Fuse
     __m512i logits = _mm512_add_epi32(_mm512_unpacklo_epi64(even, odd), _mm512_unpackhi_epi64(even, odd));
     logits = _mm512_srav_epi32(_mm512_add_epi32(logits, all(model.dense_bias)), all(model.logit_drop));
     logits = _mm512_min_epi32(_mm512_max_epi32(logits, all(model.logit_minimum)), all(model.logit_maximum));
-    __m512i index = _mm512_add_epi32(_mm512_srav_epi32(logits, all(model.sigmoid_shift)), all(model.sigmoid_middle));
-    index = _mm512_min_epi32(_mm512_max_epi32(index, _mm512_setzero_si512()), all(model.sigmoid_last));
-    index = _mm512_add_epi32(index, all(model.sigmoid_first));
     const __m512i next = _mm512_permutexvar_epi32(all(model.rotation), logits);
     const __m512i after = _mm512_permutexvar_epi32(all(model.rotation), next);
-    const __m512i below = _mm512_sub_epi32(_mm512_max_epi32(_mm512_max_epi32(logits, next), after), logits);
-    index = _mm512_mask_min_epi32(index, model.softmax_lanes, _mm512_srav_epi32(below, all(model.exp_shift)),
-                                  all(model.exp_last));
-    _mm512_store_si512(buffers.index, index);
+    __m512i below = _mm512_sub_epi32(_mm512_max_epi32(_mm512_max_epi32(logits, next), after), logits);
+    below = _mm512_srav_epi32(below, all(model.exp_shift));
+    __m512i index = _mm512_srav_epi32(logits, all(model.sigmoid_shift));
+    if constexpr (!standard) {
+        below = _mm512_min_epi32(below, all(model.exp_last));
+        index = _mm512_add_epi32(index, all(model.sigmoid_middle));
+        index = _mm512_min_epi32(_mm512_max_epi32(index, _mm512_setzero_si512()), all(model.sigmoid_last));
+    }
+    index = _mm512_mask_add_epi32(below, static_cast<__mmask16>(~model.softmax_lanes), index, all(model.sigmoid_first));
+    _mm512_store_si512(indices, index);
     const __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(logits));
     const __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(logits, 1));
-    _mm512_store_si512(buffers.logits, low);
-    _mm512_store_si512(buffers.logits + 8, high);
-    _mm512_store_si512(buffers.scores, low);
-    _mm512_store_si512(buffers.scores + 8, high);
-    asm volatile("" : "+m"(buffers.index));
+    _mm512_storeu_si512(out.logits, low);
+    _mm512_storeu_si512(out.logits + 8, high);
+    _mm512_storeu_si512(out.scores, low);
+    _mm512_storeu_si512(out.scores + 8, high);
+    asm volatile("" : "+m"(*reinterpret_cast<std::uint32_t(*)[fused_outputs]>(indices)));
 }
 
 // Calibrated shares of n logits, from the entries of the exp table. One division: with m the next integer above
@@ -242,38 +143,37 @@ PYORCH_INLINE void softmax(const FusedModel& model, const std::uint32_t* index, 
     }
 }
 
-[[gnu::noinline]] void softmax_of(const FusedModel& model, const Run& run, FusedBuffers& buffers) {
-    const std::int64_t* logits = buffers.logits + run.first;
+[[gnu::noinline]] void softmax_of(const FusedModel& model, const Run& run, const Answer& out) {
+    const std::int64_t* logits = out.logits + run.first;
     const std::int64_t highest = *std::max_element(logits, logits + run.size);
     std::uint32_t index[fused_outputs];
     for (int k = 0; k < run.size; ++k) {
         const std::int64_t below = (highest - logits[k]) >> model.exp_shift.lanes[0];
         index[k] = static_cast<std::uint32_t>(std::min<std::int64_t>(below, model.exp_last.lanes[0]));
     }
-    softmax<fused_outputs>(model, index, model.segments + 17 * run.first, buffers.scores + run.first, run.size);
+    softmax<fused_outputs>(model, index, model.segments + 17 * run.first, out.scores + run.first, run.size);
 }
 
-PYORCH_INLINE void scores_of(const FusedModel& model, FusedBuffers& buffers) {
-    for (int k = 0; k < model.softmaxes; ++k) {
-        const Run run = model.softmax[k];
-        if (run.size == 3) {
-            softmax<3>(model, buffers.index + run.first, model.segments + 17 * run.first, buffers.scores + run.first);
-        } else {
-            softmax_of(model, run, buffers);
-        }
+template <bool standard>
+PYORCH_INLINE void scores_of(const FusedModel& model, const std::uint32_t* indices, const Answer& out) {
+    if constexpr (standard) {
+        softmax<3>(model, indices, model.segments, out.scores);
+#pragma GCC unroll 6
+        for (int at = 3; at < 3 + standard_sigmoids; ++at) out.scores[at] = model.sigmoid_table[indices[at]];
+        return;
     }
+    for (int k = 0; k < model.softmaxes; ++k) softmax_of(model, model.softmax[k], out);
     for (int k = 0; k < model.sigmoid_runs; ++k) {
         const std::int64_t end = model.sigmoid_run[k].first + model.sigmoid_run[k].size;
-#pragma GCC unroll 2
         for (std::int64_t at = model.sigmoid_run[k].first; at < end; ++at) {
-            buffers.scores[at] = model.sigmoid_table[buffers.index[at]];
+            out.scores[at] = model.sigmoid_table[indices[at]];
         }
     }
 }
 
 // R·h + b, scaled to x·W. Two chains: sixteen sums hide the latency of the dot product.
 template <bool bytes>
-PYORCH_INLINE void recurrent_of(const FusedModel& model, FusedLane& lane) {
+PYORCH_INLINE void recurrent_of(const FusedModel& model, const FusedLane& lane, __m512i (&sums)[vectors]) {
     __m512i even[vectors], odd[vectors];
     const char* weights = static_cast<const char*>(model.recurrent);
 #pragma GCC unroll 8
@@ -295,50 +195,80 @@ PYORCH_INLINE void recurrent_of(const FusedModel& model, FusedLane& lane) {
     }
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; ++v) {
-        const __m512i sum = _mm512_add_epi32(even[v], odd[v]);
-        _mm512_store_si512(lane.ready + 16 * v, _mm512_srav_epi32(sum, all(model.ready_shift)));
+        sums[v] = _mm512_srav_epi32(_mm512_add_epi32(even[v], odd[v]), all(model.ready_shift));
     }
 }
 
-template <int groups>
+template <bool standard>
 void pack(const FusedModel& model, FusedBuffers& buffers, const std::int32_t* features) {
-    pack_of<groups>(model, buffers, features);
+    pack_of<standard>(model, features, buffers.input[0]);
 }
 
-template <LookUp look_up, bool bytes, bool plain, int groups>
+template <LookUp look_up, bool bytes, bool plain, bool standard>
 void advance(const FusedModel& model, FusedLane& lane, const FusedBuffers& buffers) {
     __m512i sums[vectors];
-    sums_of<groups>(model, lane, buffers, sums);
+    load_ready(lane, sums);
+    add_input<standard>(model, buffers.input[0], sums);
     tail_of<look_up, bytes, plain>(model, lane, sums);
 }
 
-template <bool bytes>
+template <bool bytes, bool standard>
 void answer(const FusedModel& model, const FusedLane& lane, FusedBuffers& buffers) {
-    dense_of<bytes>(model, lane, buffers);
-    scores_of(model, buffers);
+    dense_of<bytes, standard>(model, lane, buffers.index, {buffers.logits, buffers.scores});
+    scores_of<standard>(model, buffers.index, {buffers.logits, buffers.scores});
 }
 
-template <LookUp look_up, bool bytes, bool plain, int groups>
+template <LookUp look_up, bool bytes, bool plain, bool standard>
 void step(const FusedModel& model, FusedLane& lane, FusedBuffers& buffers, const std::int32_t* features) {
-    pack_of<groups>(model, buffers, features);
     __m512i sums[vectors];
-    sums_of<groups>(model, lane, buffers, sums);
+    pack_of<standard>(model, features, buffers.input[0]);
+    load_ready(lane, sums);
+    add_input<standard>(model, buffers.input[0], sums);
     tail_of<look_up, bytes, plain>(model, lane, sums);
-    dense_of<bytes>(model, lane, buffers);
-    scores_of(model, buffers);
+    dense_of<bytes, standard>(model, lane, buffers.index, {buffers.logits, buffers.scores});
+    scores_of<standard>(model, buffers.index, {buffers.logits, buffers.scores});
 }
 
 template <bool bytes>
 void recurrent(const FusedModel& model, FusedLane& lane) {
-    recurrent_of<bytes>(model, lane);
+    __m512i sums[vectors];
+    recurrent_of<bytes>(model, lane, sums);
+    store_sums(sums, lane.ready);
 }
 
-template <int groups>
+// R·h + b stands between the dense layer and the scores, whose chain of latencies (forwarded store, look-up, division,
+// look-up) it covers, and stays in registers for the next tick.
+template <LookUp look_up, bool bytes, bool plain, bool standard>
+void run(const FusedModel& model, FusedLane& lane, FusedBuffers& buffers, const std::int32_t* features, std::int64_t n,
+         std::int64_t* logits, std::int64_t* scores) {
+    if (n < 1) return;
+    const std::int64_t width = model.outputs;
+    __m512i sums[vectors];
+    load_ready(lane, sums);
+    pack_of<standard>(model, features, buffers.input[0]);
+    for (std::int64_t t = 0; t < n; ++t) {
+        add_input<standard>(model, buffers.input[t & 1], sums);
+        if (t + 1 < n) pack_of<standard>(model, features + (t + 1) * model.features, buffers.input[~t & 1]);
+        tail_of<look_up, bytes, plain>(model, lane, sums);
+        // an answer is written in whole vectors: beyond its row, which the next one overwrites
+        const bool inside = (t + 1) * width + fused_outputs <= n * width;
+        const Answer out = inside ? Answer{logits + t * width, scores + t * width} : Answer{buffers.logits, buffers.scores};
+        dense_of<bytes, standard>(model, lane, buffers.index, out);
+        recurrent_of<bytes>(model, lane, sums);
+        scores_of<standard>(model, buffers.index, out);
+        if (inside) continue;
+        std::copy_n(buffers.logits, width, logits + t * width);
+        std::copy_n(buffers.scores, width, scores + t * width);
+    }
+    store_sums(sums, lane.ready);
+}
+
+template <bool standard>
 void input_part(const FusedModel& model, const FusedLane& lane, FusedBuffers& buffers) {
     __m512i sums[vectors];
-    sums_of<groups>(model, lane, buffers, sums);
-#pragma GCC unroll 8
-    for (int v = 0; v < vectors; ++v) _mm512_store_si512(buffers.sums + 16 * v, sums[v]);
+    load_ready(lane, sums);
+    add_input<standard>(model, buffers.input[0], sums);
+    store_sums(sums, buffers.sums);
 }
 
 template <LookUp look_up, bool bytes, bool plain>
@@ -349,30 +279,33 @@ void tail_part(const FusedModel& model, FusedLane& lane, const FusedBuffers& buf
     tail_of<look_up, bytes, plain>(model, lane, sums);
 }
 
-template <bool bytes>
+template <bool bytes, bool standard>
 void dense_part(const FusedModel& model, const FusedLane& lane, FusedBuffers& buffers) {
-    dense_of<bytes>(model, lane, buffers);
+    dense_of<bytes, standard>(model, lane, buffers.index, {buffers.logits, buffers.scores});
 }
 
-void scores_part(const FusedModel& model, FusedBuffers& buffers) { scores_of(model, buffers); }
+template <bool standard>
+void scores_part(const FusedModel& model, FusedBuffers& buffers) {
+    scores_of<standard>(model, buffers.index, {buffers.logits, buffers.scores});
+}
 
-template <LookUp look_up, bool bytes, bool plain, int groups>
-constexpr FusedKernels kernels{pack<groups>,
-                               advance<look_up, bytes, plain, groups>,
-                               answer<bytes>,
-                               step<look_up, bytes, plain, groups>,
+template <LookUp look_up, bool bytes, bool plain, bool standard>
+constexpr FusedKernels kernels{pack<standard>,
+                               advance<look_up, bytes, plain, standard>,
+                               answer<bytes, standard>,
+                               step<look_up, bytes, plain, standard>,
                                recurrent<bytes>,
-                               input_part<groups>,
+                               run<look_up, bytes, plain, standard>,
+                               input_part<standard>,
                                tail_part<look_up, bytes, plain>,
-                               dense_part<bytes>,
-                               scores_part};
+                               dense_part<bytes, standard>,
+                               scores_part<standard>};
 
-// Sixteen features and plain formats, the shape of the presets, are known when compiled.
 template <LookUp look_up, bool bytes>
 const FusedKernels* kernels_of(const FusedModel& model) {
-    if (model.features != 16) return &kernels<look_up, bytes, false, 0>;
-    if (look_up == LookUp::lines && model.plain) return &kernels<look_up, bytes, look_up == LookUp::lines, 4>;
-    return &kernels<look_up, bytes, false, 4>;
+    if (!model.standard) return &kernels<look_up, bytes, false, false>;
+    if (look_up == LookUp::lines && model.plain) return &kernels<look_up, bytes, look_up == LookUp::lines, true>;
+    return &kernels<look_up, bytes, false, true>;
 }
 
 template <LookUp look_up>

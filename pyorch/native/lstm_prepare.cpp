@@ -215,6 +215,9 @@ LstmEngine::LstmEngine(const LstmModel& model, const std::string& simd) : model_
     keeps_input_ = model_.windowed || (!layers_.front().simd_product && !fused_);
     logits_ = Aligned<std::int64_t>(static_cast<std::size_t>(padded(widest, 64)));
     scores_.assign(static_cast<std::size_t>(model_.outputs()), 0);
+    if (fused_ && !model_.windowed) {
+        fast_ = {fused_->kernels, &fused_->model, lanes_.front().fused.data(), buffers_.data()};
+    }
     reset();
 }
 

@@ -12,7 +12,9 @@ from pyorch.contract.bundle import Bundle
 from pyorch.contract.fixed import FixedFormat
 from pyorch.contract.model import Head
 from pyorch.contract.precision import PRESETS
+from pyorch.inference import compare
 from pyorch.inference.compare import compare_engines
+from pyorch.inference.complete import random_features
 from pyorch.inference.cpu import native_engine
 from pyorch.inference.sample import random_bundle
 
@@ -66,11 +68,20 @@ FORMS: dict[str, tuple[Bundle, str]] = {
     "64 features": (random_bundle(13, 64), "lines"),
     "17 features": (random_bundle(14, 17, (31,)), "lines"),
     "one of each": (random_bundle(15, 1, (1,), heads=(softmax(1),)), "lines"),
+    "logits finer than the tables of the usual shape": (
+        random_bundle(31, precision=replace(DEFAULT, logits=FixedFormat(20, 9))), "lines",
+    ),
     "sixteen outputs, all heads": (random_bundle(16, 16, (20,), heads=SIXTEEN), "lines"),
     "window": (random_bundle(17, 16, (32,), mode="window", window=4), "lines"),
     "extreme weights": (random_bundle(18, extreme=True), "lines"),
     "extreme weights, h in bytes": (random_bundle(19, precision=NARROW, extreme=True), "permutes"),
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def many_short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 streams of 100 steps instead of 4 of 1,000: the reference runs streams side by side."""
+    monkeypatch.setattr(compare, "STREAM_STEPS", 100)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -79,6 +90,25 @@ def test_every_form_of_the_fused_kernel_equals_the_reference(form: str) -> None:
     assert native_engine(bundle, "avx512vnni").fused == look_up
     result = compare_engines(bundle, 4_000, seed=5, simd="avx512vnni")
     assert result.mismatches == 0, result.first
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_ticks_one_by_one_equal_many_in_one_call(form: str) -> None:
+    bundle = FORMS[form][0]
+    one, many = native_engine(bundle, "avx512vnni"), native_engine(bundle, "avx512vnni")
+    features = random_features(np.random.default_rng(9), bundle.spec, (200,)).astype(np.int32)
+    for start, end in ((0, 1), (1, 2), (2, 2), (2, 120), (120, 200)):
+        logits, scores = many.run(features[start:end])
+        for step in range(start, end):
+            if step % 3:
+                one.prepare()
+            outputs = one.step(features[step])
+            np.testing.assert_array_equal(outputs[0], logits[step - start])
+            np.testing.assert_array_equal(outputs[1], scores[step - start])
+    assert one.steps == many.steps == 200
+    one.prepare()
+    for ours, theirs in zip(one.layer_state(0), many.layer_state(0), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("name", ["gate_table", "cell_table"])
@@ -125,7 +155,7 @@ def test_extreme_states_are_carried_exactly() -> None:
     rng = np.random.default_rng(8)
     ours, reference = open_engine("cpu", bundle), open_engine("reference", bundle)
     vectors = bundle.golden["sequence_features"][:4]
-    for _ in range(200):
+    for _ in range(60):
         state = State(
             (rng.choice([layer.hidden.minimum, -1, 0, 1, layer.hidden.maximum], layer.units),),
             (rng.choice([layer.cell.minimum, -1, 0, 1, layer.cell.maximum], layer.units),),
