@@ -226,8 +226,9 @@ bool FusedPlan::place_layer(const LayerModel& layer) {
     const std::int64_t furthest = (gate * candidate + (std::int64_t{1} << (drop - 1))) >> drop;
     model.hidden_minimum = Constant::words(static_cast<int>(hidden.minimum()));
     model.hidden_maximum = Constant::words(static_cast<int>(hidden.maximum()));
-    model.plain = !model.output_high && up == output_up && sum_shift == 0 && forget_up == 0 && candidate_up == 0 && squash_up == 1 && cell.minimum() == -32768 &&
-                  cell.maximum() == 32767 && furthest <= hidden.maximum() && -furthest >= hidden.minimum();
+    model.plain = !model.output_high && up == output_up && sum_shift == 0 && forget_up == 0 && candidate_up == 0 &&
+                  squash_up == 1 && cell.minimum() == -32768 && cell.maximum() == 32767 &&
+                  furthest <= hidden.maximum() && -furthest >= hidden.minimum();
     return true;
 }
 
