@@ -119,9 +119,9 @@ class LstmEngine:
     def run(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
         """Ticks [n, F], one after the other: logits and scores, each [n, O]."""
 
-    def time_ticks(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], int]:
+    def time_ticks(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], int, int]:
         """
-        Ticks [n, F], timed: ns of each step with the preparation done before it, then, of the same ticks again, ns of all steps and preparations back to back. A clock reading is included in each.
+        Ticks [n, F], timed: ns of each step with the preparation done before it, then, of the same ticks again, ns of all steps and preparations back to back, and of the same in one call of `run`. A clock reading is included in each.
         """
 
     def time_part(self, part: LstmPart, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> int:
