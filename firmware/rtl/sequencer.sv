@@ -3,7 +3,7 @@
 // Stateful models: vectors go straight through. Windowed models: `kept_window` keeps the last T - 1 vectors of ticks; when T vectors
 // have gone into the state, T - 1 of the next window are advanced at once, so that a tick that comes later costs one step.
 // `clear`, `swap` and `take` (of a staged state) act together at the next boundary between ticks, when the core is drained; vectors
-// wait meanwhile.
+// wait meanwhile. A WINDOW frame is one tick: `hold` and requests wait for its end.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -66,8 +66,15 @@ module sequencer #(
     assign swap_waits = must_swap;
     assign take_waits = must_take || taking;
     assign pending = must_clear || must_swap || take_waits;
-    wire blocked = hold || pending;
-    assign acts = (must_clear || must_swap || must_take) && drained && !replaying && !taking;
+    reg opened;  // a vector of a WINDOW frame has been given, and not its last one
+    wire mid_window = opened && (v_valid ? !v_step && !v_first : in_window);
+    wire blocked = (hold || pending) && !mid_window;
+    assign acts = (must_clear || must_swap || must_take) && drained && !replaying && !taking && !mid_window;
+    always @(posedge clk) begin
+        if (v_valid && v_ready) opened <= !v_step && !v_answer;
+        else if (acts || (!v_valid && !in_window)) opened <= 0;
+        if (rst) opened <= 0;
+    end
     assign clear = acts && must_clear;
     assign swap = acts && must_swap;
     assign take = acts && must_take;
@@ -100,7 +107,7 @@ module sequencer #(
             assign x_answer = v_answer;
             assign prepared = idle && !taking;
             assign ready = prepared && !blocked;
-            assign quiet = drained && !pending;
+            assign quiet = drained && !pending && !mid_window;
             assign {kept_there, kept_value, stage_busy, stored, oldest} = 0;
         end else begin : g_windowed
             wire fetched, begun, settled, due, empty;
@@ -126,7 +133,7 @@ module sequencer #(
             assign v_ready = give && x_ready;
             assign prepared = idle && !replaying && settled;
             assign ready = prepared && !blocked;
-            assign quiet = drained && !pending && !replaying && settled;
+            assign quiet = drained && !pending && !replaying && settled && !mid_window;
         end
     endgenerate
 endmodule
