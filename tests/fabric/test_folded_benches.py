@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sim.bench.folded.case import Case
-from sim.bench.runner import Simulator, run_bench
+from sim.bench.runner import Simulator, block_design, run_bench
 
 LSTM = "sim.bench.folded.bench_lstm"
 DENSE = "sim.bench.folded.bench_dense"
@@ -24,7 +24,8 @@ FULL = [
 
 def run(folder: Path, simulator: Simulator, case: Case) -> None:
     module = DENSE if case.layer else LSTM
-    run_bench(folder, simulator, case.plan(), case.block, module, case.environment())
+    design = block_design(case.plan(), case.block)
+    run_bench(folder, simulator, design, module, case.environment())
 
 
 @pytest.mark.parametrize("simulator", [icarus])
