@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from hls.emit.options import given, style_options
+from hls.emit.options import as_words, given, style_options
 
 _PATH = click.Path(path_type=Path)
+NOISY_WAIT_S = 0.1
 
 
 @click.command()
@@ -19,6 +20,8 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--baud", type=click.IntRange(9600), default=3_000_000, show_default=True)
 @click.option("--ticks", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--noise", type=click.IntRange(1), help="Seed of bytes flipped, lost, put in and held back; "
+              "times are then those of the last attempts.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def serial(
     bundle: Path | None,
@@ -27,6 +30,7 @@ def serial(
     clock_mhz: float | None,
     baud: int,
     ticks: int,
+    noise: int | None,
     as_json: bool,
     **options: int | None,
 ) -> None:
@@ -48,7 +52,7 @@ def serial(
     from pyorch.contract.figures import Figures
     from pyorch.inference.complete import random_features
     from pyorch.inference.reference import run_sequence
-    from sim.board import SimulatedBoard
+    from sim.board import Noise, SimulatedBoard
 
     if wire is not None:
         raise UsageError(
@@ -68,17 +72,34 @@ def serial(
             engine = SerialEngine.open(
                 model, port=board.port, project=board.project, baud=baud, wait_s=30.0
             )
+            link, before = engine.driver.link, engine.driver.bridge_counters()
+            if noise is not None:
+                link.wait_s = NOISY_WAIT_S
+                board.disturb(
+                    Noise(
+                        noise,
+                        flip=0.001,
+                        drop=0.0005,
+                        insert=0.0005,
+                        delay=0.01,
+                        delay_s=1.5 * NOISY_WAIT_S,
+                    )
+                )
             for vector, logits in zip(features, expected, strict=True):
                 wrong += int((engine.step(vector).logits != logits).any())
                 measured_us.append(board.last_exchange_cycles / board.clock_mhz)
                 bar.advance(task)
+            done, link.wait_s = board.noise.counts, 30.0
+            board.quiet()
+            after, host = engine.driver.bridge_counters(), link.counts.as_dict()
             engine.close()
         finally:
             board.close()
     request, answer = tick_bytes(board.manifest.vector_beats, board.manifest.answer_beats)
     core_us = board.manifest.cycles["idle_tick"] / board.core_mhz
     figures = Figures(
-        f"pyorch bench serial --style {style} --baud {baud} --ticks {ticks}",
+        f"pyorch bench serial {as_words(style, None, given(options))} --baud {baud} --ticks {ticks}"
+        + (f" --noise {noise}" if noise is not None else ""),
         {"model": model.digest(), "format": board.manifest.format_digest},
         {
             "clock_mhz": board.clock_mhz,
@@ -92,6 +113,13 @@ def serial(
             "round_trips_a_second_at_most": round(1e6 / float(np.median(measured_us)), 1),
             "wrong_answers": wrong,
         },
+        {
+            "faults put in": dict(sorted(done.items())),
+            "counted by the bridge": {k: (after[k] - before[k]) % 65536 for k in after},
+            "counted by the host": host,
+        }
+        if noise is not None
+        else {},
         ok=wrong == 0,
     )
     figures.show(as_json)
