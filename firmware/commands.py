@@ -30,7 +30,7 @@ def load(build: Path, bundle: Path | None, flash: bool, port: str | None, as_jso
     from pyorch.contract.bundle import Bundle
     from pyorch.contract.errors import UsageError
     from pyorch.contract.figures import Figures
-    from pyorch.inference.registry import open_engine
+    from pyorch.inference.registry import engine_class
 
     if port is not None and bundle is None:
         raise UsageError("--port replays the golden vectors of a bundle: give --bundle, too")
@@ -43,7 +43,7 @@ def load(build: Path, bundle: Path | None, flash: bool, port: str | None, as_jso
         {"bitstream_bytes": done.size_bytes, "seconds": round(done.seconds, 3)},
     )
     if port is not None and model is not None:
-        engine = open_engine("serial", model, port=port, project=build)
+        engine = engine_class("serial").open(model, port=port, project=build)
         figures.figures["golden_vectors"] = sum(
             len(values) for name, values in model.golden.items() if name.endswith("_features")
         )

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from firmware.serial.engine import SerialEngine
 from firmware.serial.link import ATTEMPTS, LinkCounts, SerialLink
 from firmware.serial.packets import Command
 from hls.emit.project import image_for
-from pyorch.app.cli import _load_commands, cli
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import DeviceError, EnvironmentMissingError, MismatchError
 from pyorch.contract.fabric import Kind
@@ -372,33 +368,3 @@ def test_a_wrong_answer_of_the_fabric_is_found_by_the_golden_vectors(
         MismatchError, match=r"engine serial \(folded at .*golden window logits differ"
     ):
         open_on(free_board, wrong)
-
-
-@pytest.mark.parametrize("noise", [(), ("--noise", "4")])
-def test_the_honest_round_trip_is_the_bytes_and_a_little_more(
-    tmp_path: Path, noise: tuple[str, ...]
-) -> None:
-    _load_commands()
-    BUNDLE.save(tmp_path / "bundle")
-    ticks = 40 if noise else 5
-    words = ["bench", "serial", str(tmp_path / "bundle"), "--baud", "10000000", "--json", *noise]
-    done = CliRunner().invoke(cli, [*words, "--ticks", str(ticks)])
-    assert done.exit_code == 0, done.output
-    value = json.loads(done.stdout)
-    figures = value["figures"]
-    assert (figures["request_bytes"], figures["answer_bytes"]) == (31, 27)
-    assert figures["wire_computed_us"] == 58.0 and figures["wrong_answers"] == 0
-    if noise:
-        put_in = value["peers"]["faults put in"]
-        assert sum(put_in.values()) > 2
-        bridge, host = (
-            value["peers"]["counted by the bridge"],
-            value["peers"]["counted by the host"],
-        )
-        seen = bridge["damaged"] + bridge["dropped"] + bridge["repeated"]
-        assert seen + host["damaged"] + host["silent"] + host["stale"] > 0
-    else:
-        # gathering, the core and the results on top, and a byte in 128 escaped
-        assert 58.0 < figures["wire_and_board_simulated_p50_us"] < 58.0 * 1.25
-        assert figures["core_idle_tick_us"] < 0.1 * figures["wire_computed_us"]
-        assert value["peers"] == {}
