@@ -1,16 +1,16 @@
-"""An exported cell behind the engine protocol: any runtime that runs ONNX, exact or within a bound."""
+"""A cell behind the engine protocol: on ONNX runtimes, TensorRT or CUDA, exact or within a bound."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol, cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gpu_fallback.export.exact import KIND
-from gpu_fallback.export.model import Precision, export_cell
+from gpu_fallback.export.model import Precision
 from gpu_fallback.tolerance import bound_lsb
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.engine import EngineInfo, Outputs, State
@@ -25,27 +25,34 @@ Call = Callable[[dict[str, Array]], dict[str, Array]]
 """Inputs by name → outputs by name, as `gpu_fallback.export.model.export_cell` names them."""
 
 
-class Cell(Protocol):
-    """An exported cell with its state, in the numbers of the export."""
+class Cell(ABC):
+    """One step of a model with its state, in the numbers of its engine."""
 
+    @abstractmethod
     def step(self, x: Array) -> Array:
         """One tick: x [B, F] → logits [B, O]; the state goes on."""
-        ...
 
+    def window(self, vectors: Array) -> Array:
+        """From zero state: vectors [T, B, F] → logits [B, O] after the last; the state is then the
+        window's.
+        """
+        self.carry([np.zeros_like(state) for state in self.carried()])
+        return [self.step(x) for x in vectors][-1]
+
+    @abstractmethod
     def carried(self) -> list[Array]:
         """h and c of layer 0, then of layer 1, ...: copies."""
-        ...
 
+    @abstractmethod
     def carry(self, states: list[Array]) -> None:
         """Replace h and c."""
-        ...
 
+    @abstractmethod
     def close(self) -> None:
         """Release the device."""
-        ...
 
 
-class CallCell:
+class CallCell(Cell):
     """The cell of a runtime that takes and gives host arrays."""
 
     def __init__(self, call: Call, zeros: list[Array]) -> None:
@@ -91,7 +98,7 @@ class CellEngine(StreamEngine, ABC):
         self._kind = (
             KIND if precision == "exact" else np.float16 if precision == "fp16" else np.float32
         )
-        self._cell, device = self.cell(export_cell(bundle, precision), self._zeros())
+        self._cell, device = self.cell(bundle, precision, self._zeros())
         bound = bound_lsb(bundle, precision, bundle.spec.window)
         self._info = EngineInfo(self.NAME, device, precision == "exact", bound)
         self._vectors: IntArray = np.zeros((0, self.spec.features), dtype=np.int64)
@@ -99,8 +106,8 @@ class CellEngine(StreamEngine, ABC):
 
     @classmethod
     @abstractmethod
-    def cell(cls, model: bytes, zeros: list[Array]) -> tuple[Cell, str]:
-        """The runtime's cell of an ONNX model, its state ``zeros``, and the device in words.
+    def cell(cls, bundle: Bundle, precision: Precision, zeros: list[Array]) -> tuple[Cell, str]:
+        """A cell of this model, its state ``zeros``, and the device in words.
 
         Raises:
             EnvironmentMissingError, DeviceError: this machine cannot run it.
@@ -155,11 +162,10 @@ class CellEngine(StreamEngine, ABC):
         return self._outputs(self._cell.step(self._entering(features, self.spec.input)))
 
     def _window(self, features: IntArray) -> Outputs:
-        before, logits = self._cell.carried(), np.zeros(0)
-        self._cell.carry(self._zeros())
-        for vector in features:
-            logits = self._cell.step(self._entering(vector, self.spec.input))
-        self._cell.carry(before)
+        before = self._cell.carried() if self.spec.mode == "stateful" else None
+        logits = self._cell.window(self._entering(features, self.spec.input).swapaxes(0, 1))
+        if before is not None:
+            self._cell.carry(before)
         return self._outputs(logits)
 
     def _outputs(self, logits: Array) -> Outputs:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from gpu_fallback.cell_engine import Array, Call, CallCell, Cell, CellEngine
+from gpu_fallback.export.model import Precision, export_cell
+from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import EnvironmentMissingError
 
 
@@ -12,13 +14,13 @@ class OnnxRuntimeEngine(CellEngine):
     NAME = "onnxruntime"
 
     @classmethod
-    def cell(cls, model: bytes, zeros: list[Array]) -> tuple[Cell, str]:
+    def cell(cls, bundle: Bundle, precision: Precision, zeros: list[Array]) -> tuple[Cell, str]:
         """A session on one thread.
 
         Raises:
             EnvironmentMissingError: onnxruntime is missing.
         """
-        call, version = cls.call(model)
+        call, version = cls.call(export_cell(bundle, precision))
         return CallCell(call, zeros), f"ONNX Runtime {version}, CPU"
 
     @staticmethod
@@ -51,7 +53,7 @@ class OpenVinoEngine(CellEngine):
     EXACT = False
 
     @classmethod
-    def cell(cls, model: bytes, zeros: list[Array]) -> tuple[Cell, str]:
+    def cell(cls, bundle: Bundle, precision: Precision, zeros: list[Array]) -> tuple[Cell, str]:
         """A compiled model with one request.
 
         Raises:
@@ -67,7 +69,9 @@ class OpenVinoEngine(CellEngine):
             "INFERENCE_NUM_THREADS": 1,
             "INFERENCE_PRECISION_HINT": "f32",
         }
-        compiled = core.compile_model(core.read_model(model), "CPU", options)
+        compiled = core.compile_model(
+            core.read_model(export_cell(bundle, precision)), "CPU", options
+        )
         request = compiled.create_infer_request()
         # an output has the names of all nodes that were folded into it
         names = [

@@ -192,7 +192,7 @@ int persistent_device(char* name, int* capability) {
         if (count == 0) throw std::runtime_error("no CUDA device");
         cudaDeviceProp properties;
         check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
-        std::strncpy(name, properties.name, 255);
+        std::memcpy(name, properties.name, sizeof properties.name);
         *capability = 10 * properties.major + properties.minor;
     });
 }

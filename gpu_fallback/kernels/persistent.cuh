@@ -51,11 +51,15 @@ struct Block {
         const Layer& layer = program->layer[l];
         return 2 * program->lanes * (of_h ? layer.rounds_h : layer.rounds_x);
     }
-    // Where layer l keeps h of a parity (LSTM), or its results (dense).
+    // h of both parities (LSTM), or results as the next dense layer reads them.
+    __device__ int kept_words(int l) const {
+        if (program->layer[l].lstm != 0) return 2 * pairs(l, true);
+        return l + 1 < program->layers ? pairs(l + 1, false) : 0;
+    }
     __device__ std::int32_t* kept(int l, int parity) const {
         std::int32_t* place = values + pairs(0, false);
-        for (int k = 0; k < l; ++k) place += program->layer[k].lstm != 0 ? 2 * pairs(k, true) : pairs(k, false);
-        return place + (program->layer[l].lstm != 0 ? parity * pairs(l, true) : 0);
+        for (int k = 0; k < l; ++k) place += kept_words(k);
+        return place + (parity != 0 && program->layer[l].lstm != 0 ? pairs(l, true) : 0);
     }
 };
 
@@ -88,7 +92,8 @@ __device__ inline Block load_block(const unsigned char* packed, unsigned char* s
     for (int k = threadIdx.x; k < tables; k += blockDim.x) table[k] = entries[k];
     auto* values = reinterpret_cast<std::int32_t*>(table + (tables + 1) / 2 * 2);
     Block block{program, weights, bias, table, values, rank};
-    const int end = static_cast<int>(block.kept(program->layers, 0) - values);
+    int end = block.pairs(0, false);
+    for (int l = 0; l < program->layers; ++l) end += block.kept_words(l);
     for (int k = threadIdx.x; k < end; k += blockDim.x) values[k] = 0;
     return block;
 }
@@ -132,7 +137,7 @@ __device__ __forceinline__ std::int32_t advance(const Block& block, Carried& car
         auto* kept = reinterpret_cast<std::int16_t*>(block.kept(l, 1 - parity));
         if (layer.lstm == 0) {
             result = dense_result(layer, sum);
-            if (row < rows && lane == 0) kept[row] = static_cast<std::int16_t>(result);
+            if (l + 1 < p.layers && row < rows && lane == 0) kept[row] = static_cast<std::int16_t>(result);
             __syncthreads();
         } else {
             const std::int32_t entry = gate_entry(layer, block.tables, row % gates, sum);

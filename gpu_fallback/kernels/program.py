@@ -82,6 +82,8 @@ def _check(bundle: Bundle) -> None:
         raise ModelError(
             f"{bundle.spec.name}: {len(layers)} layers, the CUDA kernel carries {LARGEST_LAYERS}"
         )
+    if not isinstance(layers[-1], DenseLayer):
+        raise ModelError(f"{layers[-1].name}: the CUDA kernel's last layer is dense; add one")
     for layer in layers:
         name = layer.name
         lstm = isinstance(layer, LstmLayer)
@@ -176,7 +178,8 @@ class _Packing:
             self._layers += self._layer(layer)
         self._layers += [0] * (LARGEST_LAYERS * _LAYER_INTEGERS - len(self._layers))
         self.state_values = 2 * sum(layer.units for layer in spec.lstm_layers)
-        # values: x, and h of every layer in two buffers, as 16-bit pairs; then what a block keeps of its own
+        # values: x, and h of every layer in two buffers, as 16-bit pairs; then what a block keeps of
+        # its own
         self.shared_bytes = (
             4 * self._block_words + 4 * self._bias_entries + 2 * (self._table_entries + 1)
             + 4 * self._values + 256

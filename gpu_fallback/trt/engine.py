@@ -6,10 +6,12 @@ from typing import Any
 
 from gpu_fallback.cell_engine import Cell, CellEngine
 from gpu_fallback.cuda import Cuda
+from gpu_fallback.export.model import Precision, export_cell
 from gpu_fallback.trt.api import load_api
 from gpu_fallback.trt.builder import Settings
 from gpu_fallback.trt.cache import cached_engine
 from gpu_fallback.trt.runner import TensorRtCell
+from pyorch.contract.bundle import Bundle
 
 
 class TensorRtEngine(CellEngine):
@@ -18,7 +20,7 @@ class TensorRtEngine(CellEngine):
     NAME = "tensorrt"
 
     @classmethod
-    def cell(cls, model: bytes, zeros: list[Any]) -> tuple[Cell, str]:
+    def cell(cls, bundle: Bundle, precision: Precision, zeros: list[Any]) -> tuple[Cell, str]:
         """Built or from the cache, loaded, its graphs captured.
 
         Raises:
@@ -29,6 +31,7 @@ class TensorRtEngine(CellEngine):
         api = load_api()
         cuda = Cuda.open()
         try:
+            model = export_cell(bundle, precision)
             serialised = cached_engine(api, model, Settings(), f"{cuda.capability} {cuda.name}")
             cell = TensorRtCell(api, serialised, cuda)
         except BaseException:

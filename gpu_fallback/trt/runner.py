@@ -10,17 +10,15 @@ import ctypes
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gpu_fallback.cell_engine import Array, Cell
 from gpu_fallback.cuda import Cuda
 from gpu_fallback.trt.api import Api
 from pyorch.contract.errors import DeviceError, MismatchError
 
-Array = NDArray[Any]
 
-
-class TensorRtCell:
-    """The `gpu_fallback.cell_engine.Cell` of a serialised TensorRT engine."""
+class TensorRtCell(Cell):
+    """The cell of a serialised TensorRT engine."""
 
     def __init__(self, api: Api, serialised: bytes, cuda: Cuda) -> None:
         self._cuda = cuda
