@@ -86,7 +86,6 @@ def _check(bundle: Bundle) -> None:
         raise ModelError(f"{layers[-1].name}: the CUDA kernel's last layer is dense; add one")
     for layer in layers:
         name = layer.name
-        lstm = isinstance(layer, LstmLayer)
         weights = [layer.kernel] + ([layer.recurrent] if isinstance(layer, LstmLayer) else [])
         values = [layer.input] + ([layer.hidden] if isinstance(layer, LstmLayer) else [])
         for what, forms, most in (("weights", weights, 8), ("values", values, 16)):
@@ -103,7 +102,7 @@ def _check(bundle: Bundle) -> None:
         results = (layer.cell, layer.hidden) if isinstance(layer, LstmLayer) else (layer.output,)
         if any(form.overflow is Overflow.WRAP for form in results):
             raise ModelError(f"{name}: WRAP is not carried by the CUDA kernel; use SAT")
-        if lstm:
+        if isinstance(layer, LstmLayer):
             _check_tail(layer)
 
 
