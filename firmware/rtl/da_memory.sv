@@ -1,7 +1,8 @@
 // The table entries of both weight sets in block RAM, and the copy of the active set into LUT RAM.
 //
-// After a reset or a `swap` all WORDS words of the active set come past, one a cycle: `entry_valid`, `entry_place`, `entry` (an entry of
-// every row); `copied` rises 3 + WORDS cycles later. `bias` is the active set's. Memories: MEMORY entries, + 1 biases.
+// After a reset or a `swap` all WORDS words of the active set come past, one a cycle: `next_valid` and `next_place` say which comes in the
+// next cycle, then it stands in `entry` (an entry of every row); `copied` rises 3 + WORDS cycles later. `bias` is the active set's.
+// Memories: MEMORY entries, + 1 biases.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -20,8 +21,8 @@ module da_memory #(
     input  wire                    rst,
     input  wire                    swap,
     output reg                     copied,
-    output reg                     entry_valid,
-    output reg  [     WORD_BITS:0] entry_place,
+    output wire                    next_valid,
+    output wire [     WORD_BITS:0] next_place,
     output reg  [ROWS*E_WIDTH-1:0] entry,
     output wire [ROWS*A_WIDTH-1:0] bias,
     input  wire                    load_write,
@@ -30,7 +31,10 @@ module da_memory #(
 );
     reg bank;
     reg [WORD_BITS:0] fetch, place;  // word that the memory gives next, and now
-    reg arrived;
+    reg arrived, entry_valid;
+    reg [WORD_BITS:0] entry_place;
+    assign next_valid = arrived && !swap && !rst;
+    assign next_place = place;
     wire [ROWS*E_WIDTH-1:0] word;
     bank_memory #(
         .WIDTH(ROWS * E_WIDTH), .DEPTH(WORDS), .MEMORY(MEMORY), .INIT(WEIGHT_INIT), .ADDRESS_BITS(WORD_BITS)

@@ -2,9 +2,10 @@
 //
 // Four values share a table of the 16 sums of their weights; a cycle looks up PLANES bits of every value and adds what all tables say, the
 // lowest bits first. Values are taken as offset binary (top bit turned over); the image's bias makes up for the offset.
-// `start` with `values` begins; `base` is taken DEPTH = ceil(log4(GROUPS * PLANES)) cycles later, so an operation that ends then may give it;
-// `sums` = base + (products << SHIFT) stands DEPTH + ITERATIONS cycles after `start` and stays until the next operation.
-// Tables: `write` puts `data`, an entry of every row, at `entry` of group `group`.
+// `start` with `values` begins; `base` is taken LATENCY = 1 + ceil(log4(GROUPS * PLANES)) cycles later, so an operation that ends then may
+// give it; `sums` = base + (products << SHIFT) stands LATENCY + ITERATIONS cycles after `start` and stays until the next operation.
+// Tables: a cycle after `write` they take `data`, an entry of every row, at `entry` of group `group`.
+// Rows come in clusters of CLUSTER, each with its own copy of what goes to all.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -19,7 +20,8 @@ module da_product #(
     parameter int A_WIDTH = 24,
     parameter int GROUPS = (COUNT + 3) / 4,
     parameter int GROUP_BITS = GROUPS > 1 ? $clog2(GROUPS) : 1,
-    parameter int T_WIDTH = W_WIDTH + 2
+    parameter int T_WIDTH = W_WIDTH + 2,
+    parameter int CLUSTER = 32
 ) (
     input  wire                    clk,
     input  wire                    rst,
@@ -37,6 +39,7 @@ module da_product #(
     localparam int DEPTH = TERMS > 256 ? 5 : TERMS > 64 ? 4 : TERMS > 16 ? 3 : TERMS > 4 ? 2 : TERMS > 1 ? 1 : 0;
     localparam int S_WIDTH = T_WIDTH + PLANES + (GROUPS > 1 ? $clog2(GROUPS) : 0) + 1;
     localparam int LOW = ITERATIONS * PLANES;
+    localparam int CLUSTERS = (ROWS + CLUSTER - 1) / CLUSTER;
 
     initial begin
         if (TERMS > 1024) $fatal(1, "da_product: at most 1024 tables a row");
@@ -47,7 +50,7 @@ module da_product #(
     reg [COUNT*WIDTH-1:0] moving;
     wire [COUNT*WIDTH-1:0] offset;
     wire [COUNT*WIDTH-1:0] present = start ? offset : moving;
-    genvar k, p, q, row;
+    genvar k, p, q, row, cluster;
     generate
         for (k = 0; k < COUNT; k = k + 1) begin : g_value
             assign offset[k*WIDTH+:WIDTH] = values[k*WIDTH+:WIDTH] ^ {1'b1, {(WIDTH - 1) {1'b0}}};
@@ -61,15 +64,22 @@ module da_product #(
     generate
         for (q = 0; q < GROUPS; q = q + 1) begin : g_group
             for (p = 0; p < PLANES; p = p + 1) begin : g_plane
-                wire [3:0] address;
+                wire [3:0] bits;
                 for (k = 0; k < 4; k = k + 1) begin : g_bit
-                    if (4 * q + k < COUNT && p < WIDTH) assign address[k] = present[(4*q+k)*WIDTH+p];
-                    else assign address[k] = 1'b0;
+                    if (4 * q + k < COUNT && p < WIDTH) assign bits[k] = present[(4*q+k)*WIDTH+p];
+                    else assign bits[k] = 1'b0;
                 end
-                lut_ram #(.WIDTH(ROWS * T_WIDTH)) table_of_rows (
-                    .clk(clk), .write(write && group == q), .write_address(entry), .data(data), .address(address),
-                    .word(entries[(q*PLANES+p)*ROWS*T_WIDTH+:ROWS*T_WIDTH])
-                );
+                wire [9*CLUSTERS-1:0] held;
+                copies #(.WIDTH(9), .COPIES(CLUSTERS)) everywhere (.clk(clk), .d({write && group == q, entry, bits}), .q(held));
+                for (cluster = 0; cluster < CLUSTERS; cluster = cluster + 1) begin : g_cluster
+                    localparam int FROM = cluster * CLUSTER;
+                    localparam int COUNTED = ROWS - FROM < CLUSTER ? ROWS - FROM : CLUSTER;
+                    lut_ram #(.WIDTH(COUNTED * T_WIDTH)) table_of_rows (
+                        .clk(clk), .write(held[9*cluster+8]), .write_address(held[9*cluster+4+:4]),
+                        .data(data[FROM*T_WIDTH+:COUNTED*T_WIDTH]), .address(held[9*cluster+:4]),
+                        .word(entries[((q*PLANES+p)*ROWS+FROM)*T_WIDTH+:COUNTED*T_WIDTH])
+                    );
+                end
             end
         end
     endgenerate
@@ -80,8 +90,8 @@ module da_product #(
         if (rst) left <= 0;
         else left <= start ? ITERATIONS - 1 : left != 0 ? left - 1'b1 : 0;
     wire [DEPTH:0] firsts, goes;
-    assign firsts[0] = start;
-    assign goes[0] = start || left != 0;
+    assign firsts[0] = start && !rst;
+    assign goes[0] = (start || left != 0) && !rst;
     generate
         if (DEPTH > 0) begin : g_delay
             reg [DEPTH:1] first_held, go_held;
@@ -97,12 +107,16 @@ module da_product #(
             assign goes[DEPTH:1] = go_held;
         end
     endgenerate
-    wire first = firsts[DEPTH];
-    wire go = goes[DEPTH];
+    wire [2*CLUSTERS-1:0] arrive;  // of each cluster: first, any
+    copies #(.WIDTH(2), .COPIES(CLUSTERS)) arrives (
+        .clk(clk), .d({firsts[DEPTH] && !rst, goes[DEPTH] && !rst}), .q(arrive)
+    );
 
     // ---- rows: the part above the present bits is added to, the bits below are done
     generate
         for (row = 0; row < ROWS; row = row + 1) begin : g_row
+            wire first = arrive[2*(row/CLUSTER)+1];
+            wire go = arrive[2*(row/CLUSTER)];
             wire [TERMS*S_WIDTH-1:0] terms;
             for (q = 0; q < TERMS; q = q + 1) begin : g_term
                 wire signed [T_WIDTH-1:0] entry_of_row = entries[(q*ROWS+row)*T_WIDTH+:T_WIDTH];

@@ -1,6 +1,6 @@
 // A dense layer by distributed arithmetic: all of h at once, PLANES bits a cycle, weights in LUT RAM.
 //
-// y stands DEPTH + ITERATIONS + 1 cycles after h_valid (`da_product`). Vectors whose answer is not wanted are swallowed.
+// y stands DEPTH + ITERATIONS + 2 cycles after h_valid (`da_product`). Vectors whose answer is not wanted are swallowed.
 // Ports: docs/rtl.md, "Ports of a dense block"; CHUNK = INPUTS. Memories: MEMORY table entries (word 16 * group + entry), + 1 biases with
 // the offsets of h; both sets in block RAM, the active one copied after a reset or a swap.
 `resetall
@@ -53,15 +53,15 @@ module dense_loadable #(
     localparam int DEPTH = TERMS > 256 ? 5 : TERMS > 64 ? 4 : TERMS > 16 ? 3 : TERMS > 4 ? 2 : TERMS > 1 ? 1 : 0;
     localparam int ITERATIONS = (H_WIDTH + PLANES - 1) / PLANES;
 
-    wire copied, entry_valid;
-    wire [WORD_BITS:0] entry_place;
+    wire copied, next_valid;
+    wire [WORD_BITS:0] next_place;
     wire [UNITS*E_WIDTH-1:0] entry;
     wire [UNITS*A_WIDTH-1:0] bias;
     da_memory #(
         .ROWS(UNITS), .E_WIDTH(E_WIDTH), .A_WIDTH(A_WIDTH), .WORDS(WORDS), .MEMORY(MEMORY),
         .WEIGHT_INIT(WEIGHT_INIT), .BIAS_INIT(BIAS_INIT)
     ) memory (
-        .clk(clk), .rst(rst), .swap(swap), .copied(copied), .entry_valid(entry_valid), .entry_place(entry_place),
+        .clk(clk), .rst(rst), .swap(swap), .copied(copied), .next_valid(next_valid), .next_place(next_place),
         .entry(entry), .bias(bias), .load_write(load_write), .load_address(load_address), .load_data(load_data)
     );
 
@@ -84,7 +84,7 @@ module dense_loadable #(
         if (start) begin
             busy <= 1;
             first <= h_first;
-            remaining <= DEPTH + ITERATIONS - 1;
+            remaining <= DEPTH + ITERATIONS;
         end
         if (rst) begin
             busy <= 0;
@@ -98,7 +98,7 @@ module dense_loadable #(
         .ROWS(UNITS), .COUNT(INPUTS), .WIDTH(H_WIDTH), .PLANES(PLANES), .W_WIDTH(W_WIDTH), .SHIFT(P_SHIFT), .A_WIDTH(A_WIDTH)
     ) product (
         .clk(clk), .rst(rst), .start(start), .values(h), .base(bias), .sums(sums),
-        .write(entry_valid), .group(entry_place >> 4), .entry(entry_place[3:0]), .data(entry)
+        .write(next_valid), .group(next_place >> 4), .entry(next_place[3:0]), .data(entry)
     );
     genvar unit;
     generate

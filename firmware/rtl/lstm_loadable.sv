@@ -82,15 +82,15 @@ module lstm_loadable #(
     localparam int X_BUSY = X_ITERATIONS + (X_DEPTH > R_DEPTH ? X_DEPTH - R_DEPTH : 0);
     localparam int R_BUSY = R_ITERATIONS + (R_DEPTH > X_DEPTH ? R_DEPTH - X_DEPTH : 0);
 
-    wire copied, entry_valid;
-    wire [WORD_BITS:0] entry_place;
+    wire copied, next_valid;
+    wire [WORD_BITS:0] next_place;
     wire [ROWS*E_WIDTH-1:0] entry;
     wire [ROWS*A_WIDTH-1:0] bias;
     da_memory #(
         .ROWS(ROWS), .E_WIDTH(E_WIDTH), .A_WIDTH(A_WIDTH), .WORDS(WORDS), .MEMORY(MEMORY),
         .WEIGHT_INIT(WEIGHT_INIT), .BIAS_INIT(BIAS_INIT)
     ) memory (
-        .clk(clk), .rst(rst), .swap(swap), .copied(copied), .entry_valid(entry_valid), .entry_place(entry_place),
+        .clk(clk), .rst(rst), .swap(swap), .copied(copied), .next_valid(next_valid), .next_place(next_place),
         .entry(entry), .bias(bias), .load_write(load_write), .load_address(load_address), .load_data(load_data)
     );
 
@@ -129,7 +129,7 @@ module lstm_loadable #(
             h_known <= 0;
             completing <= 1;
             completes_x <= begin_x;
-            remaining <= begin_x ? X_DEPTH + X_ITERATIONS - 1 : R_DEPTH + R_ITERATIONS - 1;
+            remaining <= begin_x ? X_DEPTH + X_ITERATIONS : R_DEPTH + R_ITERATIONS;
             step_first <= begin_x ? x_first : held_first;
             step_answer <= begin_x ? x_answer : held_answer;
         end
@@ -164,21 +164,38 @@ module lstm_loadable #(
         if (begin_x) x_on_top <= holds_r;
         if (begin_r) r_on_top <= holds_x;
     end
-    wire x_tops = begin_x ? holds_r : x_on_top;
-    wire r_tops = begin_r ? holds_x : r_on_top;
+    // what chooses among all sums has a copy for every 8 units
+    localparam int CHOICES = (UNITS + 7) / 8;
+    wire [3*CHOICES-1:0] choices;  // sums of x are the complete ones, x on top, h on top
+    copies #(.WIDTH(3), .COPIES(CHOICES)) choose (
+        .clk(clk),
+        .d({begin_final ? begin_x : completes_x, begin_x ? holds_r : x_on_top, begin_r ? holds_x : r_on_top}),
+        .q(choices)
+    );
+    wire [ROWS*A_WIDTH-1:0] x_base, r_base, sums;
+    genvar unit;
+    generate
+        for (unit = 0; unit < UNITS; unit = unit + 1) begin : g_unit
+            localparam int AT = 4 * unit * A_WIDTH;
+            wire [2:0] choice = choices[3*(unit/8)+:3];
+            assign x_base[AT+:4*A_WIDTH] = choice[1] ? r_sums[AT+:4*A_WIDTH] : bias[AT+:4*A_WIDTH];
+            assign r_base[AT+:4*A_WIDTH] = choice[0] ? x_sums[AT+:4*A_WIDTH] : bias[AT+:4*A_WIDTH];
+            assign sums[AT+:4*A_WIDTH] = choice[2] ? x_sums[AT+:4*A_WIDTH] : r_sums[AT+:4*A_WIDTH];
+        end
+    endgenerate
     da_product #(
         .ROWS(ROWS), .COUNT(INPUTS), .WIDTH(X_WIDTH), .PLANES(X_PLANES), .W_WIDTH(W_WIDTH), .SHIFT(X_SHIFT), .A_WIDTH(A_WIDTH)
     ) of_x (
-        .clk(clk), .rst(rst), .start(begin_x), .values(x), .base(x_tops ? r_sums : bias), .sums(x_sums),
-        .write(entry_valid && entry_place < 16 * X_GROUPS), .group(entry_place >> 4), .entry(entry_place[3:0]), .data(entry)
+        .clk(clk), .rst(rst), .start(begin_x), .values(x), .base(x_base), .sums(x_sums),
+        .write(next_valid && next_place < 16 * X_GROUPS), .group(next_place >> 4), .entry(next_place[3:0]), .data(entry)
     );
     wire [UNITS*H_WIDTH-1:0] h_state;
-    wire [WORD_BITS:0] r_place = entry_place - 16 * X_GROUPS;
+    wire [WORD_BITS:0] r_place = next_place - 16 * X_GROUPS;
     da_product #(
         .ROWS(ROWS), .COUNT(UNITS), .WIDTH(H_WIDTH), .PLANES(PLANES), .W_WIDTH(W_WIDTH), .SHIFT(R_SHIFT), .A_WIDTH(A_WIDTH)
     ) of_h (
-        .clk(clk), .rst(rst), .start(begin_r), .values(h_state), .base(r_tops ? x_sums : bias), .sums(r_sums),
-        .write(entry_valid && entry_place >= 16 * X_GROUPS), .group(r_place >> 4), .entry(r_place[3:0]), .data(entry)
+        .clk(clk), .rst(rst), .start(begin_r), .values(h_state), .base(r_base), .sums(r_sums),
+        .write(next_valid && next_place >= 16 * X_GROUPS), .group(r_place >> 4), .entry(r_place[3:0]), .data(entry)
     );
 
     parallel_tail #(
@@ -189,7 +206,7 @@ module lstm_loadable #(
         .GATE_TOWARDS_ZERO(GATE_TOWARDS_ZERO), .CELL_TOWARDS_ZERO(CELL_TOWARDS_ZERO), .CUTS(CUTS),
         .GATE_INIT(GATE_INIT), .CELL_INIT(CELL_INIT)
     ) tail (
-        .clk(clk), .rst(rst), .go(go), .sums(completes_x ? x_sums : r_sums), .first(step_first), .answer(step_answer),
+        .clk(clk), .rst(rst), .go(go), .sums(sums), .first(step_first), .answer(step_answer),
         .h_valid(h_valid), .h_first(h_first), .h_answer(h_answer), .h_state(h_state), .h_copies(), .complete(h_complete),
         .clear(clear || wipe), .state_write(state_write), .state_address(state_address), .state_write_data(state_write_data),
         .state_read_data(state_read_data)

@@ -32,13 +32,16 @@ RTL = (
     "flow.sv",
     "constant_table.sv",
     "parallel_tail.sv",
+    "copies.sv",
     "da_memory.sv",
     "da_product.sv",
     "lstm_loadable.sv",
     "dense_loadable.sv",
 )
 PLANES = 2
-CUTS = 31
+CUTS = 22
+"""Registers behind gates, products and tanh(c): on an ECP5 the loop then has stages of about equal length."""
+MOST_CUTS = 31
 OFFSET_BITS = 2
 """By which sums of offset values exceed those of signed ones."""
 
@@ -72,8 +75,8 @@ def plan(
     ):
         if not 1 <= value <= layer_bits:
             raise UsageError(f"loadable: {name} {value}; give 1 to {layer_bits} bits a cycle")
-    if not 0 <= cuts <= CUTS:
-        raise UsageError(f"loadable: cuts {cuts}; give 0 to {CUTS} (the sum of 1, 2, 4, 8, 16)")
+    if not 0 <= cuts <= MOST_CUTS:
+        raise UsageError(f"loadable: cuts {cuts}; give 0 to {MOST_CUTS} (the sum of 1, 2, 4, 8, 16)")
     blocks: list[Block] = []
     memories: list[Memory] = []
     constants: dict[str, str] = {}

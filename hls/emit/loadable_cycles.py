@@ -64,7 +64,8 @@ class LstmControl:
             for count, (_, planes) in zip(groups, (x_bits, h_bits), strict=True)
         ]
         iterations = [-(-width // planes) for width, planes in (x_bits, h_bits)]
-        self.sums = [depth + count for depth, count in zip(depths, iterations, strict=True)]
+        # a cycle for the bits to reach all tables
+        self.sums = [1 + depth + count for depth, count in zip(depths, iterations, strict=True)]
         self.busy_for = [
             iterations[0] + max(0, depths[0] - depths[1]),
             iterations[1] + max(0, depths[1] - depths[0]),
@@ -135,7 +136,7 @@ class DenseControl:
 
     def __init__(self, inputs: int, width: int, planes: int) -> None:
         groups = -(-inputs // 4)
-        self.cycles = adder_levels(groups * planes) + -(-width // planes)
+        self.cycles = 1 + adder_levels(groups * planes) + -(-width // planes)
         self.copy = Copy(16 * groups)
         self.busy = self.valid = False
         self.remaining = 0
