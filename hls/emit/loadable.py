@@ -76,7 +76,9 @@ def plan(
         if not 1 <= value <= layer_bits:
             raise UsageError(f"loadable: {name} {value}; give 1 to {layer_bits} bits a cycle")
     if not 0 <= cuts <= MOST_CUTS:
-        raise UsageError(f"loadable: cuts {cuts}; give 0 to {MOST_CUTS} (the sum of 1, 2, 4, 8, 16)")
+        raise UsageError(
+            f"loadable: cuts {cuts}; give 0 to {MOST_CUTS} (the sum of 1, 2, 4, 8, 16)"
+        )
     blocks: list[Block] = []
     memories: list[Memory] = []
     constants: dict[str, str] = {}
