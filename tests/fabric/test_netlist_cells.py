@@ -156,12 +156,10 @@ def test_what_cannot_be_checked_is_named(folder: Path, tmp_path: Path) -> None:
 def interpreted(folder: Path, netlist: Netlist) -> list[str]:
     """What the interpreter says of a netlist."""
     write_words(netlist, "cells_bench", folder / "netlist.words")
-    include = f"-I{INTERPRETER}"
-    run(
-        ["g++", "-std=c++20", "-O1", include, "-o", "interpreted", str(HERE / "interpreted.cpp")],
-        folder,
-    )
-    assert differences(run(["./interpreted"], folder).split(), expected) == ""
+    if not (folder / "interpreted").exists():
+        source, include = str(HERE / "interpreted.cpp"), f"-I{INTERPRETER}"
+        run(["g++", "-std=c++20", "-O1", include, "-o", "interpreted", source], folder)
+    return run(["./interpreted"], folder).split()
 
 
 def differences(found: list[str], expected: list[str]) -> str:
