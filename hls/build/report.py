@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import statistics
 from pathlib import Path
 from typing import Any
 
+from hls.build.checks import LINT, NETLIST_CHECK, SIMULATION
 from hls.build.emission import FABRIC
 from hls.build.plan import STEPS
 from hls.build.timing import Timing, TimingPath
@@ -28,6 +30,8 @@ SLIDING = {
 _MAPPED = re.compile(
     r"(_(TRELLIS_|LUT4|CCU2C|PFUMX|L6MUX21|DP16KD|PDPW16KD|MULT18X18D|D[IO](_|$|\[))|\$).*"
 )
+_PIECES = re.compile(r"(\.\d+)+$")
+"""A memory's pieces are numbered: ``begun.0.8``."""
 
 
 def latencies(manifest: FabricManifest, clock_mhz: float) -> dict[str, dict[str, Any]]:
@@ -45,7 +49,7 @@ def latencies(manifest: FabricManifest, clock_mhz: float) -> dict[str, dict[str,
 def own_name(net: str) -> str:
     """The design's own part of a name that synthesis made longer; a wholly generated one stays."""
     plain = net.removeprefix("$glbnet$")
-    return _MAPPED.sub("", plain) or plain
+    return _PIECES.sub("", _MAPPED.sub("", plain)) or plain
 
 
 def clock_of(record: BuildRecord, routed: dict[int, Timing]) -> dict[str, Any]:
@@ -141,6 +145,31 @@ def report_of(
     return report
 
 
+def checks_of(folder: Path, record: BuildRecord) -> dict[str, dict[str, int]]:
+    """What the checking steps of this build found; a step that was left out is not in it."""
+    found: dict[str, dict[str, int]] = {}
+    files = {"lint": LINT, "simulate": SIMULATION, "netlist check": NETLIST_CHECK}
+    for step in files.keys() & record.steps.keys():
+        said = json.loads((folder / files[step]).read_bytes())
+        if step == "lint":
+            found[step] = {"warnings": sum(said.values())}
+            continue
+        figures: dict[str, int] = said["figures"]
+        kind = "_steps" if step == "simulate" else "compared"
+        predicted = [name for name in figures if name.endswith("_predicted_cycles")]
+        found[step] = {
+            "compared": sum(value for name, value in figures.items() if name.endswith(kind)),
+            "mismatches": sum(
+                value for name, value in figures.items() if name.endswith("mismatches")
+            ),
+            "cycle_figures": len(predicted),
+            "as_predicted": sum(
+                figures[name] == figures[name.replace("_predicted", "")] for name in predicted
+            ),
+        }
+    return found
+
+
 def _place(job: str) -> tuple[int, str]:
     """Of a job in the order of the steps."""
     return next((n for n, step in enumerate(STEPS) if job.startswith(step)), len(STEPS)), job
@@ -152,6 +181,7 @@ def write_report(
     """Write `report.json` and `report.html`; returns the former."""
     manifest = FabricManifest.load(folder / FABRIC)
     report = report_of(record, target, model, manifest, routed)
+    report["checks"] = checks_of(folder, record)
     write_atomically(folder / PAGE, page_of(report, manifest).encode())
     write_atomically(folder / REPORT, canonical_json(report) + b"\n")
     return report
@@ -162,6 +192,7 @@ def page_of(report: dict[str, Any], manifest: FabricManifest) -> str:
     from pyorch.app.report.diagram import timing_diagram
     from pyorch.app.report.rendering import render_page
 
+    cycle_ns = 1000 / report["clock"]["programmed_mhz"]
     order = ("idle_tick", "interval", "cold_window", "sliding_window_idle")
     return render_page(
         "build.html",
@@ -169,8 +200,10 @@ def page_of(report: dict[str, Any], manifest: FabricManifest) -> str:
             "report": report,
             "first": [(n, report["latency"][n]) for n in order if n in report["latency"]],
             "rest": [(n, entry) for n, entry in report["latency"].items() if n not in order],
-            "diagram": timing_diagram(manifest.stages) if manifest.stages else "",
-            "cycle_ns": 1000 / report["clock"]["programmed_mhz"],
+            "diagram": timing_diagram(manifest.stages, cycle_ns=cycle_ns)
+            if manifest.stages
+            else "",
+            "cycle_ns": cycle_ns,
         },
         Path(__file__).parent,
     )

@@ -10,9 +10,11 @@ import pytest
 from hls.build import checks, ecp5
 from hls.build.emission import emit_for
 from hls.build.flow import Build
+from hls.build.jobs import Job
 from hls.build.plan import BuildPlan, make_plan
 from hls.build.process import run_tool
 from hls.build.tools import Tool, Tools
+from pyorch.contract.build_record import StepRecord
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.precision import PRESETS
 from pyorch.contract.target import find_target
@@ -68,7 +70,14 @@ elif name == "simulate":
     Path("simulated/fabric.json").write_bytes(Path("fabric/fabric.json").read_bytes())
     if os.environ.get("SLOW") == name:
         put("simulation.json", "{}")
-    print(json.dumps({"ok": True}))
+    if os.environ.get("STALE"):
+        older = json.loads(Path("fabric/fabric.json").read_text())
+        older["sources"] = dict.fromkeys(older["sources"], "0" * 64)
+        Path("simulated/fabric.json").write_text(json.dumps(older))
+    print(json.dumps({"ok": True, "figures": {
+        "random_stateful_steps": 900, "random_stateful_mismatches": 0, "adversarial_steps": 100,
+        "adversarial_mismatches": 0, "clear_cycles": 7, "clear_predicted_cycles": 7,
+    }}))
 elif name == "yosys":
     cells = json.loads(os.environ.get("CELLS", '{"LUT4": 40, "MULT18X18D": 3}'))
     Path("../resources.json").write_text(json.dumps({"design": {"num_cells_by_type": cells}}))
@@ -77,7 +86,7 @@ elif name == "yosys":
 elif name == "netlist-check":
     if os.environ.get("SLOW") == name:
         put("netlist_check.json", "{}")
-    print(json.dumps({"ok": True}))
+    print(json.dumps({"ok": True, "figures": {"steps": 40, "compared": 160, "mismatches": 0}}))
 elif name == "nextpnr":
     seed = int(after("--seed"))
     mhz = float(os.environ.get("MHZ", 60)) + seed
@@ -85,7 +94,7 @@ elif name == "nextpnr":
     end = {"cell": "fabric.core.sum_TRELLIS_FF_Q", "port": "D"}
     hops = [
         {"type": "clk-to-q", "delay": 0.5, "to": {"cell": "fabric.core.h_TRELLIS_FF_Q", "port": "Q"}},
-        {"type": "routing", "delay": 9.5, "net": "fabric.core.h_LUT4_A", "to": end},
+        {"type": "routing", "delay": 9.5, "net": "fabric.core.h.0.4_DO_LUT4_A", "to": end},
         {"type": "setup", "delay": 0.0, "to": end},
     ]
     report = {
@@ -150,3 +159,40 @@ def begin_build(
         return replace(build, **changes)  # type: ignore[arg-type]
 
     return make
+
+
+def _settled(build: Build) -> dict[str, str]:
+    """Run a build; job → how it was settled."""
+    found: dict[str, str] = {}
+
+    def announce(job: Job, how: str, record: StepRecord) -> None:
+        found[job.name] = how
+
+    build.announce = announce
+    build.run()
+    return found
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    """Every result of a build folder; times and logs differ, the report states times."""
+    names = (
+        "fabric",
+        "target",
+        "seeds",
+        "netlist.json",
+        "resources.json",
+        "fabric.bit",
+        "lint.json",
+    )
+    found = [path for name in names for path in [folder / name, *(folder / name).rglob("*")]]
+    return {str(p.relative_to(folder)): p.read_bytes() for p in found if p.is_file()}
+
+
+@pytest.fixture
+def settled() -> Callable[[Build], dict[str, str]]:
+    return _settled
+
+
+@pytest.fixture
+def contents() -> Callable[[Path], dict[str, bytes]]:
+    return _contents

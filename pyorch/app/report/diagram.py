@@ -10,7 +10,7 @@ from pyorch.contract.fabric import Stage
 
 WIDTH, GUTTER, RIGHT = 1320, 210, 24
 """Of the drawing, of the names on its left, of the margin on its right, in CSS pixels."""
-ROW, BAR, HEAD = 26, 16, 30
+ROW, BAR, HEAD, FOOT = 26, 16, 30, 18
 MOST_TICKS = 26
 COLOURS = {
     "x·W": "--blue",
@@ -40,18 +40,20 @@ def timing_diagram(
     *,
     first: int = 0,
     last: int | None = None,
+    cycle_ns: float | None = None,
 ) -> str:
     """An SVG element whose colours follow the page.
 
     Args:
         first: cycle at the left end; signals begin there.
         last: cycle at the right end; default: the end of the last stage.
+        cycle_ns: length of a cycle; given, the same axis stands below in nanoseconds.
     """
     end = last if last is not None else max(stage.end for stage in stages)
     scale = (WIDTH - GUTTER - RIGHT) / max(end - first, 1)
     rows = len(stages) + len(signals)
-    height = HEAD + rows * ROW + 10
-    bottom = height - 10
+    bottom = HEAD + rows * ROW
+    height = bottom + (10 if cycle_ns is None else FOOT)
 
     def at(cycle: int) -> float:
         return round(GUTTER + (cycle - first) * scale, 2)
@@ -65,7 +67,14 @@ def timing_diagram(
             f'<line x1="{at(cycle)}" x2="{at(cycle)}" y1="{HEAD - 6}" y2="{bottom}" stroke="var(--line)"/>'
             f'<text x="{at(cycle)}" y="{HEAD - 12}" fill="var(--muted)" text-anchor="middle">{cycle}</text>'
         )
+        if cycle_ns is not None:
+            parts.append(
+                f'<text x="{at(cycle)}" y="{bottom + 14}" fill="var(--muted)" text-anchor="middle">'
+                f"{cycle * cycle_ns:,.0f}</text>"
+            )
     parts.append(f'<text x="0" y="{HEAD - 12}" fill="var(--muted)">cycle</text>')
+    if cycle_ns is not None:
+        parts.append(f'<text x="0" y="{bottom + 14}" fill="var(--muted)">ns</text>')
     for row, stage in enumerate(stages):
         parts += _bar(stage, HEAD + row * ROW, at(max(stage.begin, first)), at(min(stage.end, end)))
     for row, signal in enumerate(signals, len(stages)):
