@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from pyorch import _native
-from pyorch.contract.events import Kind, Side, event_words
+from pyorch.contract.events import EVENT_DTYPE, Kind, Side, event_words
 from pyorch.market.book import Book
 from pyorch.market.feeds.binance import read_recordings
 from pyorch.market.tape import Tape, merge_tapes, read_tape, write_tape
 from pyorch.market.validate import Validation, validate
+from pyorch.market.wire import encode, normal_form
+from pyorch.market.wire_decoder import WireDecoder
 
 pytestmark = pytest.mark.tape
 
@@ -67,6 +69,28 @@ def test_twin_equals_native_book_after_every_row_of_the_recordings(name: str) ->
     assert native.counts == twin.count_table()
     for side in (Side.BID, Side.ASK):
         assert native.levels(side, 10**6) == twin.levels(side, 10**6)
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_recordings_cross_the_wire_and_the_book_stays_the_same(name: str) -> None:
+    recording(name)
+    events = tape_of(name).events
+    frames = encode(events)
+    beats, ends, count = _native.wire_encode(event_words(events))
+    np.testing.assert_array_equal(np.asarray(beats), frames.beats)
+    np.testing.assert_array_equal(np.asarray(ends) > 0, frames.ends)
+    decoder = _native.WireDecoder(1)
+    words, numbers, _ = decoder.push(frames.beats, frames.ends.astype(np.uint8))
+    rows = np.asarray(words).view(EVENT_DTYPE)
+    assert rows["kind"][0] == Kind.RESET and count == decoder.counts["events"] == frames.events
+    np.testing.assert_array_equal(rows[1:], normal_form(events))
+    before, after = (_native.Book().trace(event_words(one)) for one in (events, rows[1:]))
+    np.testing.assert_array_equal(after, before)
+    print(name, f"{frames.events:,} events, {8 * len(beats) / count:.1f} bytes each")
+    part = slice(0, int(np.flatnonzero(frames.ends)[3_000]) + 1)
+    twin = WireDecoder(1).push(frames.beats[part], frames.ends[part])
+    np.testing.assert_array_equal(twin.events, rows[: len(twin.events)])
+    np.testing.assert_array_equal(twin.numbers, np.asarray(numbers)[: len(twin.numbers)])
 
 
 def test_twin_reaches_the_same_verdict() -> None:
