@@ -49,7 +49,7 @@ class Book:
         Messages applied, gaps, crosses, stale, dropped, resets, discarded levels.
         """
 
-def wire_encode(words: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)], session: int = 0, first_number: int = 0, beats_a_frame: int = 0) -> tuple:
+def wire_encode(words: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)], session: int = 0, first_number: int = 0, beats_a_frame: int = 0) -> tuple[Annotated[NDArray[numpy.uint64], dict(shape=(None,))], Annotated[NDArray[numpy.uint8], dict(shape=(None,))], int]:
     """
     Rows as beats; twin of pyorch.market.wire.encode. Returns beats (uint64 [n]), ends (uint8 [n]) and events.
     """
@@ -59,7 +59,7 @@ class WireDecoder:
 
     def __init__(self, instruments: int = 1, stale_ns: int | None = None) -> None: ...
 
-    def push(self, beats: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)], ends: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple:
+    def push(self, beats: Annotated[NDArray[numpy.uint64], dict(shape=(None,), order='C', device='cpu', writable=False)], ends: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None,))], Annotated[NDArray[numpy.uint32], dict(shape=(None,))], Annotated[NDArray[numpy.uint8], dict(shape=(None,))]]:
         """
         Take beats (uint64 [n]) and the marks of last ones (uint8 [n]); returns the complete rows (int64 [8 n]: `event_words`, flattened), their numbers and whether they are stale.
         """

@@ -4,12 +4,14 @@
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 
 #include <cstring>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "event_array.hpp"
@@ -24,13 +26,16 @@ using Beats = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::de
 using Ends = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 template <typename T>
-auto owned(std::vector<T>&& values) {
+using Array = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
+
+template <typename T>
+Array<T> owned(std::vector<T>&& values) {
     auto* kept = new std::vector<T>(std::move(values));
     nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-    return nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner);
+    return Array<T>(kept->data(), {kept->size()}, owner);
 }
 
-auto encode(const pyorch::EventWords& words, unsigned session, std::uint32_t first_number, std::size_t beats_a_frame) {
+std::tuple<Array<std::uint64_t>, Array<std::uint8_t>, std::size_t> encode(const pyorch::EventWords& words, unsigned session, std::uint32_t first_number, std::size_t beats_a_frame) {
     std::vector<std::uint64_t> beats;
     std::vector<std::uint8_t> ends;
     std::size_t events = 0;
@@ -41,10 +46,11 @@ auto encode(const pyorch::EventWords& words, unsigned session, std::uint32_t fir
         ends.reserve(rows.size() * 3);
         events = pyorch::wire::Encoder(session, first_number, beats_a_frame).encode(rows, beats, ends);
     }
-    return nb::make_tuple(owned(std::move(beats)), owned(std::move(ends)), events);
+    return {owned(std::move(beats)), owned(std::move(ends)), events};
 }
 
-auto push(pyorch::wire::Decoder& decoder, const Beats& beats, const Ends& ends) {
+std::tuple<Array<std::int64_t>, Array<std::uint32_t>, Array<std::uint8_t>> push(pyorch::wire::Decoder& decoder, const Beats& beats,
+                                                                                 const Ends& ends) {
     if (beats.shape(0) != ends.shape(0)) throw nb::value_error("as many beats as ends are needed");
     std::vector<std::int64_t> rows;
     std::vector<std::uint32_t> numbers;
@@ -60,7 +66,7 @@ auto push(pyorch::wire::Decoder& decoder, const Beats& beats, const Ends& ends) 
         };
         for (std::size_t k = 0; k < beats.shape(0); ++k) decoder.beat(beats.data()[k], ends.data()[k] != 0, take);
     }
-    return nb::make_tuple(owned(std::move(rows)), owned(std::move(numbers)), owned(std::move(stale)));
+    return {owned(std::move(rows)), owned(std::move(numbers)), owned(std::move(stale))};
 }
 
 std::map<std::string, std::int64_t> counts(const pyorch::wire::Decoder& decoder) {
