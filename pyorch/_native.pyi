@@ -193,9 +193,6 @@ class LstmEngine:
 def journal_layout() -> tuple[list[int], list[int]]:
     """Offsets of the fields of a tick record and of a quote record."""
 
-def value_options(settings: QuotingSettings, forward_half_ticks: int, minutes: int) -> list[list[float]]:
-    """Value, volatility, delta, gamma, vega, theta an option."""
-
 class QuotingSettings:
     """All that the quoting path is told, once, before it runs."""
 
@@ -418,3 +415,25 @@ def break_guard() -> None:
     """
     Make a system call where none is allowed: the process ends with SIGSYS. Shows that the guard works.
     """
+
+def black76(log_moneyness: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], ratio: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], volatility: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], years: float, forward: float, kernel: str = '') -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]:
+    """The rows of pyorch.trading.black76.Chain, [rows, n]."""
+
+def implied_volatility(value: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], log_moneyness: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], ratio: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], years: float, put: Annotated[NDArray[numpy.bool_], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
+    """Volatilities [n] of pyorch.trading.implied; NaN where there is none."""
+
+def pricing_kernel() -> str:
+    """The widest kernel that this processor runs."""
+
+class Pricer:
+    """
+    Values and Greeks of a universe: the definition is pyorch.trading.pricing.
+    """
+
+    def __init__(self, settings: QuotingSettings, kernel: str = '') -> None: ...
+
+    def price(self, settings: QuotingSettings, forward_half_ticks: int, minutes: int) -> None:
+        """All options anew, on the settings' surface."""
+
+    def values(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]:
+        """[options, fields of pyorch.trading.pricing.OptionValue]."""

@@ -1,24 +1,22 @@
 """Fair values of a run's options at every tick, from the journal alone.
 
-The same arithmetic as `pyorch.trading.pricing`, over arrays: used to mark simulated fills, where values
-are wanted at many thousands of ticks.
+Priced as `pyorch.trading.pricing` does, over ticks instead of options: used to mark simulated fills,
+where values are wanted at many thousands of ticks.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyorch.app.journal import Journal
-from pyorch.trading.pricing import PPM, SQRT_HALF, VOLATILITY_MAXIMUM, VOLATILITY_MINIMUM
+from pyorch.trading.black76 import black76
+from pyorch.trading.elementary import logarithm
+from pyorch.trading.pricing import PPM, volatility
 from pyorch.trading.pricing import YEAR_SECONDS as YEAR_S
 from pyorch.trading.records import RecordArray
 
 FloatArray = NDArray[np.float64]
-
-_erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
 def forward_usd(journal: Journal, ticks: RecordArray) -> FloatArray:
@@ -48,27 +46,10 @@ def fair_values(journal: Journal, ticks: RecordArray) -> FloatArray:
         curvature = curvature_ppm[option.expiry] / PPM
         seconds = option.expiry_s - 60 * some["minutes"]
         years = np.maximum(seconds, 1) / YEAR_S
-        log_moneyness = np.log(option.strike_usd / forward)
-        y = log_moneyness / np.sqrt(years)
-        sigma = base + y * (skew + y * curvature)
-        sigma = np.clip(sigma, VOLATILITY_MINIMUM, VOLATILITY_MAXIMUM)
-        value = _call(option.strike_usd / forward, log_moneyness, years, sigma)
-        if option.right == "put":
-            value = np.maximum(value - 1.0 + option.strike_usd / forward, 0.0)
-        values[:, column] = np.where(seconds > 0, np.maximum(value, 0.0), 0.0)
+        moneyness = logarithm(float(option.strike_usd)) - logarithm(forward)
+        sigma = volatility(moneyness, years, base, skew, curvature)
+        chain = black76(moneyness, option.strike_usd / forward, sigma, years, forward)
+        value = chain.put_value if option.right == "put" else chain.call_value
+        values[:, column] = np.where(seconds > 0, value, 0.0)
     spread: FloatArray = values[np.ravel(back)]
     return spread
-
-
-def _call(
-    ratio: FloatArray, log_moneyness: FloatArray, years: FloatArray, sigma: FloatArray
-) -> FloatArray:
-    deviation = sigma * np.sqrt(years)
-    d1 = 0.5 * deviation - log_moneyness / deviation
-    value: FloatArray = _normal(d1) - ratio * _normal(d1 - deviation)
-    return value
-
-
-def _normal(x: FloatArray) -> FloatArray:
-    probability: FloatArray = 0.5 * _erfc(-x * SQRT_HALF).astype(np.float64)
-    return probability

@@ -104,20 +104,10 @@ void bind_settings(nb::module_& module) {
 }  // namespace
 
 void bind_tick_loop(nb::module_& module);
+void bind_pricing(nb::module_& module);
 
 void bind_trading(nb::module_& module) {
     module.def("journal_layout", &journal_layout, "Offsets of the fields of a tick record and of a quote record.");
-    module.def(
-        "value_options",
-        [](const QuotingSettings& s, std::int64_t forward_half_ticks, std::int64_t minutes) {
-            pyorch::Pricer pricer(s.strikes_usd, s.expiries_s, s.rights, s.half_tick_usd);
-            pricer.price(s.surface, forward_half_ticks, minutes);
-            std::vector<std::array<double, 6>> values;
-            for (const auto& v : pricer.values())
-                values.push_back({v.value_btc, v.volatility, v.delta, v.gamma, v.vega, v.theta});
-            return values;
-        },
-        "settings"_a, "forward_half_ticks"_a, "minutes"_a, "Value, volatility, delta, gamma, vega, theta an option.");
     bind_settings(module);
     nb::class_<QuotingPath>(module, "QuotingPath", "Policy, pricing, quoting, risk and FIX encoding, tick by tick.")
         .def(nb::init<const QuotingSettings&>(), "settings"_a)
@@ -144,4 +134,5 @@ void bind_trading(nb::module_& module) {
         .def("drain", &pyorch::drain, "limit"_a = static_cast<std::size_t>(-1),
              "(ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.");
     bind_tick_loop(module);
+    bind_pricing(module);
 }

@@ -95,12 +95,11 @@ class Quoter {
         urgent_.clear();
         other_.clear();
         sent_.clear();
-        const auto& values = pricer.values();
         for (std::size_t option = 0; option < live_.size(); ++option) {
             const Live& live = live_[option];
             const Protection protection = Protection::of(adjustment, pricer.is_put(option));
             Quote quote;
-            if (!pricer.expired(option, minutes)) quote = make_quote(terms_, values[option].value_btc, protection);
+            if (!pricer.expired(option, minutes)) quote = make_quote(terms_, pricer.value_btc(option), protection);
             if (quote == live.quote) continue;
             const Candidate candidate{{static_cast<std::uint32_t>(option), Reason::move, quote}, protection};
             if (quote == Quote{}) {
@@ -126,8 +125,8 @@ class Quoter {
                 if (narrows) other_.back().sent.reason = Reason::narrow;
             }
         }
-        for (Candidate& candidate : urgent_) send(candidate, values, local_ns, gate);
-        for (Candidate& candidate : other_) send(candidate, values, local_ns, gate);
+        for (Candidate& candidate : urgent_) send(candidate, pricer, local_ns, gate);
+        for (Candidate& candidate : other_) send(candidate, pricer, local_ns, gate);
     }
 
    private:
@@ -141,11 +140,11 @@ class Quoter {
         Protection protection;
     };
 
-    void send(Candidate& candidate, const std::vector<OptionValue>& values, std::int64_t local_ns, RiskGate& gate) {
+    void send(Candidate& candidate, const Pricer& pricer, std::int64_t local_ns, RiskGate& gate) {
         Sent& sent = candidate.sent;
         Live& live = live_[sent.option];
         if (sent.reason != Reason::withdraw) {
-            const auto value_nano = static_cast<std::int64_t>(std::floor(values[sent.option].value_btc * 1e9));
+            const auto value_nano = static_cast<std::int64_t>(std::floor(pricer.value_btc(sent.option) * 1e9));
             const Refusal refusal = gate.check(sent.option, sent.quote, live.quote, value_nano, terms_.tick_nano);
             if (refusal != Refusal::none) {
                 ++refused_;

@@ -54,12 +54,12 @@ class QuotingPath {
     explicit QuotingPath(const QuotingSettings& s)
         : settings_(s), surface_(s.surface), policy_(s.rules),
           pricer_(s.strikes_usd, s.expiries_s, s.rights, s.half_tick_usd), gate_(s.limits),
-          quoter_(s.terms, pricer_.values().size()), encoder_(s.fix), ticks_(s.tick_ring),
-          quotes_(std::max(s.quote_ring, 2 * pricer_.values().size())),
-          fix_(std::max(s.fix_ring, 4 * (pricer_.values().size() / 16 + 2) * encoder_.message_bytes())),
+          quoter_(s.terms, pricer_.options()), encoder_(s.fix), ticks_(s.tick_ring),
+          quotes_(std::max(s.quote_ring, 2 * pricer_.options())),
+          fix_(std::max(s.fix_ring, 4 * (pricer_.options() / 16 + 2) * encoder_.message_bytes())),
           scratch_(encoder_.message_bytes()) {
         clock_scale();  // measured here, not at the first tick
-        const std::size_t options = pricer_.values().size();
+        const std::size_t options = pricer_.options();
         if (s.features < 1 || s.features > maximum_features || s.outputs < 1 || s.outputs > maximum_outputs)
             throw std::invalid_argument("a journal record holds 1 to 32 features and 1 to 16 outputs");
         if (s.fix.symbols.size() != options || s.limits.positions_lots.size() != options)
@@ -168,7 +168,7 @@ class QuotingPath {
     std::int64_t ticks() const { return tick_; }
     // Whether the rings surely hold another tick; for callers that produce and consume on one thread.
     bool has_room() const {
-        const std::size_t options = pricer_.values().size();
+        const std::size_t options = pricer_.options();
         return ticks_.free() >= 1 && quotes_.free() >= options &&
                fix_.free() >= (options / FixEncoder::maximum_entries + 1) * encoder_.message_bytes();
     }
@@ -209,7 +209,7 @@ class QuotingPath {
         quotes_.reserve(sent.size(), abandoned);
         for (std::size_t i = 0; i < sent.size(); ++i) {
             const Sent& s = sent[i];
-            const OptionValue& v = pricer_.values()[s.option];
+            const OptionValue v = pricer_.value(s.option);
             quotes_.at(i) = {record.tick, record.local_ns, s.option, static_cast<std::uint32_t>(s.reason),
                              static_cast<std::int32_t>(s.quote.bid_ticks), static_cast<std::int32_t>(s.quote.ask_ticks),
                              static_cast<std::int32_t>(s.quote.bid_lots), static_cast<std::int32_t>(s.quote.ask_lots),

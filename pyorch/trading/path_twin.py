@@ -11,7 +11,7 @@ from pyorch.contract.fixed import IntArray
 from pyorch.trading.config import PROBABILITY_ONE
 from pyorch.trading.plan import MINUTE_NS, QuotingPlan
 from pyorch.trading.policy import Adjustment, Policy
-from pyorch.trading.pricing import OptionValue, value_options
+from pyorch.trading.pricing import JOURNALLED, OptionValue, value_options
 from pyorch.trading.quoting import Quoter, Sent
 from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, JournalBatch, TickFlag
 from pyorch.trading.risk import RiskGate
@@ -190,7 +190,7 @@ class QuotingPathTwin:
         local_ns = record.values["local_ns"]
         record.values["quotes"] = len(sent)
         for option, reason, quote in sent:
-            values = self._values[option]
+            values = self._values[option][:JOURNALLED]
             self._quotes.append((self._tick, local_ns, option, int(reason), *quote, *values))
         messages = self.plan.codec.mass_quotes(self._sequence + 1, local_ns, sent)
         self._sequence += len(messages)

@@ -1,28 +1,33 @@
-"""Inverse Black-76 and the volatility surface: the definition of `pyorch/native/pricing.hpp`.
+"""What the quoted options are worth: universe, volatility surface and `pyorch.trading.black76`.
 
-An inverse option (Deribit's) is Black-76 on the future, divided by it: values are in BTC, years have 365
-days, rates are 0 (Deribit knowledge base, "Linear and inverse options"; F. Black, 1976). Native code
-does the same IEEE operations in the same order and calls the same libm, so the doubles are equal; the
-only rounding to integers is outward, in `pyorch.trading.quoting`.
+The definition of `pyorch/native/pricing.hpp`: native code does the same IEEE operations in the same order,
+so the doubles are equal; the only rounding to integers is outward, in `pyorch.trading.quoting`.
+Options are inverse (Deribit's): values are in BTC, years have 365 days, rates are 0 (Deribit knowledge base,
+"Linear and inverse options").
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pyorch.trading.black76 import black76
+from pyorch.trading.elementary import Floats, logarithm
+
 YEAR_SECONDS = 31_536_000
 """365 days."""
-SQRT_HALF = 0.7071067811865476
-INVERSE_SQRT_2PI = 0.3989422804014327
 VOLATILITY_MINIMUM = 0.01
 VOLATILITY_MAXIMUM = 5.0
 PPM = 1_000_000
+JOURNALLED = 6
+"""The first fields of an `OptionValue` are those of a quote's journal record."""
 
 
 class OptionValue(NamedTuple):
-    """A theoretical value with its Greeks."""
+    """A theoretical value with its Greeks; `pyorch.trading.black76` says which delta is which."""
 
     value_btc: float
     volatility: float
@@ -34,9 +39,19 @@ class OptionValue(NamedTuple):
     """d(value in BTC) / d(volatility), volatility 1 being 100 % a year."""
     theta: float
     """d(value in BTC) / d(time), a day."""
+    premium_adjusted_delta: float
+    """delta − value_btc."""
+    coin_delta: float
+    """d(value in BTC) / d(forward), BTC per USD."""
+    vanna: float
+    """d(delta) / d(volatility)."""
+    volga: float
+    """d(vega) / d(volatility)."""
+    charm: float
+    """d(delta) / d(time), a day."""
 
 
-EXPIRED = OptionValue(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+EXPIRED = OptionValue(*[0.0] * len(OptionValue._fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,43 +80,14 @@ class Universe:
     underlying: str
 
 
-def volatility(log_moneyness: float, years: float, atm: float, skew: float, curve: float) -> float:
+def volatility(
+    log_moneyness: ArrayLike, years: ArrayLike, atm: ArrayLike, skew: ArrayLike, curve: ArrayLike
+) -> Floats:
     """``atm + skew y + curve y²`` at ``y = log_moneyness / √years``, kept within 1 % and 500 %."""
-    y = log_moneyness / math.sqrt(years)
-    sigma = atm + y * (skew + y * curve)
-    return min(max(sigma, VOLATILITY_MINIMUM), VOLATILITY_MAXIMUM)
-
-
-def normal_cdf(x: float) -> float:
-    """The standard normal distribution function, by erfc."""
-    return 0.5 * math.erfc(-x * SQRT_HALF)
-
-
-def black76(
-    right: Literal["call", "put"], ratio: float, log_moneyness: float, years: float, sigma: float
-) -> OptionValue:
-    """Value and Greeks of an inverse option.
-
-    Args:
-        ratio: strike / forward.
-        log_moneyness: ln(strike / forward).
-        years: time to expiry, above 0.
-        sigma: volatility, above 0. ``gamma`` is returned per unit of relative move (times forward).
-    """
-    root = math.sqrt(years)
-    deviation = sigma * root
-    d1 = 0.5 * deviation - log_moneyness / deviation
-    d2 = d1 - deviation
-    n1 = normal_cdf(d1)
-    call = n1 - ratio * normal_cdf(d2)
-    density = INVERSE_SQRT_2PI * math.exp(-0.5 * d1 * d1)
-    vega = density * root
-    gamma = density / deviation
-    theta = -(0.5 * density * sigma) / (root * 365.0)
-    if right == "call":
-        return OptionValue(max(call, 0.0), sigma, n1, gamma, vega, theta)
-    put = (call - 1.0) + ratio
-    return OptionValue(max(put, 0.0), sigma, n1 - 1.0, gamma, vega, theta)
+    y = np.asarray(log_moneyness, np.float64) / np.sqrt(np.asarray(years, np.float64))
+    sigma = atm + y * (skew + y * np.asarray(curve, np.float64))
+    kept: Floats = np.clip(sigma, VOLATILITY_MINIMUM, VOLATILITY_MAXIMUM)
+    return kept
 
 
 @dataclass(slots=True)
@@ -135,24 +121,35 @@ def value_options(
         forward_half_ticks: best bid + best ask of the underlying, in ticks.
         minutes: whole minutes since the tape's first row; the tenor shrinks by them.
     """
-    forward = forward_half_ticks * universe.half_tick_usd
-    log_forward = math.log(forward)
-    values = []
-    for option in universe.options:
-        seconds = universe.expiries_s[option.expiry] - 60 * minutes
-        if seconds <= 0:
-            values.append(EXPIRED)
-            continue
-        years = seconds / YEAR_SECONDS
-        strike = float(option.strike_usd)
-        moneyness = math.log(strike) - log_forward
-        sigma = volatility(
-            moneyness,
-            years,
-            surface.atm_ppm[option.expiry] / PPM,
-            surface.skew_ppm[option.expiry] / PPM,
-            surface.curvature_ppm[option.expiry] / PPM,
-        )
-        value = black76(option.right, strike / forward, moneyness, years, sigma)
-        values.append(value._replace(gamma=value.gamma / forward))
+    options = universe.options
+    expiry = np.array([option.expiry for option in options])
+    seconds = np.array(universe.expiries_s)[expiry] - 60 * minutes
+    living = np.flatnonzero(seconds > 0)
+    years = seconds[living] / YEAR_SECONDS
+    forward = np.float64(forward_half_ticks * universe.half_tick_usd)
+    strike = np.array([float(option.strike_usd) for option in options])[living]
+    moneyness = logarithm(strike) - logarithm(forward)
+    atm, skew, curvature = (
+        np.array(values)[expiry[living]] / PPM
+        for values in (surface.atm_ppm, surface.skew_ppm, surface.curvature_ppm)
+    )
+    sigma = volatility(moneyness, years, atm, skew, curvature)
+    chain = black76(moneyness, strike / forward, sigma, years, forward)
+    put = np.array([option.right == "put" for option in options])[living]
+    fields = (
+        np.where(put, chain.put_value, chain.call_value),
+        sigma,
+        np.where(put, chain.put_delta, chain.call_delta),
+        chain.gamma,
+        chain.vega,
+        chain.theta,
+        np.where(put, chain.put_premium_adjusted_delta, chain.call_premium_adjusted_delta),
+        np.where(put, chain.put_coin_delta, chain.call_coin_delta),
+        chain.vanna,
+        chain.volga,
+        chain.charm,
+    )
+    values = [EXPIRED] * len(options)
+    for at, row in zip(living.tolist(), np.stack(fields, axis=1).tolist(), strict=True):
+        values[at] = OptionValue(*row)
     return values

@@ -1,0 +1,96 @@
+// Python bindings of pyorch.trading's pricing.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "implied.hpp"
+#include "pricing.hpp"
+#include "quoting_path.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using pyorch::OptionValue;
+using pyorch::Pricer;
+
+namespace {
+
+using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Flags = nb::ndarray<const bool, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Rows = nb::ndarray<nb::numpy, double, nb::ndim<2>>;
+using Row = nb::ndarray<nb::numpy, double, nb::ndim<1>>;
+
+double* owned(std::size_t count, nb::capsule& owner) {
+    double* data = new double[count];
+    owner = nb::capsule(data, [](void* p) noexcept { delete[] static_cast<double*>(p); });
+    return data;
+}
+
+Rows black76(Doubles log_moneyness, Doubles ratio, Doubles volatility, double years, double forward,
+             const std::string& kernel) {
+    const std::size_t n = ratio.size();
+    if (log_moneyness.size() != n || volatility.size() != n) throw nb::value_error("one of each for every strike");
+    if (n == 0 || !(years > 0) || !(forward > 0)) throw nb::value_error("strikes, years and forward above 0");
+    const pyorch::ChainKernel run = pyorch::chain_kernel(kernel.c_str());
+    if (run == nullptr) throw nb::value_error(("no kernel " + kernel + " on this processor").c_str());
+    const std::size_t padded = (n + pyorch::chain_block - 1) / pyorch::chain_block * pyorch::chain_block;
+    std::vector<double> in(3 * padded), out(pyorch::chain_rows * padded);
+    const Doubles* const given[] = {&log_moneyness, &ratio, &volatility};
+    for (std::size_t k = 0; k < 3; ++k)
+        for (std::size_t i = 0; i < padded; ++i) in[k * padded + i] = given[k]->data()[std::min(i, n - 1)];
+    run({in.data(), in.data() + padded, in.data() + 2 * padded, padded, years, forward, out.data(), padded});
+    nb::capsule owner;
+    double* const data = owned(pyorch::chain_rows * n, owner);
+    for (std::size_t row = 0; row < pyorch::chain_rows; ++row) std::copy_n(&out[row * padded], n, data + row * n);
+    return Rows(data, {static_cast<std::size_t>(pyorch::chain_rows), n}, owner);
+}
+
+Row implied(Doubles value, Doubles log_moneyness, Doubles ratio, double years, Flags put) {
+    const std::size_t n = value.size();
+    if (log_moneyness.size() != n || ratio.size() != n || put.size() != n)
+        throw nb::value_error("one of each for every option");
+    nb::capsule owner;
+    double* const data = owned(n, owner);
+    for (std::size_t i = 0; i < n; ++i)
+        data[i] = pyorch::implied_volatility(value.data()[i], log_moneyness.data()[i], ratio.data()[i], years,
+                                             put.data()[i]);
+    return Row(data, {n}, owner);
+}
+
+Rows values(const Pricer& pricer) {
+    constexpr std::size_t fields = sizeof(OptionValue) / sizeof(double);
+    nb::capsule owner;
+    double* const data = owned(pricer.options() * fields, owner);
+    for (std::size_t option = 0; option < pricer.options(); ++option) {
+        const OptionValue v = pricer.value(option);
+        const double row[fields] = {v.value_btc, v.volatility, v.delta, v.gamma, v.vega, v.theta,
+                                    v.premium_adjusted_delta, v.coin_delta, v.vanna, v.volga, v.charm};
+        std::copy_n(row, fields, data + option * fields);
+    }
+    return Rows(data, {pricer.options(), fields}, owner);
+}
+
+}  // namespace
+
+void bind_pricing(nb::module_& module) {
+    module.def("black76", &black76, "log_moneyness"_a, "ratio"_a, "volatility"_a, "years"_a, "forward"_a,
+               "kernel"_a = "", "The rows of pyorch.trading.black76.Chain, [rows, n].");
+    module.def("implied_volatility", &implied, "value"_a, "log_moneyness"_a, "ratio"_a, "years"_a, "put"_a,
+               "Volatilities [n] of pyorch.trading.implied; NaN where there is none.");
+    module.def("pricing_kernel", &pyorch::chain_kernel_name, "The widest kernel that this processor runs.");
+    nb::class_<Pricer>(module, "Pricer", "Values and Greeks of a universe: the definition is pyorch.trading.pricing.")
+        .def("__init__",
+             [](Pricer* self, const pyorch::QuotingSettings& s, const std::string& kernel) {
+                 new (self) Pricer(s.strikes_usd, s.expiries_s, s.rights, s.half_tick_usd, kernel);
+             },
+             "settings"_a, "kernel"_a = "")
+        .def("price",
+             [](Pricer& pricer, const pyorch::QuotingSettings& s, std::int64_t forward_half_ticks,
+                std::int64_t minutes) { pricer.price(s.surface, forward_half_ticks, minutes); },
+             "settings"_a, "forward_half_ticks"_a, "minutes"_a, "All options anew, on the settings' surface.")
+        .def("values", &values, "[options, fields of pyorch.trading.pricing.OptionValue].");
+}
