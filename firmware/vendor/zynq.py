@@ -1,0 +1,151 @@
+"""Targets on Zynq: `pynq-z2` and `kria-kv260`, bitstream and handoff by Vivado."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firmware.block_design import fabric_design, hwh_text
+from firmware.processors import ULTRASCALE, ZYNQ7, Processor, divided
+from firmware.vendor.design import DESIGN, design_text
+from firmware.vendor.documents import TOOLS
+from firmware.vendor.ip import (
+    CONSTRAINTS,
+    PACKAGE,
+    WRAPPER,
+    constraints_text,
+    package_text,
+    wrapper_text,
+)
+from firmware.vendor.script import HERE, Script
+from pyorch.contract.errors import UsageError
+from pyorch.contract.fabric import FabricManifest
+from pyorch.contract.target import Flow, Part
+
+BUILD, RUN = "build.tcl", "build.sh"
+HANDOFF = "expected.hwh"
+
+
+@dataclass(frozen=True, slots=True)
+class ZynqTarget:
+    """See `pyorch.contract.target.Target`.
+
+    Attributes:
+        ordering: the part as Vivado names it.
+    """
+
+    name: str
+    part: Part
+    ordering: str
+    processor: Processor
+    clock_mhz: float
+    host: str
+    flow: Flow = "vivado"
+    top: str = WRAPPER
+    ran: bool = False
+    tools: tuple[str, ...] = ("vivado",)
+    script: str = RUN
+    products: tuple[str, ...] = ("fabric.bit", "fabric.hwh")
+
+    def programmed_mhz(self, wanted_mhz: float) -> float:
+        """See `Target.programmed_mhz`.
+
+        Raises:
+            UsageError: outside the range of the processor's clocks for the logic.
+        """
+        low, high = self.processor.limits_mhz
+        made = divided(self.processor.pll_mhz, wanted_mhz)[0]
+        if not low <= made <= high:
+            raise UsageError(
+                f"{self.name} makes clocks of {low:g} to {high:g} MHz for the logic, not {wanted_mhz:g}; "
+                "choose another --clock"
+            )
+        return made
+
+    def files(self, fabric: FabricManifest, clock_mhz: float) -> dict[str, str]:
+        """See `Target.files`."""
+        design = fabric_design(self.processor, clock_mhz, fabric.clocks)
+        return {
+            f"{WRAPPER}.v": wrapper_text(fabric.clocks),
+            CONSTRAINTS: constraints_text(fabric.clocks),
+            PACKAGE: package_text(fabric, self.ordering),
+            DESIGN: design_text(design),
+            BUILD: build_text(design.name, self.ordering),
+            RUN: run_text(["vivado"], [f"vivado -mode batch -nojournal -log vivado.log -source {BUILD}"]),
+            HANDOFF: hwh_text(design),
+        }
+
+
+def build_text(name: str, part: str) -> str:
+    """From sources to ``vendor/fabric.bit`` and ``vendor/fabric.hwh``, reports and figures beside them."""
+    script = Script("From the fabric's sources to bitstream and handoff.")
+    script.run(HERE, f"source [file join $here {PACKAGE}]")
+    script.part("A project around the block design, synthesised as a whole.")
+    script.run(f"create_project -force {name} [file join $out {name}] -part {part}")
+    script.run("set ip [file join $out ip]")
+    script.set("ip_repo_paths", "$ip", "[current_project]")
+    script.run("update_ip_catalog -rebuild", f"source [file join $here {DESIGN}]")
+    script.set("synth_checkpoint_mode", "None", f"[get_files {name}.bd]")
+    script.run(f"generate_target all [get_files {name}.bd]")
+    script.run(f"add_files -norecurse [make_wrapper -files [get_files {name}.bd] -top]")
+    script.set("top", f"{name}_wrapper", "[current_fileset]")
+    script.run("update_compile_order -fileset sources_1")
+    script.part("Synthesis, placement, routing, bitstream (UG904).")
+    for run, options in (("synth_1", ""), ("impl_1", " -to_step write_bitstream")):
+        script.run(f"launch_runs {run}{options} -jobs 4", f"wait_on_runs {run}")
+        script.run(
+            f'if {{[get_property PROGRESS [get_runs {run}]] ne "100%"}} {{',
+            f'    error "{run}: [get_property STATUS [get_runs {run}]]; its log is runme.log below $out/{name}"',
+            "}",
+        )
+    script.run("open_run impl_1")
+    script.run("report_timing_summary -file [file join $out timing.rpt]")
+    script.run("report_utilization -hierarchical -file [file join $out utilisation.rpt]")
+    script.run("report_cdc -details -file [file join $out crossings.rpt]")
+    script.part("The results, with the handoff that Vivado wrote for this design.")
+    script.run(
+        f"set made [get_property DIRECTORY [get_runs impl_1]]/{name}_wrapper.bit",
+        "file copy -force $made [file join $out fabric.bit]",
+        f"set handoff [file join $out {name} {name}.gen sources_1 bd {name} hw_handoff {name}.hwh]",
+        "file copy -force $handoff [file join $out fabric.hwh]",
+        "set setup [get_property SLACK [get_timing_paths -delay_type max]]",
+        "set hold [get_property SLACK [get_timing_paths -delay_type min]]",
+        "set figures [open [file join $out figures.json] w]",
+        'puts $figures "{\\"setup_slack_ns\\": $setup, \\"hold_slack_ns\\": $hold}"',
+        "close $figures",
+        "if {$setup < 0 || $hold < 0} {",
+        '    error "the clock is missed: slack $setup ns (setup), $hold ns (hold); choose a lower --clock"',
+        "}",
+    )
+    return script.text()
+
+
+def run_text(tools: list[str], commands: list[str]) -> str:
+    """A shell script that says which tool is missing, then runs the commands beside itself."""
+    names = " ".join(tools)
+    return (
+        "#!/usr/bin/env bash\n"
+        f"# Runs unattended where {' and '.join(tools)} of {TOOLS} are on the path; results: ../vendor.\n"
+        'set -euo pipefail\ncd "$(dirname "$0")"\n'
+        f"for tool in {names}; do\n"
+        '    command -v "$tool" >/dev/null || { echo "ERROR: $tool is not on the path; run the settings64.sh of '
+        f'Vivado/Vitis {TOOLS} first" >&2; exit 5; }}\n'
+        "done\nmkdir -p ../vendor\n" + "".join(f"{command}\n" for command in commands)
+    )
+
+
+PYNQ_Z2 = ZynqTarget(
+    name="pynq-z2",
+    part=Part("zynq7", "xc7z020", "clg400", "-1"),
+    ordering="xc7z020clg400-1",
+    processor=ZYNQ7,
+    clock_mhz=50.0,
+    host="processor: pynq over AXI4-Lite and AXI DMA; a write from Python takes about 30 us, a DMA round trip 85 us",
+)
+KRIA_KV260 = ZynqTarget(
+    name="kria-kv260",
+    part=Part("zynquplus", "xck26", "sfvc784", "-2LV-c"),
+    ordering="xck26-sfvc784-2LV-c",
+    processor=ULTRASCALE,
+    clock_mhz=100.0,
+    host="processor: pynq over AXI4-Lite and AXI DMA; its round trip is not measured here",
+)
