@@ -1,7 +1,7 @@
 """The processing systems of Zynq parts, as far as they touch the logic.
 
-Properties and pins: AMD PG082 (Zynq-7000 processing system), PG201 (Zynq UltraScale+ processing system); clocks and
-address maps: UG585 and UG1085, chapters on clocks and on system addresses.
+Properties and pins: AMD PG082 (Zynq-7000 processing system), PG201 (Zynq UltraScale+ processing system);
+clocks and address maps: UG585 and UG1085, chapters on clocks and on system addresses.
 """
 
 from __future__ import annotations
@@ -109,6 +109,7 @@ ZYNQ7 = Processor(
         "PCW_FPGA_FCLK{k}_ENABLE": "{on}",
         "PCW_FCLK{k}_PERIPHERAL_DIVISOR0": "{a}",
         "PCW_FCLK{k}_PERIPHERAL_DIVISOR1": "{b}",
+        "PCW_FCLK{k}_PERIPHERAL_CLKSRC": "IO PLL",
         "PCW_ACT_FPGA{k}_PERIPHERAL_FREQMHZ": "{mhz}",
     },
     widths={"C_S_AXI_HP0_DATA_WIDTH": "64"},

@@ -18,6 +18,7 @@ from firmware.block_design import (
     smart_connect,
 )
 from firmware.vendor.design import DESIGN, design_text
+from firmware.vendor.documents import TOOLS
 from firmware.vendor.ip import (
     CONSTRAINTS,
     PACKAGE,
@@ -137,7 +138,13 @@ def link_text(clock_mhz: float, clocks: int) -> str:
     unit = f"{KERNEL}_1"
     axi = clock_mhz if clocks == 1 else AXI_MHZ
     named = [("ap_clk", axi), *([("ap_clk_2", clock_mhz)] if clocks == 2 else [])]
-    lines = ["[connectivity]", f"nk={KERNEL}:1:{unit}", f"sp={unit}.{POINTERS}:HBM[0]", "", "[clock]"]
+    lines = [
+        "[connectivity]",
+        f"nk={KERNEL}:1:{unit}",
+        f"sp={unit}.{POINTERS}:HBM[0]",
+        "",
+        "[clock]",
+    ]
     lines += [f"freqHz={round(1e6 * mhz)}:{unit}.{name}" for name, mhz in named]
     return "\n".join(lines) + "\n"
 
@@ -163,7 +170,9 @@ class AlveoTarget:
     ran: bool = False
     tools: tuple[str, ...] = ("vivado", "v++", "xclbinutil")
     script: str = RUN
+    release: str = TOOLS
     products: tuple[str, ...] = (f"{KERNEL}.xo", "fabric.xclbin")
+    reports: tuple[str, ...] = ("kernel.xml", "xclbin.txt")
 
     def programmed_mhz(self, wanted_mhz: float) -> float:
         """See `Target.programmed_mhz`; the platform's clock generator makes any in its range.
@@ -210,5 +219,5 @@ ALVEO_U50 = AlveoTarget(
     platform="xilinx_u50_gen3x16_xdma_5_202210_1",
     clock_mhz=100.0,
     limits_mhz=(10.0, 500.0),
-    host="PCIe: XRT reads and writes the kernel's registers, the DMA its HBM; its round trip is not measured here",
+    host="PCIe: XRT reaches the kernel's registers, the DMA its HBM; the round trip is not measured here",
 )

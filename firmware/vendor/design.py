@@ -78,7 +78,9 @@ def _boundary(script: Script, module: Module) -> None:
         script.run(f"create_bd_port -dir I -type {kind} {pin.name}")
     for bus in module.buses:
         assert bus.vlnv == AXI
-        script.run(f"create_bd_intf_port -mode {_SIDES[bus.side]} -vlnv {_rtl(bus.vlnv)} {bus.name}")
+        script.run(
+            f"create_bd_intf_port -mode {_SIDES[bus.side]} -vlnv {_rtl(bus.vlnv)} {bus.name}"
+        )
     interfaces = {bus.name for bus in module.buses}
     for key, value in module.config.items():
         port, name = key.split(".")

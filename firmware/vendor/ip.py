@@ -18,9 +18,10 @@ PACKAGE = "package_ip.tcl"
 CONSTRAINTS = "fabric_ip.xdc"
 CLOCK, RESET = "xilinx.com:signal:clock:1.0", "xilinx.com:signal:reset:1.0"
 _LITE = (
-    "awaddr 12 in", "awprot 3 in", "awvalid 1 in", "awready 1 out", "wdata 32 in", "wstrb 4 in", "wvalid 1 in",
-    "wready 1 out", "bresp 2 out", "bvalid 1 out", "bready 1 in", "araddr 12 in", "arprot 3 in", "arvalid 1 in",
-    "arready 1 out", "rdata 32 out", "rresp 2 out", "rvalid 1 out", "rready 1 in",
+    "awaddr 12 in", "awprot 3 in", "awvalid 1 in", "awready 1 out", "wdata 32 in", "wstrb 4 in",
+    "wvalid 1 in", "wready 1 out", "bresp 2 out", "bvalid 1 out", "bready 1 in", "araddr 12 in",
+    "arprot 3 in", "arvalid 1 in", "arready 1 out", "rdata 32 out",
+    "rresp 2 out", "rvalid 1 out", "rready 1 in",
 )  # fmt: skip
 _STREAM = ("tdata 64 {0}", "tvalid 1 {0}", "tlast 1 {0}", "tready 1 {1}")
 
@@ -29,7 +30,11 @@ def _buses() -> dict[str, tuple[str, str, list[list[str]]]]:
     """Bus → VLNV, parameters, (signal, width, direction as a port)."""
     streams = {"s_axis": ("in", "out"), "m_axis": ("out", "in")}
     found = {
-        "s_axil": (AXI, "PROTOCOL AXI4LITE, DATA_WIDTH 32, ADDR_WIDTH 12", [t.split() for t in _LITE])
+        "s_axil": (
+            AXI,
+            "PROTOCOL AXI4LITE, DATA_WIDTH 32, ADDR_WIDTH 12",
+            [t.split() for t in _LITE],
+        )
     }
     for name, (data, back) in streams.items():
         signals = [text.format(data, back).split() for text in _STREAM]
@@ -61,7 +66,9 @@ def wrapper_text(clocks: int) -> str:
     inside = ",\n".join(f"        .{name}({name})" for name in names)
     return (
         "// The fabric with its interfaces named for the vendor's tools (UG994).\n"
-        f"module {WRAPPER} (\n" + ",\n".join(ports) + f"\n);\n    fabric_top top (\n{inside}\n    );\n"
+        f"module {WRAPPER} (\n"
+        + ",\n".join(ports)
+        + f"\n);\n    fabric_top top (\n{inside}\n    );\n"
         "endmodule\n"
     )
 
@@ -89,7 +96,9 @@ def constraints_text(clocks: int) -> str:
             "# One clock: every path is judged by its period, which the block design states.\n"
             "# aresetn is synchronous: it comes from a processor system reset (PG164).\n"
         )
-    lines = ["# Paths between the two clocks (UG903, set_max_delay -datapath_only; UG949, clock domain crossings):"]
+    lines = [
+        "# Paths between the two clocks (UG903, set_max_delay -datapath_only; UG949, crossings):"
+    ]
     lines += [
         "# bits of a Gray pointer stay within a period of each other, held data arrives before its level."
     ]
@@ -108,7 +117,9 @@ def package_text(fabric: FabricManifest, part: str) -> str:
     script.run(HERE, "set fabric [file join [file dirname $here] fabric]")
     script.run("set out [file join [file dirname $here] vendor]", "file mkdir $out")
     script.run(f"create_project -force package_{name} [file join $out package_{name}] -part {part}")
-    script.part("Sources in the order of compilation; memories lie beside them, as $readmemh names them.")
+    script.part(
+        "Sources in the order of compilation; memories lie beside them, as $readmemh names them."
+    )
     script.run(f"foreach source {{{words(fabric.sources)}}} {{")
     script.run("    add_files -norecurse [file join $fabric $source]", "}")
     script.run(f"add_files -norecurse [file join $here {WRAPPER}.v]")
@@ -130,7 +141,9 @@ def package_text(fabric: FabricManifest, part: str) -> str:
     script.set("name", name, "$core")
     script.set("version", version, "$core")
     script.set("display_name", "pyorch fabric", "$core")
-    script.set("description", f"LSTM fabric {fabric.name}, format {fabric.format_digest[:16]}", "$core")
+    script.set(
+        "description", f"LSTM fabric {fabric.name}, format {fabric.format_digest[:16]}", "$core"
+    )
     script.set("core_revision", "1", "$core")
     script.set("supported_families", "", "$core")
     script.set("auto_family_support_level", "level_2", "$core")
@@ -156,5 +169,7 @@ def register_space(script: Script, bus: str, size: int) -> None:
 def finish_core(script: Script) -> None:
     """Check and save the core."""
     script.run("ipx::create_xgui_files $core", "ipx::update_checksums $core")
-    script.run('if {![ipx::check_integrity $core]} {', '    error "the packaged IP is not consistent"', "}")
+    script.run(
+        "if {![ipx::check_integrity $core]} {", '    error "the packaged IP is not consistent"', "}"
+    )
     script.run("ipx::save_core $core")

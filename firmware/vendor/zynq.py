@@ -44,7 +44,9 @@ class ZynqTarget:
     ran: bool = False
     tools: tuple[str, ...] = ("vivado",)
     script: str = RUN
+    release: str = TOOLS
     products: tuple[str, ...] = ("fabric.bit", "fabric.hwh")
+    reports: tuple[str, ...] = ("figures.json", "timing.rpt", "utilisation.rpt", "crossings.rpt")
 
     def programmed_mhz(self, wanted_mhz: float) -> float:
         """See `Target.programmed_mhz`.
@@ -70,7 +72,9 @@ class ZynqTarget:
             PACKAGE: package_text(fabric, self.ordering),
             DESIGN: design_text(design),
             BUILD: build_text(design.name, self.ordering),
-            RUN: run_text(["vivado"], [f"vivado -mode batch -nojournal -log vivado.log -source {BUILD}"]),
+            RUN: run_text(
+                ["vivado"], [f"vivado -mode batch -nojournal -log vivado.log -source {BUILD}"]
+            ),
             HANDOFF: hwh_text(design),
         }
 
@@ -94,7 +98,7 @@ def build_text(name: str, part: str) -> str:
         script.run(f"launch_runs {run}{options} -jobs 4", f"wait_on_runs {run}")
         script.run(
             f'if {{[get_property PROGRESS [get_runs {run}]] ne "100%"}} {{',
-            f'    error "{run}: [get_property STATUS [get_runs {run}]]; its log is runme.log below $out/{name}"',
+            f'    error "{run}: [get_property STATUS [get_runs {run}]]; see runme.log below $out/{name}"',
             "}",
         )
     script.run("open_run impl_1")
@@ -127,8 +131,8 @@ def run_text(tools: list[str], commands: list[str]) -> str:
         f"# Runs unattended where {' and '.join(tools)} of {TOOLS} are on the path; results: ../vendor.\n"
         'set -euo pipefail\ncd "$(dirname "$0")"\n'
         f"for tool in {names}; do\n"
-        '    command -v "$tool" >/dev/null || { echo "ERROR: $tool is not on the path; run the settings64.sh of '
-        f'Vivado/Vitis {TOOLS} first" >&2; exit 5; }}\n'
+        '    command -v "$tool" >/dev/null || { echo "ERROR: $tool is not on the path; source settings64.sh '
+        f'of {TOOLS} first" >&2; exit 5; }}\n'
         "done\nmkdir -p ../vendor\n" + "".join(f"{command}\n" for command in commands)
     )
 
@@ -139,7 +143,7 @@ PYNQ_Z2 = ZynqTarget(
     ordering="xc7z020clg400-1",
     processor=ZYNQ7,
     clock_mhz=50.0,
-    host="processor: pynq over AXI4-Lite and AXI DMA; a write from Python takes about 30 us, a DMA round trip 85 us",
+    host="processor: pynq over AXI4-Lite (a write from Python: about 30 us) and AXI DMA (round trip 85 us)",
 )
 KRIA_KV260 = ZynqTarget(
     name="kria-kv260",

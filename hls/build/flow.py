@@ -24,11 +24,12 @@ from hls.build.process import Report
 from hls.build.report import PAGE, REPORT, write_report
 from hls.build.timing import Timing, read_timing
 from hls.build.tools import Tools
+from hls.build.vendor import missing_tools, not_run, vendor_job, versions
 from pyorch.contract.build_record import BITSTREAM, RECORD, BuildRecord, StepRecord
 from pyorch.contract.bundle import Bundle, add_artifact
 from pyorch.contract.errors import BuildError, EnvironmentMissingError, UsageError
 from pyorch.contract.fabric import FabricManifest
-from pyorch.contract.target import Target
+from pyorch.contract.target import Target, VendorTarget
 
 WITHOUT_PLACEMENT = ("emit", "lint", "simulate", "time", "report")
 """Steps of a target whose tools are a vendor's."""
@@ -93,10 +94,13 @@ class Build:
         record.save(self.folder)
         return record
 
-    def _wanted(self) -> list[str]:
+    def _wanted(self) -> tuple[str, ...]:
         """The steps up to ``last``; where no open tool can go on, those that need none."""
         steps = STEPS[: STEPS.index(self.last) + 1]
-        return [s for s in steps if self.tools is not None or s in WITHOUT_PLACEMENT]
+        if self.tools is not None:
+            return steps
+        here = ("synthesise",) if not missing_tools(self.target) else ()
+        return tuple(s for s in steps if s in (*WITHOUT_PLACEMENT, *here))
 
     def _anew(self, step: str) -> bool:
         return bool(self.first) and STEPS.index(step) >= STEPS.index(self.first)
@@ -118,10 +122,13 @@ class Build:
                 self._judge(record, routed)
             elif step == "report":
                 write_report(folder, record, self.target, self.model, routed)
+            elif step == "synthesise" and isinstance(self.target, VendorTarget):
+                record.tools = versions(self.target)
+                shop.do(vendor_job(self.target, record.tools), anew=anew)
             elif self.tools is not None:
                 routed |= self._open_step(shop, step, self.tools, routed, anew)
         if self.last == STEPS[-1] and record.verdict != "ok":
-            if self.tools is None:
+            if self.tools is None and missing_tools(self.target):
                 raise EnvironmentMissingError(record.verdict)
             raise BuildError(record.verdict)
 
@@ -151,11 +158,8 @@ class Build:
     def _judge(self, record: BuildRecord, routed: dict[int, Timing]) -> None:
         """Whether the clock is met; the verdict goes into the record."""
         if not routed:
-            record.verdict = (
-                f"no bitstream: {self.target.flow} is not run here. The project for {self.target.name} is "
-                f"complete in {self.folder}; cycles are simulated, the clock of {self.plan.clock_mhz:g} MHz "
-                "is an assumption"
-            )
+            ran = "synthesise" in record.steps
+            record.verdict = "ok" if ran else not_run(self.target, self.folder, self.plan.clock_mhz)
             record.save(self.folder)
             return
         wanted = self.plan.clock_mhz
@@ -183,7 +187,9 @@ class Build:
 
 def store(record: BuildRecord, folder: Path, bundle: Path) -> Path:
     """Put bitstream and report into the bundle they were built from; returns their folder."""
-    sources = {name: folder / name for name in (BITSTREAM, REPORT, PAGE)}
+    made = record.steps["pack" if "pack" in record.steps else "synthesise"].outputs
+    results = [name for name in made if "/" not in name]
+    sources = {name: folder / name for name in (*results, REPORT, PAGE)}
     facts = {
         "target": record.target,
         "part": record.part,
@@ -192,6 +198,6 @@ def store(record: BuildRecord, folder: Path, bundle: Path) -> Path:
         "parameters": record.plan["parameters"],
         "plan_digest": record.plan_digest,
         "format_digest": record.format_digest,
-        "bitstream": record.steps["pack"].outputs[BITSTREAM],
+        "bitstream": made[next((name for name in results if name == BITSTREAM), results[-1])],
     }
     return add_artifact(bundle, f"{record.target}-{record.plan['style']}", sources, facts)

@@ -12,6 +12,7 @@ from hls.build.checks import LINT, NETLIST_CHECK, SIMULATION
 from hls.build.emission import FABRIC
 from hls.build.plan import STEPS
 from hls.build.timing import Timing, TimingPath
+from hls.build.vendor import vendor_clock
 from pyorch.contract.build_record import BITSTREAM, BuildRecord
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import canonical_json, write_atomically
@@ -182,6 +183,8 @@ def write_report(
     manifest = FabricManifest.load(folder / FABRIC)
     report = report_of(record, target, model, manifest, routed)
     report["checks"] = checks_of(folder, record)
+    if target.flow != "ecp5" and "synthesise" in record.steps:
+        report["clock"] = vendor_clock(folder, record.clock_mhz)
     write_atomically(folder / PAGE, page_of(report, manifest).encode())
     write_atomically(folder / REPORT, canonical_json(report) + b"\n")
     return report

@@ -15,6 +15,8 @@ from pyorch.contract.errors import BuildError
 
 RECORD = "build.json"
 BITSTREAM = "fabric.bit"
+CONTAINER = ".xclbin"
+"""Suffix of what stands in for a bitstream on cards of the vendor's run time."""
 LAYOUT = 1
 
 
@@ -114,4 +116,6 @@ class BuildRecord(msgspec.Struct, kw_only=True):
                 f"{folder} was built from the model {self.model_digest[:12]}…, the bundle is "
                 f"{model_digest[:12]}…; build this bundle, or give the one it was built from"
             )
-        return folder / BITSTREAM
+        made = [name for step in self.steps.values() for name in step.outputs]
+        containers = [name for name in made if name.endswith(CONTAINER)]
+        return folder / (containers[0] if containers and BITSTREAM not in made else BITSTREAM)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from pyorch.contract.errors import UsageError
 from pyorch.contract.fabric import FabricManifest
@@ -92,6 +92,36 @@ class Target(Protocol):
         Args:
             clock_mhz: a result of `programmed_mhz`.
         """
+        ...
+
+
+@runtime_checkable
+class VendorTarget(Target, Protocol):
+    """A target that a vendor's tools build, by a script among its `files`."""
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """Programs that the script starts."""
+        ...
+
+    @property
+    def release(self) -> str:
+        """Of the tools: ``2023.2``."""
+        ...
+
+    @property
+    def script(self) -> str:
+        """The shell script that runs unattended; what it makes lies in ``vendor`` beside ``target``."""
+        ...
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """What it makes: bitstream and handoff, or kernel and container."""
+        ...
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """What the tools say about it."""
         ...
 
 

@@ -107,7 +107,9 @@ def _zynq7(config: Mapping[str, str]) -> Block:
         signals.append(Signal("M_AXI_GP0_ACLK", "clock"))
         spaces["Data"] = ("M_AXI_GP0",)
     if "PCW_USE_S_AXI_HP0" in on:
-        interfaces.append(Interface("S_AXI_HP0", "Slave", MM, "S_AXI_HP0_ACLK", "S_AXI_HP0/HP0_DDR_LOWOCM"))
+        interfaces.append(
+            Interface("S_AXI_HP0", "Slave", MM, "S_AXI_HP0_ACLK", "S_AXI_HP0/HP0_DDR_LOWOCM")
+        )
         signals.append(Signal("S_AXI_HP0_ACLK", "clock"))
     for k in range(2):
         if f"PCW_EN_CLK{k}_PORT" in on:
@@ -139,7 +141,9 @@ def _ultrascale(config: Mapping[str, str]) -> Block:
 
 def _dma(config: Mapping[str, str]) -> Block:
     if config["c_include_sg"] != "0":
-        raise CommandError("axi_dma: the driver programs direct register mode, c_include_sg must be 0")
+        raise CommandError(
+            "axi_dma: the driver programs direct register mode, c_include_sg must be 0"
+        )
     interfaces = [Interface("S_AXI_LITE", "Slave", MM, "s_axi_lite_aclk", "S_AXI_LITE/Reg")]
     signals = [Signal("s_axi_lite_aclk", "clock"), Signal("axi_resetn", "reset")]
     spaces: dict[str, tuple[str, ...]] = {}
@@ -148,7 +152,9 @@ def _dma(config: Mapping[str, str]) -> Block:
             clock = f"m_axi_{way}_aclk"
             stream = f"{'M' if side == 'Master' else 'S'}_AXIS_{way.upper()}"
             interfaces.append(Interface(f"M_AXI_{way.upper()}", "Master", MM, clock))
-            interfaces.append(Interface(stream, "Master" if side == "Master" else "Slave", STREAM, clock))
+            interfaces.append(
+                Interface(stream, "Master" if side == "Master" else "Slave", STREAM, clock)
+            )
             signals.append(Signal(clock, "clock"))
             spaces[f"Data_{way.upper()}"] = (f"M_AXI_{way.upper()}",)
     return Block(tuple(interfaces), tuple(signals), spaces)
@@ -231,7 +237,11 @@ CATALOGUE = {
         ),
         Ip(
             "xilinx.com:ip:smartconnect:1.0",
-            {"NUM_SI": ("2", "[1-9]|1[0-6]"), "NUM_MI": ("1", "[1-9]|1[0-6]"), "NUM_CLKS": ("1", "1")},
+            {
+                "NUM_SI": ("2", "[1-9]|1[0-6]"),
+                "NUM_MI": ("1", "[1-9]|1[0-6]"),
+                "NUM_CLKS": ("1", "1"),
+            },
             _smartconnect,
         ),
         Ip("xilinx.com:ip:proc_sys_reset:5.0", {"C_EXT_RESET_HIGH": ("0", BIT)}, _system_reset),

@@ -14,9 +14,20 @@ from sim.vivado.state import State
 from sim.vivado.tclsh import CommandError
 
 CORE_PROPERTIES = {
-    "name", "version", "vendor", "library", "display_name", "description", "core_revision", "supported_families",
-    "auto_family_support_level", "sdx_kernel", "sdx_kernel_type", "vitis_drc", "ipi_drc",
-}  # fmt: skip
+    "name",
+    "version",
+    "vendor",
+    "library",
+    "display_name",
+    "description",
+    "core_revision",
+    "supported_families",
+    "auto_family_support_level",
+    "sdx_kernel",
+    "sdx_kernel_type",
+    "vitis_drc",
+    "ipi_drc",
+}
 PROPERTIES = {
     "core": CORE_PROPERTIES,
     "corebus": {"slave_memory_map_ref"},
@@ -26,7 +37,7 @@ PROPERTIES = {
 }
 
 
-def package_project(state: State, call: Call) -> str:
+def _package_project(state: State, call: Call) -> str:
     project = state.need_project()
     root, vendor, library, _ = call.need("-root_dir", "-vendor", "-library", "-taxonomy")
     folder = state.path(root)
@@ -43,11 +54,11 @@ def package_project(state: State, call: Call) -> str:
     return f"core:{state.core.vlnv}"
 
 
-def current_core(state: State, call: Call) -> str:
+def _current_core(state: State, call: Call) -> str:
     return f"core:{state.need_core().vlnv}"
 
 
-def get_bus_interfaces(state: State, call: Call) -> str:
+def _get_bus_interfaces(state: State, call: Call) -> str:
     core = state.need_core(*call.need("-of_objects"))
     names = [bus.name for bus in core.block.interfaces]
     if call.words and call.words[0] not in names:
@@ -55,34 +66,34 @@ def get_bus_interfaces(state: State, call: Call) -> str:
     return " ".join(f"corebus:{name}" for name in (call.words or names))
 
 
-def get_memory_maps(state: State, call: Call) -> str:
+def _get_memory_maps(state: State, call: Call) -> str:
     return " ".join(f"map:{name}" for name in state.need_core(*call.need("-of_objects")).maps)
 
 
-def add_memory_map(state: State, call: Call) -> str:
+def _add_memory_map(state: State, call: Call) -> str:
     state.need_core(call.words[1]).maps[call.words[0]] = {}
     return f"map:{call.words[0]}"
 
 
-def remove_memory_map(state: State, call: Call) -> str:
+def _remove_memory_map(state: State, call: Call) -> str:
     core = state.need_core(call.words[1])
     if core.maps.pop(call.words[0], None) is None:
         raise CommandError(f"there is no memory map {call.words[0]}")
     return ""
 
 
-def add_address_block(state: State, call: Call) -> str:
+def _add_address_block(state: State, call: Call) -> str:
     name, place = call.words[0], call.words[1].removeprefix("map:")
     state.need_core().maps[place][name] = Registers(name)
     return f"block:{place}/{name}"
 
 
-def add_register(state: State, call: Call) -> str:
+def _add_register(state: State, call: Call) -> str:
     _block(state, call.words[1]).registers[call.words[0]] = {}
     return f"register:{call.words[1].removeprefix('block:')}/{call.words[0]}"
 
 
-def add_register_parameter(state: State, call: Call) -> str:
+def _add_register_parameter(state: State, call: Call) -> str:
     return f"parameter:{call.words[1].removeprefix('register:')}/{call.words[0]}"
 
 
@@ -91,19 +102,19 @@ def _block(state: State, token: str) -> Registers:
     return state.need_core().maps[place][name]
 
 
-def nothing(state: State, call: Call) -> str:
+def _nothing(state: State, call: Call) -> str:
     state.need_core(*call.words)
     return ""
 
 
-def check_integrity(state: State, call: Call) -> str:
+def _check_integrity(state: State, call: Call) -> str:
     problems = state.need_core(*call.words).problems()
     if problems:
         raise CommandError("ipx::check_integrity: " + "; ".join(problems))
     return "1"
 
 
-def save_core(state: State, call: Call) -> str:
+def _save_core(state: State, call: Call) -> str:
     core = state.need_core(*call.words)
     core.save()
     state.cores[core.folder] = core
@@ -118,7 +129,9 @@ def set_value(state: State, token: str, name: str, value: str) -> None:
     """
     kind, _, place = token.partition(":")
     if name not in PROPERTIES[kind]:
-        raise CommandError(f"{token} has no property {name}; it has {', '.join(sorted(PROPERTIES[kind]))}")
+        raise CommandError(
+            f"{token} has no property {name}; it has {', '.join(sorted(PROPERTIES[kind]))}"
+        )
     core = state.need_core(token if kind == "core" else "")
     core.saved = False
     if kind == "core":
@@ -136,7 +149,7 @@ def set_value(state: State, token: str, name: str, value: str) -> None:
         owner.registers[key][parameter or name] = value
 
 
-def package_xo(state: State, call: Call) -> str:
+def _package_xo(state: State, call: Call) -> str:
     target, name, folder, protocol = call.need(
         "-xo_path", "-kernel_name", "-ip_directory", "-ctrl_protocol"
     )
@@ -156,18 +169,18 @@ def package_xo(state: State, call: Call) -> str:
 
 
 COMMANDS = {
-    "ipx::package_project": package_project,
-    "ipx::current_core": current_core,
-    "ipx::get_bus_interfaces": get_bus_interfaces,
-    "ipx::get_memory_maps": get_memory_maps,
-    "ipx::add_memory_map": add_memory_map,
-    "ipx::remove_memory_map": remove_memory_map,
-    "ipx::add_address_block": add_address_block,
-    "ipx::add_register": add_register,
-    "ipx::add_register_parameter": add_register_parameter,
-    "ipx::create_xgui_files": nothing,
-    "ipx::update_checksums": nothing,
-    "ipx::check_integrity": check_integrity,
-    "ipx::save_core": save_core,
-    "package_xo": package_xo,
+    "ipx::package_project": _package_project,
+    "ipx::current_core": _current_core,
+    "ipx::get_bus_interfaces": _get_bus_interfaces,
+    "ipx::get_memory_maps": _get_memory_maps,
+    "ipx::add_memory_map": _add_memory_map,
+    "ipx::remove_memory_map": _remove_memory_map,
+    "ipx::add_address_block": _add_address_block,
+    "ipx::add_register": _add_register,
+    "ipx::add_register_parameter": _add_register_parameter,
+    "ipx::create_xgui_files": _nothing,
+    "ipx::update_checksums": _nothing,
+    "ipx::check_integrity": _check_integrity,
+    "ipx::save_core": _save_core,
+    "package_xo": _package_xo,
 }

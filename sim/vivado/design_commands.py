@@ -20,7 +20,7 @@ def place_of(token: str) -> Place:
     return cell, pin
 
 
-def create_bd_design(state: State, call: Call) -> str:
+def _create_bd_design(state: State, call: Call) -> str:
     designs = state.need_project().designs
     if call.words[0] in designs:
         raise CommandError(f"the design {call.words[0]} exists already")
@@ -28,14 +28,14 @@ def create_bd_design(state: State, call: Call) -> str:
     return call.words[0]
 
 
-def current_bd_design(state: State, call: Call) -> str:
+def _current_bd_design(state: State, call: Call) -> str:
     design = state.need_design()
     if call.words and call.words[0] != design.name:
         raise CommandError(f"there is no design {call.words[0]}")
     return design.name
 
 
-def create_bd_cell(state: State, call: Call) -> str:
+def _create_bd_cell(state: State, call: Call) -> str:
     kind, vlnv = call.need("-type", "-vlnv")
     design, name = state.need_design(), call.words[0]
     known = CATALOGUE | state.need_project().catalogue
@@ -48,7 +48,7 @@ def create_bd_cell(state: State, call: Call) -> str:
     return f"cell:{name}"
 
 
-def create_bd_port(state: State, call: Call) -> str:
+def _create_bd_port(state: State, call: Call) -> str:
     way, kind = call.need("-dir", "-type")
     if way not in ("I", "O") or kind not in ("clk", "rst"):
         raise CommandError(f"create_bd_port {call.words[0]}: direction {way}, type {kind}")
@@ -59,7 +59,7 @@ def create_bd_port(state: State, call: Call) -> str:
     return f"port:{call.words[0]}"
 
 
-def create_bd_intf_port(state: State, call: Call) -> str:
+def _create_bd_intf_port(state: State, call: Call) -> str:
     mode, vlnv = call.need("-mode", "-vlnv")
     kind = vlnv.split(":")[2].removesuffix("_rtl")
     if mode not in ("Master", "Slave") or not vlnv.split(":")[2].endswith("_rtl"):
@@ -73,46 +73,46 @@ def create_bd_intf_port(state: State, call: Call) -> str:
     return f"busport:{name}"
 
 
-def get_bd_cells(state: State, call: Call) -> str:
+def _get_bd_cells(state: State, call: Call) -> str:
     state.need_design()._cell(call.words[0].lstrip("/"))
     return f"cell:{call.words[0].lstrip('/')}"
 
 
-def get_bd_pins(state: State, call: Call) -> str:
+def _get_bd_pins(state: State, call: Call) -> str:
     cell, _, name = call.words[0].lstrip("/").rpartition("/")
     state.need_design().signal((cell, name))
     return f"pin:{cell}/{name}"
 
 
-def get_bd_ports(state: State, call: Call) -> str:
+def _get_bd_ports(state: State, call: Call) -> str:
     state.need_design().signal(("", call.words[0]))
     return f"port:{call.words[0]}"
 
 
-def get_bd_intf_pins(state: State, call: Call) -> str:
+def _get_bd_intf_pins(state: State, call: Call) -> str:
     cell, _, name = call.words[0].lstrip("/").rpartition("/")
     state.need_design().interface((cell, name))
     return f"bus:{cell}/{name}"
 
 
-def get_bd_intf_ports(state: State, call: Call) -> str:
+def _get_bd_intf_ports(state: State, call: Call) -> str:
     state.need_design().interface(("", call.words[0]))
     return f"busport:{call.words[0]}"
 
 
-def connect_bd_net(state: State, call: Call) -> str:
+def _connect_bd_net(state: State, call: Call) -> str:
     (net,) = call.need("-net")
     state.need_design().connect("wire", net, [place_of(token) for token in call.words])
     return net
 
 
-def connect_bd_intf_net(state: State, call: Call) -> str:
+def _connect_bd_intf_net(state: State, call: Call) -> str:
     (net,) = call.need("-intf_net")
     state.need_design().connect("bus", net, [place_of(token) for token in call.words])
     return net
 
 
-def get_bd_addr_spaces(state: State, call: Call) -> str:
+def _get_bd_addr_spaces(state: State, call: Call) -> str:
     spaces = state.need_design().spaces()
     if call.words[0] not in spaces:
         raise CommandError(
@@ -121,25 +121,25 @@ def get_bd_addr_spaces(state: State, call: Call) -> str:
     return f"space:{call.words[0]}"
 
 
-def get_bd_addr_segs(state: State, call: Call) -> str:
+def _get_bd_addr_segs(state: State, call: Call) -> str:
     segments = state.need_design().segments()
     if call.words[0] not in segments:
-        raise CommandError(
-            f"there is no segment {call.words[0]}; there are {', '.join(segments)}"
-        )
+        raise CommandError(f"there is no segment {call.words[0]}; there are {', '.join(segments)}")
     return f"segment:{call.words[0]}"
 
 
-def assign_bd_address(state: State, call: Call) -> str:
+def _assign_bd_address(state: State, call: Call) -> str:
     space, offset, size = call.need("-target_address_space", "-offset", "-range")
     names = space.partition(":"), call.words[0].partition(":")
     if [kind for kind, _, _ in names] != ["space", "segment"]:
-        raise CommandError(f"assign_bd_address: {space} and {call.words[0]} are no space and segment")
+        raise CommandError(
+            f"assign_bd_address: {space} and {call.words[0]} are no space and segment"
+        )
     state.need_design().assign(Assignment(names[0][2], names[1][2], int(offset, 0), int(size, 0)))
     return ""
 
 
-def validate_bd_design(state: State, call: Call) -> str:
+def _validate_bd_design(state: State, call: Call) -> str:
     design = state.need_design()
     problems = design.problems()
     if problems:
@@ -148,7 +148,7 @@ def validate_bd_design(state: State, call: Call) -> str:
     return ""
 
 
-def save_bd_design(state: State, call: Call) -> str:
+def _save_bd_design(state: State, call: Call) -> str:
     project, design = state.need_project(), state.need_design()
     if not design.validated:
         raise CommandError(f"{design.name} is not validated")
@@ -182,10 +182,24 @@ def configure(state: State, token: str, name: str, value: str) -> None:
 
 
 COMMANDS = {
-    function.__name__: function
+    function.__name__[1:]: function
     for function in (
-        create_bd_design, current_bd_design, create_bd_cell, create_bd_port, create_bd_intf_port, get_bd_cells,
-        get_bd_pins, get_bd_ports, get_bd_intf_pins, get_bd_intf_ports, connect_bd_net, connect_bd_intf_net,
-        get_bd_addr_spaces, get_bd_addr_segs, assign_bd_address, validate_bd_design, save_bd_design,
+        _create_bd_design,
+        _current_bd_design,
+        _create_bd_cell,
+        _create_bd_port,
+        _create_bd_intf_port,
+        _get_bd_cells,
+        _get_bd_pins,
+        _get_bd_ports,
+        _get_bd_intf_pins,
+        _get_bd_intf_ports,
+        _connect_bd_net,
+        _connect_bd_intf_net,
+        _get_bd_addr_spaces,
+        _get_bd_addr_segs,
+        _assign_bd_address,
+        _validate_bd_design,
+        _save_bd_design,
     )
-}  # fmt: skip
+}

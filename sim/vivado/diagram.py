@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TypeVar
 
 from sim.vivado.catalogue import MM, STREAM, Block, Interface, Ip, Signal
@@ -81,7 +82,9 @@ class Diagram:
             CommandError: there is none of that name.
         """
         cell, name = place
-        known = self.bus_ports if not cell else {i.name: i for i in self._cell(cell).block.interfaces}
+        known = (
+            self.bus_ports if not cell else {i.name: i for i in self._cell(cell).block.interfaces}
+        )
         return _pick(known, name, cell or self.name, "bus")
 
     def _cell(self, name: str) -> Cell:
@@ -118,7 +121,9 @@ class Diagram:
         for place in places:
             other = next((net for net, found in nets.items() if place in found), None)
             if other is not None and other != name:
-                raise CommandError(f"{'/'.join(place)} is already on {other}, it cannot be on {name} too")
+                raise CommandError(
+                    f"{'/'.join(place)} is already on {other}, it cannot be on {name} too"
+                )
         ends = nets.setdefault(name, [])
         ends += [place for place in places if place not in ends]
         if kind == "bus" and len(ends) != 2:
@@ -133,9 +138,13 @@ class Diagram:
         """
         size = wanted.size
         if size < 4096 or size & (size - 1):
-            raise CommandError(f"{wanted.segment}: range {size:#x} is no power of two of at least 4096")
+            raise CommandError(
+                f"{wanted.segment}: range {size:#x} is no power of two of at least 4096"
+            )
         if wanted.base % size:
-            raise CommandError(f"{wanted.segment}: {wanted.base:#x} is no multiple of its range {size:#x}")
+            raise CommandError(
+                f"{wanted.segment}: {wanted.base:#x} is no multiple of its range {size:#x}"
+            )
         self.assigned.append(wanted)
         self.validated = self.saved = False
 
@@ -165,11 +174,15 @@ class Diagram:
         """The net of the clock that a bus runs in; None: it has none."""
         cell, name = place
         bus = self.interface(place)
-        clock = bus.clock or next((p for p, c in self.port_config.items() if name in _associated(c)), "")
-        if cell and not clock or bus.kind not in (MM, STREAM):
+        clock = bus.clock or next(
+            (p for p, c in self.port_config.items() if name in _associated(c)), ""
+        )
+        if (cell and not clock) or bus.kind not in (MM, STREAM):
             return None
         wanted = (cell, clock)
-        return next((net for net, places in self.wires.items() if wanted in places), f"none for {name}")
+        return next(
+            (net for net, places in self.wires.items() if wanted in places), f"none for {name}"
+        )
 
     def _wire_problems(self) -> Iterator[str]:
         joined = {place for places in self.wires.values() for place in places}
@@ -220,7 +233,7 @@ class Diagram:
                 if entry.segment not in reached:
                     yield f"{entry.segment} has an address in {space}, which does not reach it"
             ordered = sorted(given, key=lambda entry: entry.base)
-            for low, high in zip(ordered, ordered[1:], strict=False):
+            for low, high in pairwise(ordered):
                 if low.base + low.size > high.base:
                     yield f"{low.segment} and {high.segment} overlap in {space} at {high.base:#x}"
 

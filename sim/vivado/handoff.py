@@ -18,10 +18,16 @@ def handoff_text(diagram: Diagram) -> str:
             modules,
             "MODULE",
             {
-                "FULLNAME": f"/{name}", "HWVERSION": vlnv.split(":")[3], "INSTANCE": name, "VLNV": vlnv,
-                "IPTYPE": "PERIPHERAL", "IS_ENABLE": "1", "MODCLASS": "PERIPHERAL", "MODTYPE": vlnv.split(":")[2],
+                "FULLNAME": f"/{name}",
+                "HWVERSION": vlnv.split(":")[3],
+                "INSTANCE": name,
+                "VLNV": vlnv,
+                "IPTYPE": "PERIPHERAL",
+                "IS_ENABLE": "1",
+                "MODCLASS": "PERIPHERAL",
+                "MODTYPE": vlnv.split(":")[2],
             },
-        )  # fmt: skip
+        )
         parameters = ElementTree.SubElement(module, "PARAMETERS")
         for key, value in cell.config.items():
             ElementTree.SubElement(parameters, "PARAMETER", {"NAME": key, "VALUE": value})
@@ -32,8 +38,13 @@ def handoff_text(diagram: Diagram) -> str:
             ElementTree.SubElement(
                 buses,
                 "BUSINTERFACE",
-                {"BUSNAME": net, "NAME": bus.name, "TYPE": bus.side.upper(), "VLNV": f"xilinx.com:interface:{bus.kind}:1.0"},
-            )  # fmt: skip
+                {
+                    "BUSNAME": net,
+                    "NAME": bus.name,
+                    "TYPE": bus.side.upper(),
+                    "VLNV": f"xilinx.com:interface:{bus.kind}:1.0",
+                },
+            )
         if "Data" in cell.block.spaces:
             _memory_map(module, diagram, name, cell.block.spaces["Data"][0])
     return ElementTree.tostring(root, "unicode")
@@ -48,9 +59,16 @@ def _memory_map(module: ElementTree.Element, diagram: Diagram, name: str, master
                 memory,
                 "MEMRANGE",
                 {
-                    "ADDRESSBLOCK": block, "BASENAME": "C_BASEADDR", "BASEVALUE": f"0x{entry.base:08X}",
-                    "HIGHNAME": "C_HIGHADDR", "HIGHVALUE": f"0x{entry.base + entry.size - 1:08X}",
-                    "INSTANCE": instance, "IS_DATA": "TRUE", "IS_INSTRUCTION": "TRUE",
-                    "MASTERBUSINTERFACE": master, "MEMTYPE": "REGISTER", "SLAVEBUSINTERFACE": bus,
+                    "ADDRESSBLOCK": block,
+                    "BASENAME": "C_BASEADDR",
+                    "BASEVALUE": f"0x{entry.base:08X}",
+                    "HIGHNAME": "C_HIGHADDR",
+                    "HIGHVALUE": f"0x{entry.base + entry.size - 1:08X}",
+                    "INSTANCE": instance,
+                    "IS_DATA": "TRUE",
+                    "IS_INSTRUCTION": "TRUE",
+                    "MASTERBUSINTERFACE": master,
+                    "MEMTYPE": "REGISTER",
+                    "SLAVEBUSINTERFACE": bus,
                 },
-            )  # fmt: skip
+            )

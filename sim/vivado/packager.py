@@ -69,7 +69,11 @@ class Core:
                 blocks = self.maps.get(self.map_of.get(bus.name, ""), {})
                 if not blocks:
                     found.append(f"bus {bus.name} has no memory map")
-                found += [f"{bus.name}/{n} has no range" for n, b in blocks.items() if "range" not in b.values]
+                found += [
+                    f"{bus.name}/{n} has no range"
+                    for n, b in blocks.items()
+                    if "range" not in b.values
+                ]
             if not bus.clock:
                 found.append(f"bus {bus.name} has no clock (ASSOCIATED_BUSIF)")
         return found
@@ -106,11 +110,15 @@ def core_of_sources(files: list[Path], top: str, folder: Path, values: dict[str,
         CommandError: no top, a port of no interface, an interface without one of its signals.
     """
     texts = {path: path.read_text() for path in files if path.suffix in (".v", ".sv")}
-    place = next((p for p, t in texts.items() if re.search(rf"^module {top}\b", t, re.MULTILINE)), None)
+    place = next(
+        (p for p, t in texts.items() if re.search(rf"^module {top}\b", t, re.MULTILINE)), None
+    )
     if place is None:
         raise CommandError(f"no file of the project has the module {top}")
     text = texts[place]
-    inner = re.search(r"^    (\w+) \w+ \(\n((?:        \.\w+\(\w+\),?\n)+)    \);", text, re.MULTILINE)
+    inner = re.search(
+        r"^    (\w+) \w+ \(\n((?:        \.\w+\(\w+\),?\n)+)    \);", text, re.MULTILINE
+    )
     if inner:
         _same_ports(inner[1], set(re.findall(r"\.(\w+)\(", inner[2])), texts.values())
     head = text[text.index(f"module {top}") : text.index(");")]
@@ -158,7 +166,9 @@ def _block_of(top: str, ports: list[re.Match[str]]) -> Block:
         if kind in ("clock", "reset"):
             known = parameters.get(port["bus"], {})
             high = known.get("POLARITY") == "ACTIVE_HIGH"
-            signals.append(Signal(port["name"], "clock" if kind == "clock" else "reset", active_high=high))
+            signals.append(
+                Signal(port["name"], "clock" if kind == "clock" else "reset", active_high=high)
+            )
             for bus in filter(None, known.get("ASSOCIATED_BUSIF", "").split(":")):
                 clocks[bus] = port["name"]
         else:
@@ -193,7 +203,9 @@ def core_of_diagram(diagram: Diagram, folder: Path, values: dict[str, str]) -> C
         Interface(name, turned[bus.side], bus.kind, clocks.get(name, ""))  # type: ignore[arg-type]
         for name, bus in diagram.bus_ports.items()
     )
-    signals = tuple(Signal(s.name, s.kind, active_high=s.active_high) for s in diagram.ports.values())
+    signals = tuple(
+        Signal(s.name, s.kind, active_high=s.active_high) for s in diagram.ports.values()
+    )
     values = {**values, "name": diagram.name, "version": "1.0"}
     return Core(folder, values, Block(interfaces, signals), dict(diagram.port_config))
 
@@ -201,7 +213,11 @@ def core_of_diagram(diagram: Diagram, folder: Path, values: dict[str, str]) -> C
 def kernel_problems(core: Core, protocol: str) -> list[str]:
     """What UG1393 asks of a kernel and the core does not have."""
     found = []
-    wanted = {"sdx_kernel": "true", "sdx_kernel_type": "rtl", "vitis_drc": f"ctrl_protocol {protocol}"}
+    wanted = {
+        "sdx_kernel": "true",
+        "sdx_kernel_type": "rtl",
+        "vitis_drc": f"ctrl_protocol {protocol}",
+    }
     for name, value in wanted.items():
         if core.values.get(name) != value:
             found.append(f"{name} is {core.values.get(name, 'not set')}, not {value}")
@@ -210,7 +226,9 @@ def kernel_problems(core: Core, protocol: str) -> list[str]:
         found.append(f"clocks are {', '.join(clocks)}; a kernel's are ap_clk, ap_clk_2")
     slaves = [bus.name for bus in core.block.interfaces if bus.kind == MM and bus.side == "Slave"]
     if slaves != ["s_axi_control"]:
-        found.append(f"its register port must be s_axi_control, found {', '.join(slaves) or 'none'}")
+        found.append(
+            f"its register port must be s_axi_control, found {', '.join(slaves) or 'none'}"
+        )
     blocks = core.maps.get("s_axi_control", {})
     pointers = {
         values.get("ASSOCIATED_BUSIF")

@@ -18,7 +18,7 @@ FILE_TYPES = ("SystemVerilog", "Verilog", "Memory Initialization Files", "XDC")
 RECORD = "stand_in.json"
 
 
-def create_project(state: State, call: Call) -> str:
+def _create_project(state: State, call: Call) -> str:
     if state.project is not None:
         state.closed.append(state.project)
     (part,) = call.need("-part")
@@ -34,17 +34,17 @@ def create_project(state: State, call: Call) -> str:
     return f"project:{call.words[0]}"
 
 
-def current_project(state: State, call: Call) -> str:
+def _current_project(state: State, call: Call) -> str:
     return f"project:{state.need_project().name}"
 
 
-def close_project(state: State, call: Call) -> str:
+def _close_project(state: State, call: Call) -> str:
     state.closed.append(state.need_project())
     state.project = None
     return ""
 
 
-def add_files(state: State, call: Call) -> str:
+def _add_files(state: State, call: Call) -> str:
     project = state.need_project()
     for text in (path for words in call.words for path in split_list(words)):
         path = state.path(text)
@@ -56,7 +56,7 @@ def add_files(state: State, call: Call) -> str:
     return ""
 
 
-def get_files(state: State, call: Call) -> str:
+def _get_files(state: State, call: Call) -> str:
     found = [
         path
         for path in state.need_project().files
@@ -67,16 +67,16 @@ def get_files(state: State, call: Call) -> str:
     return join_list(str(path) for path in found)
 
 
-def current_fileset(state: State, call: Call) -> str:
+def _current_fileset(state: State, call: Call) -> str:
     return f"fileset:{state.need_project().name}"
 
 
-def update_compile_order(state: State, call: Call) -> str:
+def _update_compile_order(state: State, call: Call) -> str:
     state.need_project()
     return ""
 
 
-def update_ip_catalog(state: State, call: Call) -> str:
+def _update_ip_catalog(state: State, call: Call) -> str:
     project = state.need_project()
     project.catalogue = {
         core.vlnv: core.as_ip()
@@ -86,7 +86,7 @@ def update_ip_catalog(state: State, call: Call) -> str:
     return ""
 
 
-def set_property(state: State, call: Call) -> str:
+def _set_property(state: State, call: Call) -> str:
     name, value, tokens = call.words
     for token in split_list(tokens) or [""]:
         kind = token.partition(":")[0]
@@ -111,7 +111,7 @@ def set_property(state: State, call: Call) -> str:
     return ""
 
 
-def get_property(state: State, call: Call) -> str:
+def _get_property(state: State, call: Call) -> str:
     name, token = call.words
     kind, _, place = token.partition(":")
     if kind == "map" and name == "NAME":
@@ -130,7 +130,7 @@ def get_property(state: State, call: Call) -> str:
     raise CommandError(f"{token or 'nothing'} has no property {name}")
 
 
-def generate_target(state: State, call: Call) -> str:
+def _generate_target(state: State, call: Call) -> str:
     project, design = state.need_project(), state.need_design()
     if call.words[0] != "all" or not design.saved:
         raise CommandError(f"generate_target: {design.name} is not saved")
@@ -141,27 +141,34 @@ def generate_target(state: State, call: Call) -> str:
     return ""
 
 
-def make_wrapper(state: State, call: Call) -> str:
+def _make_wrapper(state: State, call: Call) -> str:
     project, design = state.need_project(), state.need_design()
     (source,) = call.need("-files")
     if "-top" not in call.flags or Path(source).stem != design.name:
         raise CommandError(f"make_wrapper: -top and the file of {design.name} are needed")
-    place = project.folder / f"{project.name}.gen/sources_1/bd/{design.name}/hdl/{design.name}_wrapper.v"
+    place = (
+        project.folder
+        / f"{project.name}.gen/sources_1/bd/{design.name}/hdl/{design.name}_wrapper.v"
+    )
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(f"module {design.name}_wrapper;\nendmodule\n")
     return str(place)
 
 
-def launch_runs(state: State, call: Call) -> str:
+def _launch_runs(state: State, call: Call) -> str:
     project = state.need_project()
     for name in call.words:
         if name not in project.runs:
             raise CommandError(f"there is no run {name}; there are {', '.join(project.runs)}")
         run = project.runs[name]
         if not any(path.stem == project.top for path in project.files):
-            raise CommandError(f"{name}: no file of the project has the top {project.top or '(none)'}")
+            raise CommandError(
+                f"{name}: no file of the project has the top {project.top or '(none)'}"
+            )
         if name == "synth_1" and not state.need_design().generated:
-            raise CommandError(f"{name}: the targets of {state.need_design().name} are not generated")
+            raise CommandError(
+                f"{name}: the targets of {state.need_design().name} are not generated"
+            )
         if name == "impl_1" and not project.runs["synth_1"].awaited:
             raise CommandError("impl_1: synth_1 was not waited for")
         run.done = True
@@ -171,7 +178,7 @@ def launch_runs(state: State, call: Call) -> str:
     return ""
 
 
-def wait_on_runs(state: State, call: Call) -> str:
+def _wait_on_runs(state: State, call: Call) -> str:
     for name in call.words:
         run = state.need_project().runs[name]
         if not run.done:
@@ -180,20 +187,20 @@ def wait_on_runs(state: State, call: Call) -> str:
     return ""
 
 
-def get_runs(state: State, call: Call) -> str:
+def _get_runs(state: State, call: Call) -> str:
     if call.words[0] not in state.need_project().runs:
         raise CommandError(f"there is no run {call.words[0]}")
     return f"run:{call.words[0]}"
 
 
-def open_run(state: State, call: Call) -> str:
+def _open_run(state: State, call: Call) -> str:
     if not state.need_project().runs[call.words[0]].awaited:
         raise CommandError(f"open_run: {call.words[0]} is not done")
     state.opened = call.words[0]
     return call.words[0]
 
 
-def report(state: State, call: Call) -> str:
+def _report(state: State, call: Call) -> str:
     (target,) = call.need("-file")
     if not state.opened:
         raise CommandError(f"{call.name}: no run is open")
@@ -201,7 +208,7 @@ def report(state: State, call: Call) -> str:
     return ""
 
 
-def get_timing_paths(state: State, call: Call) -> str:
+def _get_timing_paths(state: State, call: Call) -> str:
     (kind,) = call.need("-delay_type")
     if not state.opened or kind not in ("max", "min"):
         raise CommandError(f"get_timing_paths: no open run, or no delay type {kind}")
@@ -212,17 +219,31 @@ HANDLERS = {
     **design_commands.COMMANDS,
     **core_commands.COMMANDS,
     **{
-        function.__name__: function
+        function.__name__[1:]: function
         for function in (
-            create_project, current_project, close_project, add_files, get_files, current_fileset,
-            update_compile_order, update_ip_catalog, set_property, get_property, generate_target, make_wrapper,
-            launch_runs, wait_on_runs, get_runs, open_run, get_timing_paths,
+            _create_project,
+            _current_project,
+            _close_project,
+            _add_files,
+            _get_files,
+            _current_fileset,
+            _update_compile_order,
+            _update_ip_catalog,
+            _set_property,
+            _get_property,
+            _generate_target,
+            _make_wrapper,
+            _launch_runs,
+            _wait_on_runs,
+            _get_runs,
+            _open_run,
+            _get_timing_paths,
         )
     },
-    "report_timing_summary": report,
-    "report_utilization": report,
-    "report_cdc": report,
-}  # fmt: skip
+    "report_timing_summary": _report,
+    "report_utilization": _report,
+    "report_cdc": _report,
+}
 assert set(HANDLERS) == set(COMMANDS)
 
 

@@ -1,4 +1,4 @@
-"""Commands and their options, as UG835 (Vivado), UG1118 (IP packager) and UG1393 (`package_xo`) state them."""
+"""Commands and their options: UG835 (Vivado), UG1118 (IP packager), UG1393 (`package_xo`)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ COMMANDS = {
     "close_project": _read("-delete -quiet -verbose", 0, 0),
     "set_property": _read("-quiet -verbose", 3, 3),
     "get_property": _read("-quiet -verbose -min -max", 2, 2),
-    "add_files": _read("-fileset= -of_objects= -norecurse -scan_for_includes -quiet -verbose", 1, 99),
+    "add_files": _read(
+        "-fileset= -of_objects= -norecurse -scan_for_includes -quiet -verbose", 1, 99
+    ),
     "get_files": _read("-of_objects= -filter= -quiet -all", 0, 99),
     "current_fileset": _read("-constrset -simset -srcset -quiet", 0, 0),
     "update_compile_order": _read("-fileset= -force_gui -quiet", 0, 0),
@@ -61,7 +63,7 @@ COMMANDS = {
     "connect_bd_intf_net": _read("-intf_net= -boundary_type= -quiet", 2, 2),
     "get_bd_addr_spaces": _read("-of_objects= -filter= -quiet", 0, 1),
     "get_bd_addr_segs": _read("-of_objects= -filter= -excluded -quiet", 0, 1),
-    "assign_bd_address": _read("-target_address_space= -offset= -range= -force -export_to_file= -quiet", 1, 1),
+    "assign_bd_address": _read("-target_address_space= -offset= -range= -force -quiet", 1, 1),
     "validate_bd_design": _read("-design= -force -quiet", 0, 0),
     "save_bd_design": _read("-quiet", 0, 1),
     "make_wrapper": _read("-files= -top -inst_template -import -force -fileset=", 0, 0),
@@ -75,7 +77,9 @@ COMMANDS = {
     "report_cdc": _read("-file= -details -from= -to= -quiet", 0, 0),
     "get_timing_paths": _read("-delay_type= -max_paths= -from= -to= -quiet", 0, 0),
     "ipx::package_project": _read(
-        "-root_dir= -vendor= -library= -taxonomy= -module= -import_files -set_current= -force -quiet", 0, 0
+        "-root_dir= -vendor= -library= -taxonomy= -module= -import_files -set_current= -force -quiet",
+        0,
+        0,
     ),
     "ipx::current_core": _read("-quiet", 0, 1),
     "ipx::get_bus_interfaces": _read(_IPX, 0, 1),
@@ -91,9 +95,11 @@ COMMANDS = {
     "ipx::save_core": _read("-quiet", 0, 1),
     "package_xo": _read(
         "-xo_path= -kernel_name= -ip_directory= -parent_ip_directory= -ctrl_protocol= -kernel_xml= "
-        "-output_kernel_xml= -force -quiet", 0, 0
+        "-output_kernel_xml= -force -quiet",
+        0,
+        0,
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)

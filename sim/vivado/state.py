@@ -87,15 +87,13 @@ class State:
         return list(designs.values())[-1]
 
     def need_core(self, token: str = "") -> Core:
-        """The core under the packager.
+        """The core under the packager; its token stays good when name or version are set.
 
         Raises:
-            CommandError: there is none, or another is meant.
+            CommandError: there is none, or something else is meant.
         """
-        if self.core is None or (token and token != f"core:{self.core.vlnv}"):
-            # name and version may be set on the token that was handed out before
-            if self.core is None or not token.startswith("core:"):
-                raise CommandError(f"there is no core {token or '(none is open)'}")
+        if self.core is None or not (token or "core:").startswith("core:"):
+            raise CommandError(f"there is no core {token or '(none is open)'}")
         return self.core
 
     def path(self, text: str) -> Path:

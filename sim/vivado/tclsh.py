@@ -97,4 +97,6 @@ def split_list(text: str) -> list[str]:
 
 def join_list(words: Iterable[str]) -> str:
     """A Tcl list of words."""
-    return " ".join(word if word and not set(word) & set(" \t\n{}") else f"{{{word}}}" for word in words)
+    return " ".join(
+        word if word and not set(word) & set(" \t\n{}") else f"{{{word}}}" for word in words
+    )

@@ -28,16 +28,24 @@ def check_constraints(path: Path, clocks: list[str]) -> list[tuple[str, str]]:
             return f"port:{rest[0]}"
         if name == "get_clocks":
             if rest[:1] != ["-of_objects"] or not rest[1].startswith("port:"):
-                raise CommandError(f"{path.name}: get_clocks {' '.join(rest)} names no port's clock")
+                raise CommandError(
+                    f"{path.name}: get_clocks {' '.join(rest)} names no port's clock"
+                )
             return f"clock:{rest[1].removeprefix('port:')}"
         if name == "get_property":
             if rest[0] != "PERIOD" or not rest[1].startswith("clock:"):
                 raise CommandError(f"{path.name}: {rest[1]} has no property {rest[0]}")
             return "10.0"
         options = dict(zip(rest[1:5:2], rest[2:5:2], strict=True))
-        if rest[:1] != ["-datapath_only"] or set(options) != {"-from", "-to"} or not float(rest[5]) > 0:
+        if (
+            rest[:1] != ["-datapath_only"]
+            or set(options) != {"-from", "-to"}
+            or not float(rest[5]) > 0
+        ):
             raise CommandError(f"{path.name}: set_max_delay {' '.join(rest)}")
-        bounded.append((options["-from"].removeprefix("clock:"), options["-to"].removeprefix("clock:")))
+        bounded.append(
+            (options["-from"].removeprefix("clock:"), options["-to"].removeprefix("clock:"))
+        )
         return ""
 
     run_script(path, COMMANDS, answer)

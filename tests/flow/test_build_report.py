@@ -44,6 +44,8 @@ class Vendor(TimingTarget):
     """A target whose tools are not here."""
 
     name, flow, ran = "vendor", "vivado", False
+    tools, release, script = ("vivado",), "2023.2", "build.sh"
+    products, reports = ("fabric.bit", "fabric.hwh"), ("timing.rpt",)
 
 
 def test_a_vendors_target_is_emitted_checked_and_reported_with_an_assumed_clock(
@@ -51,7 +53,9 @@ def test_a_vendors_target_is_emitted_checked_and_reported_with_an_assumed_clock(
 ) -> None:
     folder = tmp_path / "a"
     message = (
-        r"no bitstream: vivado is not run here. .*; cycles are simulated, the clock of 50 MHz is an"
+        r"no bitstream: vivado is not run here. .*; cycles are simulated, the clock of 50 MHz is an "
+        r"assumption. Not on the path: vivado \(2023.2\). On a machine that has them, this command goes on "
+        r"from here, or copy the folder and run target/build.sh in it: it makes fabric.bit and fabric.hwh"
     )
     with pytest.raises(EnvironmentMissingError, match=message):
         begin_build(folder, target=Vendor(), tools=None).run()

@@ -1,0 +1,44 @@
+"""What tests of the vendor's scripts share: fabrics, and build folders up to the vendor's step."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from firmware.vendor.alveo import AlveoTarget
+from firmware.vendor.zynq import ZynqTarget
+from hls.emit.project import emit_bundle
+from pyorch.contract.fabric import FabricManifest
+from pyorch.contract.precision import PRESETS
+from pyorch.inference.sample import random_bundle
+
+Vendor = ZynqTarget | AlveoTarget
+LayOut = Callable[[Vendor, int], Path]
+
+
+@pytest.fixture(scope="session")
+def fabrics(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, FabricManifest]]:
+    """Clocks → an emitted fabric."""
+    bundle = random_bundle(1, 6, (8,), PRESETS["narrow"], window=5)
+    found = {}
+    for clocks in (1, 2):
+        folder = tmp_path_factory.mktemp("vendor") / "fabric"
+        found[clocks] = folder, emit_bundle(bundle, "folded", folder, multipliers=4, clocks=clocks)
+    return found
+
+
+@pytest.fixture
+def lay_out(fabrics: dict[int, tuple[Path, FabricManifest]], tmp_path: Path) -> LayOut:
+    """``lay_out(target, clocks)``: a build folder as far as the vendor's step; returns its ``target``."""
+
+    def make(target: Vendor, clocks: int) -> Path:
+        source, manifest = fabrics[clocks]
+        folder = tmp_path / f"{target.name}-{clocks}"
+        shutil.copytree(source, folder / "fabric")
+        (folder / "target").mkdir()
+        for name, text in target.files(manifest, target.clock_mhz).items():
+            (folder / "target" / name).write_text(text)
+        return folder / "target"
+
+    return make
