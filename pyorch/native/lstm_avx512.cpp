@@ -4,137 +4,11 @@
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__) && defined(__AVX512VL__)
 #include <immintrin.h>
 
-#include <cstring>
-#include <utility>
+#include "lstm_products_avx512.hpp"
+#include "lstm_tables_avx512.hpp"
 
 namespace pyorch {
 namespace {
-
-constexpr int lanes = 16;
-constexpr int largest_block = 26;  // of 32 registers: 26 sums, an activation, and what the compiler needs
-constexpr int largest_split = 13;
-
-inline __m512i broadcast(const void* source) {
-    std::int32_t four;
-    std::memcpy(&four, source, sizeof four);
-    return _mm512_set1_epi32(four);
-}
-
-template <int size>
-inline void store(const __m512i (&sum)[size], int shift, const std::int32_t* start, std::int32_t* out) {
-    const __m128i count = _mm_cvtsi32_si128(shift);
-#pragma GCC unroll 32
-    for (int v = 0; v < size; ++v) {
-        const __m512i begin = _mm512_loadu_si512(start + v * lanes);
-        _mm512_storeu_si512(out + v * lanes, _mm512_add_epi32(begin, _mm512_sll_epi32(sum[v], count)));
-    }
-}
-
-enum class Form { bytes, split, words };
-
-// The dot products as instructions: through intrinsics GCC 12 copies every sum to another register and back,
-// which halves the speed.
-inline void add_bytes(__m512i& sum, __m512i values, const __m512i& weights) {
-    asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(values), "m"(weights));
-}
-inline void add_bytes_in_register(__m512i& sum, __m512i values, __m512i weights) {
-    asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(values), "v"(weights));
-}
-inline void add_words(__m512i& sum, __m512i values, const __m512i& weights) {
-    asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(values), "m"(weights));
-}
-
-// One group of inputs into the sums of a block.
-template <int size, Form form>
-inline void add_group(const Activations& values, int g, const char* weights, __m512i (&low)[size],
-                      __m512i (&high)[size]) {
-    const auto* weight = reinterpret_cast<const __m512i*>(weights);
-    if constexpr (form == Form::words) {
-        const __m512i value = broadcast(values.words + 2 * g);
-#pragma GCC unroll 32
-        for (int v = 0; v < size; ++v) add_words(low[v], value, weight[v]);
-    } else if constexpr (form == Form::split) {
-        const __m512i value = broadcast(values.low + 4 * g), upper = broadcast(values.high + 4 * g);
-#pragma GCC unroll 32
-        for (int v = 0; v < size; ++v) {
-            const __m512i both = _mm512_load_si512(weight + v);
-            add_bytes_in_register(low[v], value, both);
-            add_bytes_in_register(high[v], upper, both);
-        }
-    } else {
-        const __m512i value = broadcast(values.low + 4 * g);
-#pragma GCC unroll 32
-        for (int v = 0; v < size; ++v) add_bytes(low[v], value, weight[v]);
-    }
-}
-
-template <int size>
-inline void clear(__m512i (&sums)[size]) {
-#pragma GCC unroll 32
-    for (int v = 0; v < size; ++v) sums[v] = _mm512_setzero_si512();
-}
-
-template <int size>
-inline void add(__m512i (&sums)[size], const __m512i (&others)[size], int up) {
-#pragma GCC unroll 32
-    for (int v = 0; v < size; ++v) sums[v] = _mm512_add_epi32(sums[v], _mm512_slli_epi32(others[v], up));
-}
-
-template <int size, Form form>
-void block(const Matrix& matrix, const Activations& values, const char* weights, const std::int32_t* start,
-           std::int32_t* out) {
-    constexpr int planes = form == Form::split ? 2 : 1;
-    // few sums are a chain of latencies: even and odd groups then have sums of their own
-    constexpr bool two_chains = 2 * size * planes <= 24;
-    constexpr int stride = size * 64;
-    __m512i low[size], high[size], odd_low[size], odd_high[size];
-    clear(low);
-    clear(high);
-    clear(odd_low);
-    clear(odd_high);
-    int g = 0;
-    if constexpr (two_chains) {
-        for (; g + 1 < matrix.groups; g += 2) {
-            add_group<size, form>(values, g, weights, low, high);
-            add_group<size, form>(values, g + 1, weights + stride, odd_low, odd_high);
-            weights += 2 * stride;
-        }
-    }
-    for (; g < matrix.groups; ++g, weights += stride) add_group<size, form>(values, g, weights, low, high);
-    if constexpr (two_chains) {
-        add(low, odd_low, 0);
-        if constexpr (form == Form::split) add(high, odd_high, 0);
-    }
-    if constexpr (form == Form::split) add(low, high, 8);
-    store(low, matrix.shift, start, out);
-}
-
-using Block = void (*)(const Matrix&, const Activations&, const char*, const std::int32_t*, std::int32_t*);
-
-template <Form form, int... sizes>
-void blocks(const Matrix& matrix, const Activations& values, const std::int32_t* start, std::int32_t* out,
-            std::integer_sequence<int, sizes...>) {
-    static constexpr Block of_size[] = {block<sizes + 1, form>...};
-    const Blocks split = matrix.blocks;
-    const char* weights = static_cast<const char*>(matrix.data);
-    for (int b = 0; b < split.count; ++b) {
-        const int size = split.size + (b < split.longer);
-        of_size[size - 1](matrix, values, weights, start, out);
-        weights += static_cast<std::int64_t>(size) * matrix.groups * 64;
-        start += size * lanes;
-        out += size * lanes;
-    }
-}
-
-void product(const Matrix& matrix, const Activations& values, const std::int32_t* start, std::int32_t* out) {
-    if (!matrix.bytes) {
-        blocks<Form::words>(matrix, values, start, out, std::make_integer_sequence<int, largest_block>{});
-    } else if (matrix.split) {
-        blocks<Form::split>(matrix, values, start, out, std::make_integer_sequence<int, largest_split>{});
-    } else {
-        blocks<Form::bytes>(matrix, values, start, out, std::make_integer_sequence<int, largest_block>{});
-    }
-}
 
 template <bool truncate>
 inline __m512i look_up(const std::int32_t* table, __m512i value, __m128i shift, __m512i half, __m512i last) {
@@ -209,49 +83,40 @@ inline void tail_of(const Tail& tail, const std::int32_t* gates, std::int32_t* c
     }
 }
 
-// Entry `index` of 64 * chunks words, by permutes of 64 and blends on the higher bits.
-template <int chunks>
-[[gnu::always_inline]] inline __m512i permuted(const std::int16_t* entries, __m512i index) {
-    if constexpr (chunks == 1) {
-        return _mm512_permutex2var_epi16(_mm512_load_si512(entries), index, _mm512_load_si512(entries + 32));
-    } else {
-        const __m512i low = permuted<chunks / 2>(entries, index);
-        const __m512i high = permuted<chunks / 2>(entries + 32 * chunks, index);
-        return _mm512_mask_mov_epi16(low, _mm512_test_epi16_mask(index, _mm512_set1_epi16(32 * chunks)), high);
-    }
+// Two vectors of sums to words that index a table, in the order of the pack; then one of such words.
+PYORCH_INLINE __m512i widened(__m512i words, int up) {
+    if (up == 0) return words;
+    words = _mm512_max_epi16(words, _mm512_set1_epi16(static_cast<short>(-(32768 >> up))));
+    words = _mm512_min_epi16(words, _mm512_set1_epi16(static_cast<short>(32767 >> up)));
+    return _mm512_sll_epi16(words, _mm_cvtsi32_si128(up));
 }
-
-template <int chunks>
-[[gnu::always_inline]] inline __m512i symmetric(const HalfTable& table, __m512i bin) {
-    const __m512i sign = _mm512_srai_epi16(bin, 15);
-    const __m512i side = _mm512_min_epu16(_mm512_xor_si512(bin, sign), _mm512_set1_epi16(static_cast<short>(table.last)));
-    const __m512i left = permuted<chunks>(table.entries, side);
-    const __m512i mirrored = _mm512_sub_epi16(_mm512_set1_epi16(static_cast<short>(table.complement)), left);
-    const __m512i right = _mm512_min_epi16(mirrored, _mm512_set1_epi16(static_cast<short>(table.maximum)));
-    return _mm512_mask_mov_epi16(right, _mm512_movepi16_mask(bin), left);
+PYORCH_INLINE __m512i to_words(const WordScale& scale, __m512i low, __m512i high) {
+    const __m128i drop = _mm_cvtsi32_si128(scale.drop);
+    return widened(_mm512_packs_epi32(_mm512_sra_epi32(low, drop), _mm512_sra_epi32(high, drop)), scale.up);
+}
+PYORCH_INLINE __m512i to_words(const WordScale& scale, __m512i words) {
+    return widened(_mm512_sra_epi16(words, _mm_cvtsi32_si128(scale.drop)), scale.up);
 }
 
 // The tail on words, 32 units at once. Packing two vectors to words interleaves them in groups of four, and
 // unpacking undoes just that, so c and h stay in order in memory.
-template <int chunks>
+template <LookUp look_up>
 void compact_tail(const Tail& tail, const std::int32_t* gates, std::int32_t* cell, std::int32_t* hidden,
                   const Activations& packed) {
     const CompactTail& compact = tail.compact;
     const int units = tail.units;
-    const __m128i gate_shift = _mm_cvtsi32_si128(compact.gate.shift);
-    const __m128i candidate_shift = _mm_cvtsi32_si128(compact.candidate.shift);
+    const SymmetricTable &gate = *compact.gate, &candidate = *compact.candidate;
     for (int u = 0; u < units; u += 2 * lanes) {
-        const auto bins = [&](int block, __m128i shift) __attribute__((always_inline)) {
-            const __m512i low = _mm512_loadu_si512(sums_of(tail, gates, block, u));
-            const __m512i high = _mm512_loadu_si512(sums_of(tail, gates, block, u + lanes));
-            return _mm512_packs_epi32(_mm512_sra_epi32(low, shift), _mm512_sra_epi32(high, shift));
+        const auto words = [&](int block, const WordScale& scale) __attribute__((always_inline)) {
+            return to_words(scale, _mm512_loadu_si512(sums_of(tail, gates, block, u)),
+                            _mm512_loadu_si512(sums_of(tail, gates, block, u + lanes)));
         };
-        const __m512i i = symmetric<chunks>(compact.gate, bins(0, gate_shift));
-        const __m512i g = _mm512_sll_epi16(symmetric<chunks>(compact.candidate, bins(2, candidate_shift)),
+        const __m512i i = looked_up<look_up>(gate, words(0, compact.gate_scale));
+        const __m512i g = _mm512_sll_epi16(looked_up<look_up>(candidate, words(2, compact.candidate_scale)),
                                            _mm_cvtsi32_si128(compact.candidate_up));
-        const __m512i f = _mm512_sll_epi16(symmetric<chunks>(compact.gate, bins(1, gate_shift)),
+        const __m512i f = _mm512_sll_epi16(looked_up<look_up>(gate, words(1, compact.gate_scale)),
                                            _mm_cvtsi32_si128(compact.forget_up));
-        const __m512i o = _mm512_sll_epi16(symmetric<chunks>(compact.gate, bins(3, gate_shift)),
+        const __m512i o = _mm512_sll_epi16(looked_up<look_up>(gate, words(3, compact.gate_scale)),
                                            _mm_cvtsi32_si128(compact.output_up));
         const __m512i c = _mm512_packs_epi32(_mm512_loadu_si512(cell + u), _mm512_loadu_si512(cell + u + lanes));
         const auto kept = [&](__m512i gate_pairs, __m512i value_pairs) {
@@ -262,8 +127,8 @@ void compact_tail(const Tail& tail, const std::int32_t* gates, std::int32_t* cel
         const __m512i second = kept(_mm512_unpackhi_epi16(i, f), _mm512_unpackhi_epi16(g, c));
         _mm512_storeu_si512(cell + u, first);
         _mm512_storeu_si512(cell + u + lanes, second);
-        const __m512i bin = _mm512_sra_epi16(_mm512_packs_epi32(first, second), _mm_cvtsi32_si128(compact.squash_shift));
-        const __m512i t = symmetric<chunks>(compact.candidate, bin);
+        const __m512i squash = to_words(compact.squash_scale, _mm512_packs_epi32(first, second));
+        const __m512i t = looked_up<look_up>(candidate, squash);
         __m512i low, high;
         if (compact.rounding_multiply) {
             // (o * t * 2**output_up + 2**14) >> 15: the rounding of h
@@ -292,11 +157,10 @@ void compact_tail(const Tail& tail, const std::int32_t* gates, std::int32_t* cel
 void tail(const Tail& tail, const std::int32_t* gates, std::int32_t* cell, std::int32_t* hidden,
           const Activations& packed) {
     if (tail.compact.usable) {
-        switch (tail.compact.chunks) {
-            case 1: return compact_tail<1>(tail, gates, cell, hidden, packed);
-            case 2: return compact_tail<2>(tail, gates, cell, hidden, packed);
-            case 4: return compact_tail<4>(tail, gates, cell, hidden, packed);
-            default: return compact_tail<8>(tail, gates, cell, hidden, packed);
+        switch (tail.compact.look_up) {
+            case LookUp::permute_2: return compact_tail<LookUp::permute_2>(tail, gates, cell, hidden, packed);
+            case LookUp::permute_8: return compact_tail<LookUp::permute_8>(tail, gates, cell, hidden, packed);
+            default: return compact_tail<LookUp::lines>(tail, gates, cell, hidden, packed);
         }
     }
     if (tail.truncate) {
@@ -336,7 +200,8 @@ void stream(const char* weights, std::int64_t vectors) {
     }
 }
 
-constexpr Kernels kernels{"avx512vnni", lanes, 4, 2, largest_block, largest_split, product, tail, convert_dense, pack, stream};
+constexpr Kernels kernels{"avx512vnni", lanes, 4, 2, largest_block, largest_split, product, tail, convert_dense, pack, stream,
+                          product_of_rows};
 
 }  // namespace
 

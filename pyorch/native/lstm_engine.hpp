@@ -51,7 +51,7 @@ struct PreparedLayer {
     Aligned<std::int64_t> bias_wide;    // aligned
     Tail tail;
     std::vector<Aligned<std::int32_t>> tables;
-    Aligned<std::int16_t> gate_half, candidate_half;
+    Aligned<SymmetricTable> symmetric;  // gates, candidate
     Conversion conversion;  // dense, where the accumulator leaves room for the rounding addend
 };
 
@@ -123,6 +123,8 @@ public:
 
 private:
     void step_any(const std::int32_t* features);
+    void run_batches(const std::int32_t* features, std::int64_t n, std::int64_t* logits, std::int64_t* scores);
+    bool batches() const;
     void prepare_any();
     void prepare_layer(std::size_t index);
     void prepare_tail(PreparedLayer& layer);
@@ -165,6 +167,12 @@ private:
         FusedLane* lane = nullptr;
         FusedBuffers* buffers = nullptr;
     } fast_;
+    // Many ticks in one call: x·W of so many of them at once. Rows of vectors and of h in bytes, and of x·W + b.
+    static constexpr int batch = 8;
+    bool in_batches_ = false;
+    Aligned<std::uint8_t> rows_[2];
+    std::int64_t row_bytes_ = 0, row_sums_ = 0;
+    Aligned<std::int32_t> batch_sums_;
     Aligned<std::int32_t> gates_;
     Aligned<std::int64_t> gates_wide_;
     Aligned<std::int32_t> history_;  // windowed: the last T - 1 vectors, a ring beside the lanes'

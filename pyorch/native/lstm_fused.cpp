@@ -8,9 +8,6 @@
 namespace pyorch {
 namespace {
 
-constexpr int word_fraction = 12;  // of a word whose range is that of the sigmoid table, [-8, 8)
-constexpr int segments = 64, bins_a_segment = 8;
-
 bool fits_words(const Fixed& format) { return format.width <= (format.is_signed ? 16 : 15); }
 
 std::int64_t largest_of(const std::vector<std::int64_t>& values) {
@@ -40,42 +37,6 @@ int column_at(int at, int units) {
     return unit < units ? gate * units + unit : -1;
 }
 
-// The table's value of every bin of a word's range, end to end, by what the kernel does with bases and lines.
-int on_line(const FusedTable& table, int addend, int bump, int word) {
-    const int sign = word < 0 ? -1 : 0, side = (word ^ sign) >> 6;
-    const int segment = side / bins_a_segment, step = side % bins_a_segment;
-    const int line = table.lines[segment];
-    const bool up = (line >> (15 - step)) & 1;
-    const int point = table.bases[segment] + (line & 255) * step + (up ? bump : 0);
-    return ((point ^ sign) + addend) >> 3;
-}
-
-// Base and line of one segment, whose exact entries are `right`; 1/8 of an LSB a unit. False: none exists.
-bool fit_segment(const std::int64_t* right, int addend, int bump, std::int16_t& base, std::uint16_t& line) {
-    for (int slope = 0; slope < 256; ++slope) {
-        std::int64_t low = -32768, high = 32767;
-        for (int k = 0; k < bins_a_segment; ++k) {
-            low = std::max(low, 8 * right[k] - addend - bump - slope * k);
-            high = std::min(high, 8 * right[k] + 7 - addend - slope * k);
-        }
-        for (std::int64_t start = low; start <= high; ++start) {
-            int bits = 0;
-            bool exact = true;
-            for (int k = 0; k < bins_a_segment && exact; ++k) {
-                const std::int64_t rest = 8 * right[k] - addend - start - slope * k;  // to the entry's first unit
-                const bool flat = rest <= 0 && rest > -8, up = rest <= bump && rest > bump - 8;
-                exact = flat || up;
-                if (!flat) bits |= 1 << (15 - k);
-            }
-            if (!exact) continue;
-            base = static_cast<std::int16_t>(start);
-            line = static_cast<std::uint16_t>(bits | slope);
-            return true;
-        }
-    }
-    return false;
-}
-
 }  // namespace
 
 std::unique_ptr<FusedPlan> FusedPlan::of(const LstmModel& model) {
@@ -89,48 +50,6 @@ std::unique_ptr<FusedPlan> FusedPlan::of(const LstmModel& model) {
         return plan->kernels != nullptr ? std::move(plan) : nullptr;
     }
     return nullptr;
-}
-
-// Lines where both tables have 1,024 entries and lie on them, permutes where they are small or merely symmetric.
-bool FusedPlan::place_tables(const LayerModel& layer) {
-    const ActivationRule* rules[] = {&layer.gate, &layer.activation};
-    const std::vector<std::int64_t>* tables[] = {&layer.gate_table, &layer.cell_table};
-    FusedTable* placed[] = {&model.gate, &model.candidate};
-    bool lines = true;
-    int most = 0;
-    for (int t = 0; t < 2; ++t) {
-        const std::vector<std::int64_t>& table = *tables[t];
-        const int bins = static_cast<int>(table.size()) / 2;
-        most = std::max(most, bins);
-        const std::int64_t complement = t == 0 ? std::int64_t{1} << layer.table.fraction() : 0;
-        const std::int64_t maximum = *std::max_element(table.begin(), table.end());
-        if (bins > 512 || complement > 32767 || largest_of(table) > 32767) return false;
-        for (int u = 0; u < bins; ++u) {
-            const std::int64_t left = table[static_cast<std::size_t>(bins - 1 - u)], right = complement - left;
-            if (right > 32767 || table[static_cast<std::size_t>(bins + u)] != std::min(right, maximum)) return false;
-            placed[t]->entries[u] = static_cast<std::int16_t>(left);
-        }
-        placed[t]->shift = Constant::words(16 - rules[t]->index_bits);
-        placed[t]->complement = Constant::words(static_cast<int>(complement));
-        placed[t]->maximum = Constant::words(static_cast<int>(maximum));
-        bool found = false;
-        for (int bump = 10; bump >= 6 && !found && bins == segments * bins_a_segment && largest_of(table) <= 4095; --bump) {
-            const int addend = 4 * (static_cast<int>(complement) + 1);
-            found = true;
-            for (int s = 0; s < segments && found; ++s) {
-                found = fit_segment(table.data() + bins + s * bins_a_segment, addend, bump, placed[t]->bases[s],
-                                    placed[t]->lines[s]);
-            }
-            for (int bin = -bins; bin < bins && found; ++bin) {
-                found = on_line(*placed[t], addend, bump, bin * 64) == table[static_cast<std::size_t>(bins + bin)];
-            }
-            placed[t]->addend = Constant::words(addend);
-            placed[t]->bump = Constant::words(bump);
-        }
-        lines = lines && found;
-    }
-    look_up_ = lines ? LookUp::lines : most <= 128 ? LookUp::permute_2 : LookUp::permute_8;
-    return true;
 }
 
 bool FusedPlan::place_layer(const LayerModel& layer) {
@@ -147,9 +66,9 @@ bool FusedPlan::place_layer(const LayerModel& layer) {
     // Binary points: W scaled up so that x·W has at least the words' fraction, R so that R·h has the accumulator's.
     const int fraction = layer.accumulator.fraction();
     const int product = layer.input.fraction() + layer.kernel.fraction();
-    const int kernel_up = std::max(0, word_fraction - product);
+    const int kernel_up = std::max(0, word_fraction(true) - product);
     const int recurrent_up = fraction - hidden.fraction() - layer.recurrent.fraction();
-    const int ready_shift = fraction - product - kernel_up, sum_shift = product + kernel_up - word_fraction;
+    const int ready_shift = fraction - product - kernel_up, sum_shift = product + kernel_up - word_fraction(true);
     if (kernel_up > 7 || recurrent_up < 0 || recurrent_up > 15 || ready_shift < 0 || ready_shift > 31) return false;
     if (sum_shift > 31 || !fits_bits(layer.kernel_weights, kernel_up, 8)) return false;
     model.ready_shift = Constant::of(ready_shift);
@@ -192,7 +111,7 @@ bool FusedPlan::place_layer(const LayerModel& layer) {
     model.recurrent = recurrent_.data();
     model.bias = bias_.data();
 
-    if (!place_tables(layer)) return false;
+    if (!place_tables(layer, model.gate, model.candidate, look_up_)) return false;
     const int forget_up = std::max(0, table.fraction() - cell.fraction());
     const int candidate_up = std::max(0, cell.fraction() - table.fraction());
     const std::int64_t gate = largest_of(layer.gate_table), candidate = largest_of(layer.cell_table);
@@ -208,7 +127,7 @@ bool FusedPlan::place_layer(const LayerModel& layer) {
     model.cell_addend = Constant::of(cell_addend);
     model.cell_minimum = Constant::words(static_cast<int>(cell.minimum()));
     model.cell_maximum = Constant::words(static_cast<int>(cell.maximum()));
-    const int squash_up = word_fraction + 1 - cell.fraction();  // the candidate's range is [-4, 4)
+    const int squash_up = word_fraction(false) - cell.fraction();
     if (squash_up < 0 || squash_up > 15) return false;
     model.squash_up = Constant::words(squash_up);
     model.squash_minimum = Constant::words(-(32768 >> squash_up));

@@ -19,6 +19,7 @@
 
 #include "aligned.hpp"
 #include "lstm_model.hpp"
+#include "lstm_tables.hpp"
 
 namespace pyorch {
 
@@ -31,35 +32,6 @@ constexpr int fused_outputs = 16;
 constexpr int standard_features = 16;
 constexpr int standard_sigmoids = 6;
 constexpr int longest_score_table = 4096;
-
-// A constant in every lane: an operand in memory needs no instruction of its own, where a broadcast does.
-struct alignas(64) Constant {
-    std::int32_t lanes[16];
-
-    static Constant of(int value) {
-        Constant constant;
-        for (std::int32_t& lane : constant.lanes) lane = value;
-        return constant;
-    }
-    static Constant words(int value) {
-        return of(static_cast<std::int32_t>(static_cast<std::uint32_t>(value & 0xFFFF) * 0x10001u));
-    }
-};
-
-// One of the two tables. `words` of 16 bits index its range from end to end; f(-x) = complement - f(x).
-// Permutes: entry u is f of the bin u to the left of zero; to the right stands min(complement - entry, maximum).
-// Lines: bins in 64 segments of eight, 1/8 of an LSB a unit: base + slope*k (+ bump where bit 15 - k of the line is
-// set) lies in the entry to the right of zero, whose mirror image is the complement. Every entry is checked.
-struct FusedTable {
-    alignas(64) std::int16_t bases[64];   // lines
-    alignas(64) std::uint16_t lines[64];  // slope in the low byte
-    Constant bump{}, addend{};            // lines; in words, as all that follow
-    Constant shift{};                     // permutes: from the word to the bin
-    Constant complement{}, maximum{};
-    alignas(64) std::int16_t entries[512];  // permutes
-};
-
-enum class LookUp { permute_2, permute_8, lines };
 
 // A straight piece of a calibration map, modulo 2**32: (start + rise * p) >> 11.
 struct FusedSegment {
@@ -82,7 +54,7 @@ struct FusedModel {
     Constant input_flip{};                // signed bytes become unsigned ones
     Constant ready_shift{};               // from R·h + b to the binary point of x·W
     Constant sum_shift{};                 // * from there to words
-    FusedTable gate, candidate;
+    SymmetricTable gate, candidate;
     Constant forget_up{}, candidate_up{};  // * where binary points of tables and c differ; f is the upper word
     Constant cell_addend{}, cell_drop{};
     Constant cell_minimum{}, cell_maximum{};                  // * c narrower than a word
@@ -159,7 +131,6 @@ public:
     const FusedKernels* kernels = nullptr;
 
 private:
-    bool place_tables(const LayerModel& layer);
     bool place_layer(const LayerModel& layer);
     bool place_dense(const LayerModel& layer);
     void place_heads(const LstmModel& whole);

@@ -14,6 +14,8 @@
 
 #include <cstdint>
 
+#include "lstm_tables.hpp"
+
 namespace pyorch {
 
 struct Activations {
@@ -36,6 +38,8 @@ struct Packing {
 // Blocks of a matrix: as few as `largest` allows, as even as can be; the first `longer` have one vector more.
 struct Blocks {
     int count = 0, size = 0, longer = 0;
+
+    int first(int block) const { return block * size + (block < longer ? block : longer); }
 };
 static inline Blocks blocks_of(int vectors, int largest) {
     const int count = (vectors + largest - 1) / largest;
@@ -50,28 +54,26 @@ struct Matrix {
     Blocks blocks;    // of vectors: outputs, padded, over lanes
     int groups = 0;   // inputs, padded, over the group's size
     int shift = 0;    // from the product's binary point to the accumulator's
+    // From the last weight to the first: a matrix larger than a cache, read to and fro, leaves there what is read first.
+    bool backwards = false;
     const void* data = nullptr;
 };
 
-// A table that is point-symmetric, f(-x) = complement - f(x) but for saturation: entry u is f of the bin u to the
-// left of zero, and the bin u to the right holds min(complement - entry, maximum). Every entry is checked
-// against the bundle's table when the engine is built. Small enough for register permutes, where a gather of
-// sixteen values takes thirty cycles.
-struct HalfTable {
-    const std::int16_t* entries = nullptr;  // [64 * chunks] of the tail
-    int last = 0;                           // index of the last bin
-    int shift = 0;                          // from the value to the bin
-    int complement = 0;
-    int maximum = 0;
+// From a binary point to words whose 16 bits are the range of a table: so many bits dropped, or, of a value clamped to what
+// stays in range, so many shifted in. Saturation to a word is then the clipping of the index.
+struct WordScale {
+    int drop = 0, up = 0;
 };
 
-// The tail with both tables symmetric. Where h is rounded and o * 2**output_up fits 16 bits, one rounding multiply
-// gives h; otherwise it takes the full product.
+// The tail with both tables symmetric (lstm_tables.hpp), for register permutes, where a gather of sixteen values takes thirty
+// cycles. Where h is rounded and o * 2**output_up fits 16 bits, one rounding multiply gives h; otherwise it takes the
+// full product.
 struct CompactTail {
     bool usable = false;
-    int chunks = 1;  // of 64 entries, of both tables: 1, 2, 4 or 8
-    HalfTable gate, candidate;
-    int squash_shift = 0;  // from c to the bin of the candidate table
+    LookUp look_up = LookUp::permute_8;
+    const SymmetricTable* gate = nullptr;
+    const SymmetricTable* candidate = nullptr;
+    WordScale gate_scale, candidate_scale, squash_scale;
     int forget_up = 0, candidate_up = 0, output_up = 0;
     bool rounding_multiply = false;
 };
@@ -125,6 +127,10 @@ struct Kernels {
     // What no kernel can beat, for measurements: a dot-product instruction for every vector of weights, nothing
     // else. nullptr: not written for this instruction set.
     void (*stream)(const char* weights, std::int64_t vectors) = nullptr;
+    // The product of many rows of bytes in one plane, `stride` apart, into rows of out, `columns` apart: weights are
+    // read once for all. nullptr: not written for this instruction set.
+    void (*product_of_rows)(const Matrix&, const std::uint8_t* values, std::int64_t stride, int rows,
+                            const std::int32_t* start, std::int32_t* out, std::int64_t columns) = nullptr;
 };
 
 // Null where the program was not built for it; the engine asks the processor as well.

@@ -134,26 +134,10 @@ std::int64_t largest_of(const std::vector<std::int64_t>& values) {
     return largest;
 }
 
-// The left half of a table, nearest bin first, when every entry of the right half follows from it.
-bool halve(const std::vector<std::int64_t>& table, const ActivationRule& rule, const Fixed& form,
-           int chunks, Aligned<std::int16_t>& entries, HalfTable& half) {
-    const int bins = static_cast<int>(table.size()) / 2;
-    const std::int64_t complement = rule.sigmoid ? std::int64_t{1} << form.fraction() : 0;
-    const std::int64_t maximum = *std::max_element(table.begin(), table.end());
-    if (complement > 32767) return false;
-    entries = Aligned<std::int16_t>(static_cast<std::size_t>(64) * chunks);
-    for (int u = 0; u < bins; ++u) {
-        const std::int64_t left = table[static_cast<std::size_t>(bins - 1 - u)];
-        const std::int64_t right = complement - left;
-        if (left < -32767 || left > 32767 || right > 32767) return false;
-        if (table[static_cast<std::size_t>(bins + u)] != std::min(right, maximum)) return false;
-        entries.data()[u] = static_cast<std::int16_t>(left);
-    }
-    half.entries = entries.data();
-    half.last = bins - 1;
-    half.complement = static_cast<int>(complement);
-    half.maximum = static_cast<int>(maximum);
-    return true;
+// How values with so many fractional bits become words that index a table.
+WordScale to_words(int fraction, bool sigmoid) {
+    const int drop = fraction - word_fraction(sigmoid);
+    return {std::max(drop, 0), std::max(-drop, 0)};
 }
 
 Values make_values(int count) {
@@ -218,7 +202,24 @@ LstmEngine::LstmEngine(const LstmModel& model, const std::string& simd) : model_
     if (fused_ && !model_.windowed) {
         fast_ = {fused_->kernels, &fused_->model, lanes_.front().fused.data(), buffers_.data()};
     }
+    in_batches_ = batches();
+    if (in_batches_) {
+        int longest = model_.features();
+        for (std::size_t l = 0; l < lstm_count_; ++l) longest = std::max(longest, layers_[l].model.units);
+        row_bytes_ = padded(longest, 64) + 64;
+        row_sums_ = padded(widest, 16);
+        for (Aligned<std::uint8_t>& rows : rows_) rows = Aligned<std::uint8_t>(static_cast<std::size_t>(batch * row_bytes_));
+        batch_sums_ = Aligned<std::int32_t>(static_cast<std::size_t>(batch * row_sums_));
+    }
     reset();
+}
+
+// Whether x·W of every LSTM layer is that of bytes in one plane, and everything else of it in SIMD.
+bool LstmEngine::batches() const {
+    if (model_.windowed || fused_ || kernels_ == nullptr || kernels_->product_of_rows == nullptr) return false;
+    return std::all_of(layers_.begin(), layers_.begin() + static_cast<std::ptrdiff_t>(lstm_count_), [](const PreparedLayer& layer) {
+        return layer.simd_product && layer.simd_tail && layer.kernel.bytes && !layer.kernel.split;
+    });
 }
 
 Packing LstmEngine::packing_of(const Fixed& format, const std::vector<const Matrix*>& consumers) const {
@@ -338,20 +339,23 @@ void LstmEngine::prepare_tail(PreparedLayer& layer) {
 // The tail on words, where both tables are point-symmetric and have at most 1,024 entries.
 void LstmEngine::prepare_compact(PreparedLayer& layer, int hidden_drop) {
     const LayerModel& m = layer.model;
-    Tail& t = layer.tail;
-    if (t.truncate || t.squash_shift > 15) return;
-    int& chunks = t.compact.chunks;
-    while (128 * chunks < 1 << std::max(m.gate.index_bits, m.activation.index_bits)) chunks *= 2;
-    if (chunks > 8) return;
-    if (!halve(m.gate_table, m.gate, m.table, chunks, layer.gate_half, t.compact.gate)) return;
-    if (!halve(m.cell_table, m.activation, m.table, chunks, layer.candidate_half, t.compact.candidate)) return;
-    t.compact.gate.shift = t.gate_shift;
-    t.compact.candidate.shift = t.candidate_shift;
-    t.compact.squash_shift = t.squash_shift;
-    t.compact.rounding_multiply =
+    CompactTail& compact = layer.tail.compact;
+    if (layer.tail.truncate) return;
+    compact.gate_scale = to_words(m.accumulator.fraction(), m.gate.sigmoid);
+    compact.candidate_scale = to_words(m.accumulator.fraction(), m.activation.sigmoid);
+    compact.squash_scale = to_words(m.cell.fraction(), m.activation.sigmoid);
+    for (const WordScale& scale : {compact.gate_scale, compact.candidate_scale, compact.squash_scale}) {
+        if (scale.drop > 15 || scale.up > 15) return;
+    }
+    layer.symmetric = Aligned<SymmetricTable>(2);
+    SymmetricTable* tables = layer.symmetric.data();
+    if (!place_tables(m, tables[0], tables[1], compact.look_up)) return;
+    compact.gate = tables;
+    compact.candidate = tables + 1;
+    compact.rounding_multiply =
         m.hidden.round && hidden_drop <= 15 && (largest_of(m.gate_table) << (15 - hidden_drop)) <= 32767;
-    t.compact.output_up = t.compact.rounding_multiply ? 15 - hidden_drop : 0;
-    t.compact.usable = true;
+    compact.output_up = compact.rounding_multiply ? 15 - hidden_drop : 0;
+    compact.usable = true;
 }
 
 Lane LstmEngine::make_lane() const {
