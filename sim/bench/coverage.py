@@ -197,3 +197,10 @@ def required(coverage: Coverage, waived: Mapping[str, str]) -> dict[str, list[st
         for name, bins in holes(coverage).items()
     }
     return {name: bins for name, bins in kept.items() if bins}
+
+
+def sample_block(block: str) -> None:
+    """A bench of a block has compared all that it sent, in the simulator that runs it."""
+    coverage = Coverage()
+    coverage.sample(block=block, simulator=os.environ["PYORCH_SIMULATOR"])
+    coverage.save()

@@ -48,9 +48,12 @@ def block_design(plan: StylePlan, block: Block) -> Design:
     )
 
 
-def shell_design(module: str, **parameters: int | str) -> Design:
-    """A block of the shell."""
-    return Design(module, tuple(rtl_folder() / name for name in SHELL), parameters)
+def shell_design(
+    module: str, files: Mapping[str, str] | None = None, **parameters: int | str
+) -> Design:
+    """A block of the shell, and the memories that it reads."""
+    sources = tuple(rtl_folder() / name for name in SHELL)
+    return Design(module, sources, parameters, files or {})
 
 
 def project_design(project: Path) -> Design:

@@ -10,9 +10,9 @@ import pytest
 from hls.emit.folded import plan
 from pyorch.inference.complete import random_features
 from pyorch.inference.sample import random_bundle
-from sim.bench.folded.block import Kind, LstmBench, PredictedBlock, ReferenceBlock
-from sim.bench.folded.case import FORMATS
-from sim.bench.folded.script import random_script
+from sim.bench.layer.block import Kind, LstmBench, PredictedBlock, ReferenceBlock
+from sim.bench.layer.case import FORMATS
+from sim.bench.layer.script import random_script
 
 QUICK = [
     (1, 9, 36, "wide", 2),

@@ -1,6 +1,6 @@
 // Drives one verilated LSTM block: vectors, control and weight loads in a given order, chunks recorded.
 //
-// Compiled with -DTOP=V<module> -DHEADER="V<module>.h"; loaded by sim/bench/folded/block.py through ctypes.
+// Compiled with -DTOP=V<module> -DHEADER="V<module>.h"; loaded by sim/bench/layer/block.py through ctypes.
 #include HEADER
 #include "verilated.h"
 #include <cstdint>

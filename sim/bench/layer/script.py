@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pyorch.contract.model import LstmLayer
-from sim.bench.folded.block import Kind, Operation
+from sim.bench.layer.block import Kind, Operation
 
 PACES = ("back to back", "any", "nearly back to back")
 
@@ -14,7 +14,8 @@ def random_script(seed: int, layer: LstmLayer, vectors: int, swaps_from: int) ->
     """Vectors at three paces, clears, state access and pauses among them; at the end all state is read.
 
     Args:
-        swaps_from: swaps of the weight set only after so many vectors, when the loads are complete.
+        swaps_from: swaps of the weight set only after so many vectors, when the loads are complete;
+            ``vectors``: none.
     """
     rng = np.random.default_rng(seed)
     script: list[Operation] = [(Kind.WAIT_IDLE, 0, 0, 0)]

@@ -1,7 +1,7 @@
-"""One LSTM block of the folded style under Verilator, against the reference step by step.
+"""One LSTM block: the folded one under Verilator, any one on the reference and as an automaton.
 
-The block is built alone, with its own parameters; a script of operations (vectors, clear, swap, state access,
-loads in mid-stream) runs in C++ (`lstm_bench.cpp`), and the same script runs on the reference.
+The folded block is built alone, with its own parameters; a script of operations (vectors, clear, swap,
+state access, loads in mid-stream) runs in C++ (`lstm_bench.cpp`), and the same script runs on the reference.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hls.emit.core_cycles import ANSWER, FIRST, QUIET, Pulses
-from hls.emit.folded_cycles import lstm_control
+from hls.emit.core_cycles import ANSWER, FIRST, QUIET, CoreControl, Pulses
 from hls.emit.style import Block, StylePlan
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import digest_of, digest_of_file
@@ -219,12 +218,12 @@ class ReferenceBlock:
 
 
 class PredictedBlock:
-    """The same scripts on the automaton of `hls.emit.folded_cycles`, `h_ready` low inside vectors alone."""
+    """The same scripts on the automaton of the style, `h_ready` low inside vectors alone."""
 
     RESET_CYCLES = 4
 
     def __init__(self, plan: StylePlan) -> None:
-        self.control = lstm_control(plan, 0)
+        self.control = CoreControl.of(plan).lstms[0]
         self.cycle = self.RESET_CYCLES
         self.ready, self.within = True, False
         self.chunk_cycles: list[int] = []

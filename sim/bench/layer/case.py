@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
-from hls.emit.folded import plan
+from hls.emit.project import style_of
 from hls.emit.style import Block, StylePlan
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.fixed import FixedFormat
+from pyorch.contract.model import DenseLayer, LstmLayer
 from pyorch.contract.precision import PRESETS, Precision
 from pyorch.inference.sample import random_bundle
 
@@ -25,17 +26,26 @@ WIDE = Precision(
 FORMATS = {**PRESETS, "wide": WIDE}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
-    """One layer of a random model in the folded style; ``layer`` 0 is its LSTM, 1 its dense layer."""
+    """One layer of a random model; ``layer`` 0 is its LSTM, 1 its dense layer.
 
+    Attributes:
+        parameters: of the style.
+    """
+
+    style: str
     features: int
     units: int
-    multipliers: int
     formats: str = "default"
-    chunk: int = 0
     layer: int = 0
+    parameters: dict[str, int] = field(default_factory=dict)
     seed: int = 1
+
+    @property
+    def name(self) -> str:
+        """The bin of the block, as coverage names it."""
+        return f"{'dense' if self.layer else 'lstm'}_{self.style}"
 
     def bundle(self, other: bool = False) -> Bundle:
         """The model whose weights are in the memories; ``other``: the one that is loaded later."""
@@ -45,12 +55,22 @@ class Case:
 
     def plan(self, other: bool = False) -> StylePlan:
         """Its plan."""
-        return plan(self.bundle(other), multipliers=self.multipliers, chunk=self.chunk)
+        return style_of(self.style).plan(self.bundle(other), **self.parameters)
 
     @property
     def block(self) -> Block:
         """The block under test."""
         return self.plan().blocks[self.layer]
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Sizes of the block's ports: values and widths."""
+        layer, chunk = self.bundle().spec.layers[self.layer], self.plan().blocks[0].chunk
+        found = {"UNITS": layer.units, "CHUNK": chunk}
+        if isinstance(layer, LstmLayer):
+            return found | {"X_WIDTH": layer.input.width, "H_WIDTH": layer.hidden.width}
+        assert isinstance(layer, DenseLayer)
+        return found | {"H_WIDTH": layer.input.width, "Y_WIDTH": layer.output.width}
 
     def environment(self) -> dict[str, str]:
         """What `case_of_environment` reads."""

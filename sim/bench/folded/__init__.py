@@ -1,1 +1,0 @@
-"""Benches of the folded style's blocks."""

@@ -1,0 +1,1 @@
+"""Benches of the layers' blocks, of every style."""
