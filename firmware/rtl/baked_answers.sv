@@ -40,7 +40,11 @@ module baked_answers #(
     wire take = y_valid && y_ready;
     assign y_valid = count != 0;
     assign y = queue[head];
-    assign h_ready = count + summed + (HANDSHAKE == 0 && h_valid && h_answer) < PLACES;
+    // h_ready: count + summed + what comes < PLACES, from registers, because the whole path back to the input frame hangs on it
+    reg room_for_one, room_for_two;
+    wire [2:0] count_next = count + summed - take;
+    wire [2:0] taken_next = count_next + coming;
+    assign h_ready = HANDSHAKE == 0 && h_valid && h_answer ? room_for_two : room_for_one;
     assign drained = !h_valid && !summed && count == 0;
 
     wire [UNITS*Y_WIDTH-1:0] converted;
@@ -63,11 +67,15 @@ module baked_answers #(
             tail <= tail + 1'b1;
         end
         if (take) head <= head + 1'b1;
-        count <= count + summed - take;
+        count <= count_next;
+        room_for_one <= taken_next < PLACES;
+        room_for_two <= taken_next < PLACES - 1;
         if (rst) begin
             head <= 0;
             tail <= 0;
             count <= 0;
+            room_for_one <= 1;
+            room_for_two <= 1;
         end
     end
 endmodule

@@ -4,8 +4,8 @@
 // `h_state`. CUTS: registers behind the index (1), the gates (2), the products (4), c (8), tanh(c) (16); the fewer, the shorter the
 // recurrent loop in cycles, the longer its cycle. Sums must stay until the first cut has taken them (with no cut: one cycle).
 //
-// What shortens the loop without a register, bit for bit the same: half an LSB of c is added to i·g, beside f·c; the index of tanh(c)
-// is taken before c is clamped (the table ends before c does); C_CLAMPED says unit by unit which c can leave its range.
+// What shortens the loop without a register, bit for bit the same: half an LSB of c is added in the carry chain of f·c + i·g; the index
+// of tanh(c) is taken before c is clamped (the table ends before c does); C_CLAMPED says unit by unit which c can leave its range.
 // SMALL_PRODUCT 1: o·tanh(c) in logic beside its unit instead of in a multiplier; sigmoids must not be negative.
 // COPIES: `h_copies` holds so many copies of h, each its own registers, for adders that are placed apart; copy 0 is `h_state`.
 `resetall
@@ -63,9 +63,8 @@ module parallel_tail #(
     localparam int FC_WIDTH = T_WIDTH + C_WIDTH + S_FRACTION - FC_FRACTION;
     localparam int IG_WIDTH = 2 * T_WIDTH + S_FRACTION - IG_FRACTION;
     localparam int S_WIDTH = (FC_WIDTH > IG_WIDTH ? FC_WIDTH : IG_WIDTH) + 2;
-    // half an LSB of c is a bit of i·g
-    localparam int ROUND_EARLY = C_ROUND != 0 && IG_FRACTION > C_FRACTION ? 1 : 0;
-    localparam int HALF_PLACE = ROUND_EARLY != 0 ? IG_FRACTION - C_FRACTION - 1 : 0;
+    localparam int ROUND_EARLY = C_ROUND != 0 && S_FRACTION > C_FRACTION ? 1 : 0;
+    localparam int HALF_PLACE = ROUND_EARLY != 0 ? S_FRACTION - C_FRACTION - 1 : 0;
     // clamped c and c give the same index where the table's range lies inside that of c
     localparam int CELL_RANGE_BITS = 3;
     localparam int INDEX_EARLY =
@@ -124,23 +123,27 @@ module parallel_tail #(
             wire [T_WIDTH-1:0] out_now = values[3*T_WIDTH+:T_WIDTH];
             wire signed [C_WIDTH-1:0] earlier = at_gate[1] ? 0 : cell_state[unit*C_WIDTH+:C_WIDTH];
             wire signed [T_WIDTH+C_WIDTH-1:0] kept_now = forget * earlier;
-            wire signed [2*T_WIDTH-1:0] added_exact = in * new_value;
-            wire signed [2*T_WIDTH:0] half = ROUND_EARLY << HALF_PLACE;
-            wire signed [2*T_WIDTH:0] added_now = added_exact + half;
+            wire signed [2*T_WIDTH-1:0] added_now = in * new_value;
             wire signed [T_WIDTH+C_WIDTH-1:0] kept;
-            wire signed [2*T_WIDTH:0] added;
+            wire signed [2*T_WIDTH-1:0] added;
             wire [T_WIDTH-1:0] out_product, out_cell;
             wire signed [T_WIDTH-1:0] out;
             stage #(.WIDTH(T_WIDTH + C_WIDTH), .ON(CUT_PRODUCT)) hold_kept (.clk(clk), .d(kept_now), .q(kept));
-            stage #(.WIDTH(2 * T_WIDTH + 1), .ON(CUT_PRODUCT)) hold_added (.clk(clk), .d(added_now), .q(added));
+            stage #(.WIDTH(2 * T_WIDTH), .ON(CUT_PRODUCT)) hold_added (.clk(clk), .d(added_now), .q(added));
             stage #(.WIDTH(T_WIDTH), .ON(CUT_PRODUCT)) hold_out_1 (.clk(clk), .d(out_now), .q(out_product));
             stage #(.WIDTH(T_WIDTH), .ON(CUT_CELL)) hold_out_2 (.clk(clk), .d(out_product), .q(out_cell));
             stage #(.WIDTH(T_WIDTH), .ON(CUT_TANH)) hold_out_3 (.clk(clk), .d(out_cell), .q(out));
 
             wire signed [S_WIDTH-1:0] kept_wide = kept;
             wire signed [S_WIDTH-1:0] added_wide = added;
-            wire signed [S_WIDTH-1:0] cell_sum =
-                (kept_wide <<< (S_FRACTION - FC_FRACTION)) + (added_wide <<< (S_FRACTION - IG_FRACTION));
+            wire signed [S_WIDTH-1:0] kept_aligned = kept_wide <<< (S_FRACTION - FC_FRACTION);
+            wire signed [S_WIDTH-1:0] added_aligned = added_wide <<< (S_FRACTION - IG_FRACTION);
+            wire signed [S_WIDTH-1:0] cell_sum;
+            if (ROUND_EARLY != 0) begin : g_rounded
+                sum_with_half #(.WIDTH(S_WIDTH), .HALF(HALF_PLACE)) add (.a(kept_aligned), .b(added_aligned), .sum(cell_sum));
+            end else begin : g_exact
+                assign cell_sum = kept_aligned + added_aligned;
+            end
             wire signed [C_WIDTH-1:0] cell_next;
             convert #(
                 .FROM_WIDTH(S_WIDTH), .FROM_FRACTION(S_FRACTION), .TO_WIDTH(C_WIDTH), .TO_FRACTION(C_FRACTION),

@@ -1,4 +1,4 @@
-// a * b of small numbers in logic, converted as by `convert`: partial products in a balanced tree, half an LSB among them.
+// a * b of small numbers in logic, converted as by `convert`: pairs of partial products in a balanced tree, half an LSB among them.
 //
 // `a` is not negative (A_WIDTH bits, no sign), `b` is signed; their product has FRACTION fractional bits. Combinational.
 // Preconditions: A_WIDTH >= 1, B_WIDTH >= 2, TO_FRACTION <= FRACTION.
@@ -29,19 +29,30 @@ module small_product #(
         if (A_WIDTH < 1 || B_WIDTH < 2 || TO_FRACTION > FRACTION)
             $fatal(1, "small_product: A_WIDTH >= 1, B_WIDTH >= 2, TO_FRACTION <= FRACTION");
 
-    // node k of the tree has the children 2k and 2k + 1; the leaves are PLACES to 2 * PLACES - 1
-    wire signed [WIDTH-1:0] nodes[1:2*PLACES-1];
-    wire signed [WIDTH-1:0] wide = b;
+    // Node k of the tree has the children 2k and 2k + 1. The leaves are pairs of partial products; half an LSB follows the last of them.
+    localparam int PAIRS = PLACES / 2;
+    localparam int PAIR_WIDTH = B_WIDTH + 2;
+    wire signed [WIDTH-1:0] nodes[1:2*PAIRS-1];
     genvar k;
     generate
-        for (k = 0; k < PLACES; k = k + 1) begin : g_leaf
-            if (k < A_WIDTH) begin : g_bit
-                assign nodes[PLACES+k] = a[k] ? wide <<< k : {WIDTH{1'b0}};
+        for (k = 0; k < PAIRS; k = k + 1) begin : g_leaf
+            if (2 * k + 1 < A_WIDTH) begin : g_bits
+                wire signed [PAIR_WIDTH-1:0] once = b;
+                wire signed [PAIR_WIDTH-1:0] pair;
+                gated_sum #(.WIDTH(PAIR_WIDTH)) add (.a_on(a[2*k]), .a(once), .b_on(a[2*k+1]), .b(once <<< 1), .sum(pair));
+                wire signed [WIDTH-1:0] wide = pair;
+                assign nodes[PAIRS+k] = wide <<< (2 * k);
+            end else if (2 * k < A_WIDTH) begin : g_bit_and_half
+                wire signed [WIDTH-1:0] wide = b;
+                wire [WIDTH-1:0] half = HALF;
+                gated_sum #(.WIDTH(WIDTH)) add (
+                    .a_on(a[2*k]), .a(wide <<< (2 * k)), .b_on(1'b1), .b(half), .sum(nodes[PAIRS+k])
+                );
             end else begin : g_half
-                assign nodes[PLACES+k] = k == A_WIDTH ? HALF : 0;
+                assign nodes[PAIRS+k] = 2 * k == A_WIDTH ? HALF : 0;
             end
         end
-        for (k = 1; k < PLACES; k = k + 1) begin : g_sum
+        for (k = 1; k < PAIRS; k = k + 1) begin : g_sum
             assign nodes[k] = nodes[2*k] + nodes[2*k+1];
         end
     endgenerate

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from hls.build.emission import FABRIC, ORDER, TARGET
 from hls.build.jobs import Job
+from hls.build.multipliers import timed_multipliers
 from hls.build.plan import BuildPlan
 from hls.build.process import Report, TimeLimitError, Usage, run_tool
-from hls.build.tools import Tools
+from hls.build.tools import Tools, package_folder
 from pyorch.contract.build_record import BITSTREAM
 from pyorch.contract.digest import canonical_json
 from pyorch.contract.errors import BuildError
@@ -33,6 +34,7 @@ def synthesis_script(files: Sequence[str], top: str) -> str:
     """The Yosys script; paths are relative to the folder ``fabric``, where the memories lie."""
     lines = [
         "read_verilog -lib -specify +/ecp5/cells_sim.v +/ecp5/cells_bb.v",
+        "read_verilog -lib -specify -overwrite ../multipliers.v",
         f"read_verilog -sv -defer -DFABRIC_ECP5 {' '.join(files)}",
         f"hierarchy -check -top {top}",
         f"setattr -mod -set keep_hierarchy 1 {FABRIC_TOP}",
@@ -41,6 +43,8 @@ def synthesis_script(files: Sequence[str], top: str) -> str:
         "opt_expr",
         "opt_clean",
         "techmap -map ../adders.v",
+        # half of synthesis' time; the netlist is simulated instead
+        "scratchpad -set abc9.verify false",
         f"synth_ecp5 -top {top} -run coarse:",
         "setattr -unset src",
         "setattr -mod -unset src",
@@ -83,14 +87,19 @@ def synthesise_job(folder: Path, target: Target, tools: Tools) -> Job:
     """Netlist and its cells."""
     script = synthesis_script(sources(folder), target.top)
     adders = _ADDERS.read_text()
+    models = package_folder("pyosys", "Yosys (the package pyosys)", "fpga") / "share" / "ecp5"
+    multipliers = timed_multipliers(models / "cells_bb.v")
 
     def work(stage: Path, log: Path, report: Report) -> Usage:
         (stage / "synthesise.ys").write_text(script)
         (stage / "adders.v").write_text(adders)
+        (stage / "multipliers.v").write_text(multipliers)
         command = [*tools.yosys.command, "../synthesise.ys"]
         return run_tool("yosys", command, stage / FABRIC, log, report)
 
-    settings: dict[str, object] = {"script": script, "adders": adders, "tool": tools.yosys.digest}
+    settings: dict[str, object] = {
+        "script": script, "adders": adders, "multipliers": multipliers, "tool": tools.yosys.digest,
+    }  # fmt: skip
     return Job("synthesise", settings, (FABRIC, TARGET), (NETLIST, RESOURCES), work)
 
 

@@ -31,6 +31,7 @@ RTL = (
     "stage.sv",
     "flow.sv",
     "constant_table.sv",
+    "sum_with_half.sv",
     "parallel_tail.sv",
     "copies.sv",
     "da_memory.sv",

@@ -109,7 +109,25 @@ def test_table_index_is_the_contracts_index_for_both_rules(tmp_path: Path) -> No
         np.testing.assert_array_equal(is_now, wanted, err_msg=f"{parameters} of {values}")
 
 
-def test_small_product_is_the_converted_product_for_every_pair(tmp_path: Path) -> None:
+def chip_models(folder: Path) -> list[str]:
+    """Arguments of Icarus Verilog for sources with an ECP5's carry chains: Yosys' model of the cell."""
+    pyosys = pytest.importorskip("pyosys", reason="the cell models of Yosys")
+    shapes = (("LUT4", "A, B, C, D", "D, C, B, A"), ("LUT2", "A, B", "B, A"))
+    text = [
+        f"module {name} #(parameter INIT = 0) (input {pins}, output Z);\n"
+        f"  assign Z = (INIT >> {{{places}}}) & 1;\nendmodule\n"
+        for name, pins, places in shapes
+    ]
+    (folder / "luts.v").write_text("".join(text))
+    share = Path(pyosys.__file__).parent / "share" / "ecp5"
+    return ["-DFABRIC_ECP5", "-gno-specify", "luts.v", str(share / "ccu2c_sim.vh")]
+
+
+CHIPS = pytest.mark.parametrize("chip", [False, True], ids=["plain", "carry chains of an ECP5"])
+
+
+@CHIPS
+def test_small_product_is_the_converted_product_for_every_pair(tmp_path: Path, chip: bool) -> None:
     form = FixedFormat(8, 1, True, Rounding.RND, Overflow.SAT)
     bench = (
         "`timescale 1ns/1ps\nmodule bench;\n  reg [6:0] a; reg signed [7:0] b; wire signed [7:0] y;\n"
@@ -119,9 +137,10 @@ def test_small_product_is_the_converted_product_for_every_pair(tmp_path: Path) -
         '      a = i; b = j; #1; $display("%0d", y);\n    end\nendmodule\n'
     )
     (tmp_path / "bench.sv").write_text(bench)
-    sources = [str(RTL / name) for name in ("convert.sv", "small_product.sv")]
+    models = chip_models(tmp_path) if chip else []
+    sources = [str(RTL / name) for name in ("convert.sv", "gated_sum.sv", "small_product.sv")]
     subprocess.run(
-        ["iverilog", "-g2012", "-o", "bench.vvp", "-s", "bench", *sources, "bench.sv"],
+        ["iverilog", "-g2012", "-o", "bench.vvp", "-s", "bench", *models, *sources, "bench.sv"],
         cwd=tmp_path, check=True, capture_output=True, text=True,
     )  # fmt: skip
     printed = subprocess.run(
@@ -130,3 +149,44 @@ def test_small_product_is_the_converted_product_for_every_pair(tmp_path: Path) -
     got = np.array(printed.split(), dtype=np.int64)
     products = np.outer(np.arange(128), np.arange(-128, 128)).ravel()
     np.testing.assert_array_equal(got, form.convert(products, 14))
+
+
+@CHIPS
+def test_sum_with_half_adds_both_and_half_an_lsb(tmp_path: Path, chip: bool) -> None:
+    cases = [(9, 0), (9, 3), (10, 8), (26, 6)]
+    random = np.random.default_rng(3)
+    operands = [random.integers(0, 1 << width, (300, 2)) for width, _ in cases]
+    for width, pairs in zip((w for w, _ in cases), operands, strict=True):
+        ends = np.array([0, 1, (1 << width) - 1, 1 << (width - 1)])
+        pairs[:16] = np.stack(np.meshgrid(ends, ends), -1).reshape(-1, 2)
+    lines, body = ["`timescale 1ns/1ps", "module bench;", "  integer k;"], []
+    for number, (width, half) in enumerate(cases):
+        text = [f"{int(a) << width | int(b):x}" for a, b in operands[number]]
+        (tmp_path / f"in_{number}.hex").write_text("\n".join(text) + "\n")
+        lines += [
+            f"  reg [{2 * width - 1}:0] pairs_{number} [0:{len(text) - 1}], in_{number};",
+            f"  wire [{width - 1}:0] out_{number};",
+            f"  sum_with_half #(.WIDTH({width}), .HALF({half})) dut_{number} ("
+            f".a(in_{number}[{width}+:{width}]), .b(in_{number}[{width - 1}:0]), .sum(out_{number}));",
+        ]
+        body += [
+            f'    $readmemh("in_{number}.hex", pairs_{number});',
+            f"    for (k = 0; k < {len(text)}; k = k + 1) begin",
+            f'      in_{number} = pairs_{number}[k]; #1; $display("{number} %0d", out_{number});',
+            "    end",
+        ]
+    bench = [*lines, "  initial begin", *body, "  end", "endmodule"]
+    (tmp_path / "bench.sv").write_text("\n".join(bench) + "\n")
+    models = chip_models(tmp_path) if chip else []
+    sources = [*models, str(RTL / "sum_with_half.sv"), "bench.sv"]
+    subprocess.run(
+        ["iverilog", "-g2012", "-o", "bench.vvp", "-s", "bench", *sources],
+        cwd=tmp_path, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    printed = subprocess.run(
+        ["vvp", "bench.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout
+    rows = np.array([line.split() for line in printed.splitlines()], dtype=np.int64)
+    for number, (width, half) in enumerate(cases):
+        wanted = (operands[number].sum(1) + (1 << half)) & ((1 << width) - 1)
+        np.testing.assert_array_equal(rows[rows[:, 0] == number, 1], wanted, err_msg=str(width))
