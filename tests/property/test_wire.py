@@ -14,6 +14,7 @@ from pyorch.market.book import Book
 from pyorch.market.simulate import simulate
 from pyorch.market.wire import FRAME_BEATS, Frames, encode, normal_form
 from pyorch.market.wire_decoder import Decoded, WireDecoder
+from sim.bench.events.line import joined, spoilt
 
 TAPE = simulate(3, 4.0, second=True)
 COUNTS = tuple(WireDecoder().count_table())
@@ -103,36 +104,6 @@ def test_an_event_is_as_long_as_it_says() -> None:
 
 
 # ---- what a line does to frames
-def spoilt(frames: list[np.ndarray], rng: np.random.Generator, share: float) -> list[np.ndarray]:
-    """Frames lost, doubled, swapped, cut, joined to nothing, with bits flipped, and foreign ones."""
-    result: list[np.ndarray] = []
-    for frame in frames:
-        if rng.random() >= share:
-            result.append(frame)
-            continue
-        what = rng.integers(7)
-        if what == 1:
-            result += [frame, frame]
-        elif what == 2 and result:
-            result.insert(-1, frame)
-        elif what == 3:
-            result.append(frame[: int(rng.integers(1, len(frame) + 1))])
-        elif what == 4:
-            changed = frame.copy()
-            changed[rng.integers(len(frame))] ^= np.uint64(1) << np.uint64(rng.integers(64))
-            result.append(changed)
-        elif what == 5:
-            result += [frame, rng.integers(0, 2**63, rng.integers(1, 9), dtype=np.uint64)]
-        elif what == 6:
-            result.append(np.concatenate([frame, frame[:2]]))
-    return result
-
-
-def joined(frames: list[np.ndarray]) -> Frames:
-    ends = np.concatenate([np.arange(len(one)) == len(one) - 1 for one in frames])
-    return Frames(np.concatenate(frames), ends, len(frames))
-
-
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([0.01, 0.1, 0.6]), st.sampled_from([0, FRAME_BEATS]))
 def test_decoders_agree_on_any_beats(seed: int, share: float, beats_a_frame: int) -> None:

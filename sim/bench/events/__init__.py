@@ -1,0 +1,1 @@
+"""Benches of the feature path: events on the wire, decoder, book."""
