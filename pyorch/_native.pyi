@@ -276,7 +276,7 @@ class QuotingSettings:
     @fix_ring.setter
     def fix_ring(self, arg: int, /) -> None: ...
 
-    def set_surface(self, atm_ppm: Sequence[int], skew_ppm: Sequence[int], curvature_ppm: Sequence[int]) -> None: ...
+    def set_surface(self, parameters_ppm: Sequence[Sequence[int]], maximum_age_ns: int) -> None: ...
 
     def add_rule(self, *, armed: bool, endangered_down: bool, both_sides: bool, outputs: Sequence[int], thresholds: Sequence[int], releases: Sequence[int], widen_bp100: int, size_percent: int, dwell_ns: int) -> None: ...
 
@@ -291,8 +291,12 @@ class QuotingPath:
 
     def __init__(self, settings: QuotingSettings) -> None: ...
 
-    def surface(self, atm_ppm: int, skew_ppm: int) -> None:
+    def surface(self, atm_ppm: int, skew_ppm: int, local_ns: int) -> None:
         """Take in a SURFACE row."""
+
+    @property
+    def surfaces_refused(self) -> int:
+        """SURFACE rows that would have made arbitrage."""
 
     def kill(self, up: bool = True) -> None:
         """Raise or lower the kill flag; it is read at every tick."""
@@ -383,6 +387,10 @@ class TickLoop:
         """First event to last byte; valid when done."""
 
     @property
+    def surfaces_refused(self) -> int:
+        """Valid when done."""
+
+    @property
     def refusals(self) -> list[int]:
         """Valid when done."""
 
@@ -425,6 +433,28 @@ def implied_volatility(value: Annotated[NDArray[numpy.float64], dict(shape=(None
 def pricing_kernel() -> str:
     """The widest kernel that this processor runs."""
 
+class Surface:
+    """The definition is pyorch.trading.surface."""
+
+    def __init__(self, parameters_ppm: Sequence[Sequence[int]], expiries_s: Sequence[int], as_of_ns: int = 0) -> None: ...
+
+    def apply(self, atm_ppm: int, skew_ppm: int, local_ns: int, minutes: int) -> None:
+        """Take in a SURFACE row."""
+
+    def stale(self, local_ns: int, maximum_age_ns: int) -> bool: ...
+
+    @property
+    def atm_ppm(self) -> int: ...
+
+    @property
+    def skew_ppm(self) -> int: ...
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def refused(self) -> int: ...
+
 class Pricer:
     """
     Values and Greeks of a universe: the definition is pyorch.trading.pricing.
@@ -432,8 +462,8 @@ class Pricer:
 
     def __init__(self, settings: QuotingSettings, kernel: str = '') -> None: ...
 
-    def price(self, settings: QuotingSettings, forward_half_ticks: int, minutes: int) -> None:
-        """All options anew, on the settings' surface."""
+    def price(self, surface: Surface, forward_half_ticks: int, minutes: int) -> None:
+        """All options anew."""
 
     def values(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]:
         """[options, fields of pyorch.trading.pricing.OptionValue]."""

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from pyorch.app.journal import Journal
 from pyorch.trading.black76 import black76
 from pyorch.trading.elementary import logarithm
-from pyorch.trading.pricing import PPM, volatility
-from pyorch.trading.pricing import YEAR_SECONDS as YEAR_S
 from pyorch.trading.records import RecordArray
+from pyorch.trading.surface import PPM, YEAR_SECONDS, slice_of, volatility
 
 FloatArray = NDArray[np.float64]
 
@@ -38,16 +37,16 @@ def fair_values(journal: Journal, ticks: RecordArray) -> FloatArray:
     _, first, back = np.unique(states, axis=0, return_index=True, return_inverse=True)
     some = ticks[first]
     forward = forward_usd(journal, some)
-    atm_ppm, skew_ppm, curvature_ppm = journal.run.surface_ppm
+    atm_ppm, skew_ppm, *shape_ppm = journal.run.surface_ppm
     values = np.empty((len(some), len(journal.run.options)))
     for column, option in enumerate(journal.run.options):
         base = (some["atm_volatility_ppm"] - atm_ppm[0] + atm_ppm[option.expiry]) / PPM
         skew = (some["skew_ppm"] - skew_ppm[0] + skew_ppm[option.expiry]) / PPM
-        curvature = curvature_ppm[option.expiry] / PPM
+        shape = (values_ppm[option.expiry] / PPM for values_ppm in shape_ppm)
         seconds = option.expiry_s - 60 * some["minutes"]
-        years = np.maximum(seconds, 1) / YEAR_S
+        years = np.maximum(seconds, 1) / YEAR_SECONDS
         moneyness = logarithm(float(option.strike_usd)) - logarithm(forward)
-        sigma = volatility(moneyness, years, base, skew, curvature)
+        sigma = volatility(slice_of(base, skew, *shape), moneyness / np.sqrt(years))
         chain = black76(moneyness, option.strike_usd / forward, sigma, years, forward)
         value = chain.put_value if option.right == "put" else chain.call_value
         values[:, column] = np.where(seconds > 0, value, 0.0)

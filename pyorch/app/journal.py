@@ -97,7 +97,7 @@ class RunDescription:
         config: the quoting configuration as JSON values, after defaults.
         tape: name, instruments, counts, first and last local time in ns.
         provenance: of the bundle.
-        surface_ppm: at-the-money volatility, skew and curvature per expiry at the start, in 1e-6.
+        surface_ppm: the surface's `PARAMETERS` per expiry at the start, in 1e-6.
         surface_label: where those come from, in words.
         options: the universe, in the order of the quote records' ``option``.
         rules: in the order of the tick records' bits.
@@ -113,7 +113,7 @@ class RunDescription:
     config: dict[str, Any] = field(default_factory=dict)
     tape: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
-    surface_ppm: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] = ((), (), ())
+    surface_ppm: tuple[tuple[int, ...], ...] = ()
     surface_label: str = ""
     options: tuple[QuotedOption, ...] = ()
     rules: tuple[RuleInForce, ...] = ()

@@ -208,5 +208,6 @@ def _describe(
             "ring_waits": summary.ring_waits,
             "involuntary_switches": summary.involuntary_switches,
             "refusals": summary.refusals,
+            "surfaces_refused": summary.surfaces_refused,
         },
     )

@@ -1,6 +1,7 @@
 // Python bindings of pyorch.trading's pricing.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -16,6 +17,7 @@ namespace nb = nanobind;
 using namespace nb::literals;
 using pyorch::OptionValue;
 using pyorch::Pricer;
+using pyorch::Surface;
 
 namespace {
 
@@ -82,6 +84,15 @@ void bind_pricing(nb::module_& module) {
     module.def("implied_volatility", &implied, "value"_a, "log_moneyness"_a, "ratio"_a, "years"_a, "put"_a,
                "Volatilities [n] of pyorch.trading.implied; NaN where there is none.");
     module.def("pricing_kernel", &pyorch::chain_kernel_name, "The widest kernel that this processor runs.");
+    nb::class_<Surface>(module, "Surface", "The definition is pyorch.trading.surface.")
+        .def(nb::init<Surface::ParametersPpm, std::vector<std::int64_t>, std::int64_t>(), "parameters_ppm"_a,
+             "expiries_s"_a, "as_of_ns"_a = 0)
+        .def("apply", &Surface::apply, "atm_ppm"_a, "skew_ppm"_a, "local_ns"_a, "minutes"_a, "Take in a SURFACE row.")
+        .def("stale", &Surface::stale, "local_ns"_a, "maximum_age_ns"_a)
+        .def_prop_ro("atm_ppm", &Surface::atm_ppm)
+        .def_prop_ro("skew_ppm", &Surface::skew_ppm)
+        .def_prop_ro("version", &Surface::version)
+        .def_prop_ro("refused", &Surface::refused);
     nb::class_<Pricer>(module, "Pricer", "Values and Greeks of a universe: the definition is pyorch.trading.pricing.")
         .def("__init__",
              [](Pricer* self, const pyorch::QuotingSettings& s, const std::string& kernel) {
@@ -89,8 +100,10 @@ void bind_pricing(nb::module_& module) {
              },
              "settings"_a, "kernel"_a = "")
         .def("price",
-             [](Pricer& pricer, const pyorch::QuotingSettings& s, std::int64_t forward_half_ticks,
-                std::int64_t minutes) { pricer.price(s.surface, forward_half_ticks, minutes); },
-             "settings"_a, "forward_half_ticks"_a, "minutes"_a, "All options anew, on the settings' surface.")
+             [](Pricer& pricer, const Surface& surface, std::int64_t forward_half_ticks, std::int64_t minutes) {
+                 if (surface.expiries() != pricer.expiries()) throw nb::value_error("a slice for each expiry");
+                 pricer.price(surface, forward_half_ticks, minutes);
+             },
+             "surface"_a, "forward_half_ticks"_a, "minutes"_a, "All options anew.")
         .def("values", &values, "[options, fields of pyorch.trading.pricing.OptionValue].");
 }

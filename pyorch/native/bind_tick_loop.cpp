@@ -78,6 +78,7 @@ void bind_tick_loop(nb::module_& module) {
         .def_prop_ro("ticks", [](TickLoop& loop) { return loop.path().ticks(); }, "Valid when done.")
         .def_prop_ro("events", &TickLoop::events, "Rows taken; valid when done.")
         .def_prop_ro("duration_ns", &TickLoop::duration_ns, "First event to last byte; valid when done.")
+        .def_prop_ro("surfaces_refused", [](TickLoop& loop) { return loop.path().surfaces_refused(); }, "Valid when done.")
         .def_prop_ro("refusals", [](TickLoop& loop) { return loop.path().gate().counts(); }, "Valid when done.")
         .def_prop_ro("ring_waits", &TickLoop::ring_waits, "How often a full ring held the tick thread back.")
         .def_prop_ro("involuntary_switches", &TickLoop::involuntary_switches, "0 in a guarded loop, which cannot ask.")

@@ -58,11 +58,11 @@ void bind_settings(nb::module_& module) {
         .def_rw("quote_ring", &QuotingSettings::quote_ring)
         .def_rw("fix_ring", &QuotingSettings::fix_ring)
         .def("set_surface",
-             [](QuotingSettings& s, std::vector<std::int64_t> atm, std::vector<std::int64_t> skew,
-                std::vector<std::int64_t> curvature) {
-                 s.surface = {std::move(atm), std::move(skew), std::move(curvature), 0};
+             [](QuotingSettings& s, pyorch::Surface::ParametersPpm parameters_ppm, std::int64_t maximum_age_ns) {
+                 s.surface_ppm = std::move(parameters_ppm);
+                 s.maximum_surface_age_ns = maximum_age_ns;
              },
-             "atm_ppm"_a, "skew_ppm"_a, "curvature_ppm"_a)
+             "parameters_ppm"_a, "maximum_age_ns"_a)
         .def("add_rule",
              [](QuotingSettings& s, bool armed, bool endangered_down, bool both_sides, std::vector<int> outputs,
                 std::vector<std::int64_t> thresholds, std::vector<std::int64_t> releases, std::int32_t widen_bp100,
@@ -111,7 +111,8 @@ void bind_trading(nb::module_& module) {
     bind_settings(module);
     nb::class_<QuotingPath>(module, "QuotingPath", "Policy, pricing, quoting, risk and FIX encoding, tick by tick.")
         .def(nb::init<const QuotingSettings&>(), "settings"_a)
-        .def("surface", &QuotingPath::surface, "atm_ppm"_a, "skew_ppm"_a, "Take in a SURFACE row.")
+        .def("surface", &QuotingPath::surface, "atm_ppm"_a, "skew_ppm"_a, "local_ns"_a, "Take in a SURFACE row.")
+        .def_prop_ro("surfaces_refused", &QuotingPath::surfaces_refused, "SURFACE rows that would have made arbitrage.")
         .def("kill", [](QuotingPath& p, bool up) { p.killed.store(up); }, "up"_a = true,
              "Raise or lower the kill flag; it is read at every tick.")
         .def("tick",

@@ -49,14 +49,8 @@ void Pricer::price(const Surface& surface, std::int64_t forward_half_ticks, std:
         }
         const double years = static_cast<double>(seconds) / 31536000.0;
         const double root = std::sqrt(years);
-        const double atm = static_cast<double>(surface.atm_ppm[expiry]) / 1000000.0;
-        const double skew = static_cast<double>(surface.skew_ppm[expiry]) / 1000000.0;
-        const double curvature = static_cast<double>(surface.curvature_ppm[expiry]) / 1000000.0;
-        for (std::size_t i = 0; i < padded_; ++i) {
-            const double y = moneyness_[i] / root;
-            const double sigma = atm + y * (skew + y * curvature);
-            volatility[i] = std::min(std::max(sigma, 0.01), 5.0);
-        }
+        const SurfaceSlice slice = surface.slice(expiry);
+        for (std::size_t i = 0; i < padded_; ++i) volatility[i] = slice.volatility(moneyness_[i] / root);
         kernel_({moneyness_.data(), ratio_.data(), volatility, padded_, years, forward, rows, padded_});
     }
 }

@@ -7,25 +7,13 @@
 #include <vector>
 
 #include "black76.hpp"
+#include "surface.hpp"
 
 namespace pyorch {
 
 struct OptionValue {
     double value_btc = 0, volatility = 0, delta = 0, gamma = 0, vega = 0, theta = 0;
     double premium_adjusted_delta = 0, coin_delta = 0, vanna = 0, volga = 0, charm = 0;
-};
-
-struct Surface {
-    std::vector<std::int64_t> atm_ppm, skew_ppm, curvature_ppm;
-    std::uint32_t version = 0;
-
-    // A row states the first expiry's parameters; the others keep their distance to it.
-    void apply(std::int64_t atm, std::int64_t skew) {
-        const std::int64_t atm_move = atm - atm_ppm[0], skew_move = skew - skew_ppm[0];
-        for (auto& value : atm_ppm) value += atm_move;
-        for (auto& value : skew_ppm) value += skew_move;
-        ++version;
-    }
 };
 
 // Options lie by expiry, then strike, then right: calls (and puts) of one strike share the arithmetic.
@@ -35,6 +23,7 @@ class Pricer {
     Pricer(const std::vector<std::int64_t>& strikes_usd, std::vector<std::int64_t> expiries_s, int rights,
            double half_tick_usd, const std::string& kernel = "");
 
+    std::size_t expiries() const { return expiries_s_.size(); }
     std::size_t options() const { return expiries_s_.size() * per_expiry_; }
     bool expired(std::size_t option, std::int64_t minutes) const {
         return expiries_s_[option / per_expiry_] - 60 * minutes <= 0;

@@ -24,7 +24,8 @@ struct QuotingSettings {
     std::vector<std::int64_t> strikes_usd, expiries_s;
     int rights = 2;
     double half_tick_usd = 1;
-    Surface surface;
+    Surface::ParametersPpm surface_ppm;
+    std::int64_t maximum_surface_age_ns = 0;
     std::vector<Rule> rules;
     std::int32_t base_half_spread_bp100 = 0;
     Terms terms;
@@ -52,7 +53,7 @@ struct Stamps {
 class QuotingPath {
    public:
     explicit QuotingPath(const QuotingSettings& s)
-        : settings_(s), surface_(s.surface), policy_(s.rules),
+        : settings_(s), surface_(s.surface_ppm, s.expiries_s, s.origin_ns), policy_(s.rules),
           pricer_(s.strikes_usd, s.expiries_s, s.rights, s.half_tick_usd), gate_(s.limits),
           quoter_(s.terms, pricer_.options()), encoder_(s.fix), ticks_(s.tick_ring),
           quotes_(std::max(s.quote_ring, 2 * pricer_.options())),
@@ -64,9 +65,6 @@ class QuotingPath {
             throw std::invalid_argument("a journal record holds 1 to 32 features and 1 to 16 outputs");
         if (s.fix.symbols.size() != options || s.limits.positions_lots.size() != options)
             throw std::invalid_argument("one symbol and one position for each option");
-        if (s.surface.atm_ppm.size() != s.expiries_s.size() || s.surface.skew_ppm.size() != s.expiries_s.size() ||
-            s.surface.curvature_ppm.size() != s.expiries_s.size())
-            throw std::invalid_argument("one at-the-money volatility, skew and curvature for each expiry");
         if (s.rules.size() > 32) throw std::invalid_argument("at most 32 rules");
         for (const Rule& rule : s.rules) {
             if (rule.outputs.size() != rule.thresholds.size() || rule.outputs.size() != rule.releases.size())
@@ -81,7 +79,9 @@ class QuotingPath {
     std::atomic<bool> killed{false};     // set by any thread: withdraw everything, quote nothing
     std::atomic<bool> abandoned{false};  // nobody reads the rings any more
 
-    void surface(std::int64_t atm_ppm, std::int64_t skew_ppm) { surface_.apply(atm_ppm, skew_ppm); }
+    void surface(std::int64_t atm_ppm, std::int64_t skew_ppm, std::int64_t local_ns) {
+        surface_.apply(atm_ppm, skew_ppm, local_ns, minutes_at(local_ns));
+    }
 
     void tick(const TickInput& in, const Stamps& stamps) {
         ticks_.reserve(1, abandoned);
@@ -98,9 +98,10 @@ class QuotingPath {
         for (const int output : settings_.probability_outputs)
             model_valid &= in.scores[output] >= 0 && in.scores[output] <= 32768;
         const bool data_valid = in.data_valid && in.forward_half_ticks > 0;
+        const bool stale = surface_.stale(in.local_ns, settings_.maximum_surface_age_ns);
         const bool stopped = killed.load(std::memory_order_relaxed);
         record.flags = (data_valid ? tick_book_valid : 0u) | (model_valid ? tick_model_valid : 0u) |
-                       (warm ? tick_warm : 0u) | (stopped ? tick_killed : 0u);
+                       (warm ? tick_warm : 0u) | (stopped ? tick_killed : 0u) | (stale ? tick_surface_stale : 0u);
         Adjustment adjustment;
         if (data_valid && model_valid && warm) adjustment = policy_.decide(in.scores, in.local_ns);
         record.fired = adjustment.fired;
@@ -112,19 +113,19 @@ class QuotingPath {
         const std::uint64_t after_policy = clock_cycles();
         std::uint64_t after_pricing = after_policy;
 
-        if (gate_.admit(stopped, data_valid, model_valid, warm) != Refusal::none) {
+        if (gate_.admit(stopped, data_valid, !stale, model_valid, warm) != Refusal::none) {
             record.flags |= tick_blocked;
             if (gate_.quoted_lots > 0) cancel_all(record);
         } else {
             const bool moved = in.forward_half_ticks != priced_forward_ || record.minutes != priced_minutes_ ||
-                               surface_.version != priced_surface_ || !priced_;
+                               surface_.version() != priced_surface_ || !priced_;
             const bool adjusted = !adjustment.same_effect(quoted_adjustment_);
             if (moved) {
                 pricer_.price(surface_, in.forward_half_ticks, record.minutes);
                 priced_ = true;
                 priced_forward_ = in.forward_half_ticks;
                 priced_minutes_ = record.minutes;
-                priced_surface_ = surface_.version;
+                priced_surface_ = surface_.version();
             }
             if (moved || adjusted) record.flags |= tick_priced;
             // Without a change or a waiting quote the update would send nothing: skipping it is exact.
@@ -175,21 +176,24 @@ class QuotingPath {
     int features() const { return settings_.features; }
     int outputs() const { return settings_.outputs; }
     const RiskGate& gate() const { return gate_; }
+    std::uint32_t surfaces_refused() const { return surface_.refused(); }
     Ring<TickRecord>& tick_ring() { return ticks_; }
     Ring<QuoteRecord>& quote_ring() { return quotes_; }
     Ring<char>& fix_ring() { return fix_; }
 
    private:
+    std::int64_t minutes_at(std::int64_t local_ns) const { return (local_ns - settings_.origin_ns) / 60'000'000'000; }
+
     void start_record(TickRecord& record, std::int64_t row, std::int64_t local_ns, std::int64_t sequence) {
         std::memset(&record, 0, sizeof record);
         record.tick = tick_;
         record.row = row;
         record.local_ns = local_ns;
         record.sequence = sequence;
-        record.minutes = (local_ns - settings_.origin_ns) / 60'000'000'000;
-        record.surface = surface_.version;
-        record.atm_volatility_ppm = static_cast<std::int32_t>(surface_.atm_ppm[0]);
-        record.skew_ppm = static_cast<std::int32_t>(surface_.skew_ppm[0]);
+        record.minutes = minutes_at(local_ns);
+        record.surface = surface_.version();
+        record.atm_volatility_ppm = static_cast<std::int32_t>(surface_.atm_ppm());
+        record.skew_ppm = static_cast<std::int32_t>(surface_.skew_ppm());
         record.base_half_spread_bp100 = settings_.base_half_spread_bp100;
         record.size_down_percent = record.size_up_percent = 100;
     }

@@ -19,7 +19,7 @@ struct Quote {
 
 // Indices of the counters: pyorch.trading.records.Refusal.
 enum class Refusal : int {
-    killed = 0, invalid_data, invalid_model, warming_up, price_collar, position_limit, notional_limit, message_rate,
+    killed = 0, invalid_data, stale_surface, invalid_model, warming_up, price_collar, position_limit, notional_limit, message_rate,
     none
 };
 
@@ -33,12 +33,13 @@ class RiskGate {
    public:
     explicit RiskGate(Limits limits) : limits_(std::move(limits)) {}
 
-    const std::array<std::int64_t, 8>& counts() const { return counts_; }
+    const std::array<std::int64_t, 9>& counts() const { return counts_; }
     std::int64_t quoted_lots = 0;  // bids and asks of all live quotes together
 
-    Refusal admit(bool killed, bool data_valid, bool model_valid, bool warm) {
+    Refusal admit(bool killed, bool data_valid, bool surface_fresh, bool model_valid, bool warm) {
         if (killed) return count(Refusal::killed);
         if (!data_valid) return count(Refusal::invalid_data);
+        if (!surface_fresh) return count(Refusal::stale_surface);
         if (!model_valid) return count(Refusal::invalid_model);
         if (!warm) return count(Refusal::warming_up);
         return Refusal::none;
@@ -84,7 +85,7 @@ class RiskGate {
     }
 
     Limits limits_;
-    std::array<std::int64_t, 8> counts_{};
+    std::array<std::int64_t, 9> counts_{};
     std::int64_t credit_nano_ = -1, credit_ns_ = 0;
 };
 

@@ -117,7 +117,7 @@ class TickLoop {
             message_start_ = clock_cycles();
         }
         if (event.flags & flag_last) message_open_ = false;
-        if (event.kind == Kind::surface) path_.surface(event.price_ticks, event.quantity_lots);
+        if (event.kind == Kind::surface) path_.surface(event.price_ticks, event.quantity_lots, event.local_ns);
         const bool was_active = stream_.active();
         const bool due = stream_.apply(event);
         if (was_active && !stream_.active()) path_.invalidate(row, event.local_ns, event.sequence);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -16,7 +17,8 @@ from pyorch.contract.figures import Figures
 from pyorch.trading.black76 import black76
 from pyorch.trading.elementary import logarithm
 from pyorch.trading.implied import implied_volatility
-from pyorch.trading.pricing import YEAR_SECONDS, Option, Surface, Universe, value_options
+from pyorch.trading.pricing import Option, Universe, value_options
+from pyorch.trading.surface import YEAR_SECONDS, Surface
 
 EXPIRIES_S = tuple(86_400 * days for days in (1, 2, 3, 7, 14, 28, 56, 91, 182, 364))
 STRIKES_USD = tuple(range(45_000, 75_000, 1000))
@@ -59,12 +61,12 @@ def chain_universe() -> tuple[Universe, Surface, _native.QuotingSettings]:
         for r in ("call", "put")
     )
     count = len(EXPIRIES_S)
-    surface = Surface([550_000] * count, [-50_000] * count, [100_000] * count)
+    parameters = tuple([ppm] * count for ppm in (550_000, -50_000, 100_000, 900_000, 700_000))
     settings = _native.QuotingSettings()
     settings.strikes_usd, settings.expiries_s = list(STRIKES_USD), list(EXPIRIES_S)
     settings.rights, settings.half_tick_usd = 2, HALF_TICK_USD
-    settings.set_surface(surface.atm_ppm, surface.skew_ppm, surface.curvature_ppm)
-    return Universe(options, EXPIRIES_S, HALF_TICK_USD, "BTC"), surface, settings
+    universe = Universe(options, EXPIRIES_S, HALF_TICK_USD, "BTC")
+    return universe, Surface(parameters, EXPIRIES_S), settings
 
 
 def quantlib_difference(ql: Any) -> tuple[float, int]:
@@ -121,11 +123,13 @@ def pricing(repeats: int, as_json: bool) -> None:
     figures: dict[str, float] = {"options": len(universe.options)}
     names = ["generic", "avx2", "avx512"]
     widest = _native.pricing_kernel()
+    slices = _native.Surface(surface.parameters_ppm, EXPIRIES_S)
     definition = np.array(value_options(universe, surface, FORWARD_HALF_TICKS, 0))
     same = True
     for name in names[: names.index(widest) + 1]:
         pricer = _native.Pricer(settings, name)
-        taken = samples_us(lambda p=pricer: p.price(settings, FORWARD_HALF_TICKS, 0), repeats)  # type: ignore[misc]
+        priced = partial(pricer.price, slices, FORWARD_HALF_TICKS, 0)
+        taken = samples_us(priced, repeats)
         same = same and np.array_equal(pricer.values(), definition)
         figures |= spread("chain" if name == widest else f"chain_{name}", taken)
     strikes = np.array(STRIKES_USD, np.float64)

@@ -18,6 +18,7 @@ from msgspec import Meta
 from pyorch.contract.digest import digest_of
 from pyorch.contract.errors import UsageError
 from pyorch.trading.records import MAXIMUM_RULES
+from pyorch.trading.surface import PARAMETERS, Kind, arbitrage_at, slices_of
 
 Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -25,8 +26,17 @@ Milliseconds = Annotated[int, Meta(ge=0, le=86_400_000)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 BasisPoints = Annotated[float, Meta(ge=0.0, le=10_000.0)]
 Coefficient = Annotated[float, Meta(ge=-100.0, le=100.0)]
+Wing = Annotated[float, Meta(ge=0.01, le=100.0)]
 Identifier = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,32}$")]
 
+ADVICE: dict[Kind, tuple[str, str]] = {
+    "skew": ("skew", "take less skew, or raise put_wing (call_wing for a rising one)"),
+    "negative variance": ("atm_volatility", "raise it, or take less skew"),
+    "wing": ("put_wing", "lower it and call_wing"),
+    "butterfly": ("curvature", "raise the wings, or take less curvature or skew"),
+    "calendar": ("atm_volatility", "raise the later expiry, or its wings"),
+}
+"""Kind of arbitrage → the key that the message points to, and what to try."""
 MAXIMUM_OPTIONS = 256
 NANO_BTC = 1_000_000_000
 """1e-9 BTC a bitcoin."""
@@ -44,11 +54,22 @@ class Universe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class SurfaceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Per expiry ``volatility = atm + skew y + curvature y²``, ``y = ln(K/F)/√years``."""
+    """Per expiry an SVI slice over ``y = ln(K/F)/√years``: see `pyorch.trading.surface`.
+
+    Near the money ``volatility = atm + skew y + curvature y²``; in the wings the variance a year rises by
+    ``put_wing`` and ``call_wing`` a unit of |y|.
+
+    Attributes:
+        maximum_age_ms: a surface that the tape moves is stale when its last row is older: nothing is
+            quoted.
+    """
 
     atm_volatility: tuple[Annotated[float, Meta(ge=0.01, le=5.0)], ...]
     skew: tuple[Coefficient, ...]
     curvature: tuple[Coefficient, ...]
+    put_wing: tuple[Wing, ...]
+    call_wing: tuple[Wing, ...]
+    maximum_age_ms: Milliseconds
 
 
 class QuotingRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -220,7 +241,7 @@ def _check(config: QuotingConfig, path: Path, text: str) -> None:
         raise UsageError(f"{path}:{line}: {table}.{key}: {message}")
 
     expiries = len(config.universe.expiries_days)
-    for key in ("atm_volatility", "skew", "curvature"):
+    for key in PARAMETERS:
         count = len(getattr(config.surface, key))
         if count != expiries:
             fail("surface", key, f"has {count} values for {expiries} expiries; give one for each")
@@ -232,6 +253,12 @@ def _check(config: QuotingConfig, path: Path, text: str) -> None:
         )
     if list(config.universe.expiries_days) != sorted(set(config.universe.expiries_days)):
         fail("universe", "expiries_days", "must rise, each day once")
+    slices = slices_of(
+        [[round(v * 1e6) for v in getattr(config.surface, name)] for name in PARAMETERS]
+    )
+    seconds = [86_400 * days for days in config.universe.expiries_days]
+    for violation in arbitrage_at(slices, seconds, 0)[:1]:
+        fail("surface", ADVICE[violation.kind][0], f"{violation}; {ADVICE[violation.kind][1]}")
     for key in ("option_tick_btc", "coarse_from_btc", "lot_btc"):
         value = getattr(config.quoting, key)
         if not re.fullmatch(r"\d{1,4}(\.\d{1,8})?", value) or Decimal(value) <= 0:

@@ -38,6 +38,7 @@ class LoopSummary:
         events: rows of the tape that were taken; ticks: of those, how many made a tick.
         duration_s: on the tick thread, first event to last byte.
         refusals: of the risk gate, by reason.
+        surfaces_refused: rows of the tape's surface that would have made arbitrage.
         ring_waits: how often the reader was too slow for the replay.
         involuntary_switches: how often the tick thread lost its core.
     """
@@ -46,6 +47,7 @@ class LoopSummary:
     ticks: int
     duration_s: float
     refusals: dict[str, int]
+    surfaces_refused: int
     ring_waits: int
     involuntary_switches: int
 
@@ -189,6 +191,7 @@ class TickLoop:
                 refusal.name.lower(): count
                 for refusal, count in zip(Refusal, self._loop.refusals, strict=True)
             },
+            surfaces_refused=self._loop.surfaces_refused,
             ring_waits=self._loop.ring_waits,
             involuntary_switches=self._loop.involuntary_switches,
         )

@@ -29,7 +29,7 @@ def native_settings(plan: QuotingPlan) -> _native.QuotingSettings:
     settings.expiries_s = list(universe.expiries_s)
     settings.rights = len(first) // len(strikes)
     settings.half_tick_usd = universe.half_tick_usd
-    settings.set_surface(*(list(values) for values in plan.surface_ppm))
+    settings.set_surface([list(values) for values in plan.surface_ppm], plan.maximum_surface_age_ns)
     for rule in plan.rules:
         settings.add_rule(
             armed=rule.armed,

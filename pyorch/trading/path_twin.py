@@ -71,9 +71,17 @@ class QuotingPathTwin:
         self._quotes: list[tuple[Any, ...]] = []
         self._fix: list[bytes] = []
 
-    def surface(self, atm_ppm: int, skew_ppm: int) -> None:
+    def surface(self, atm_ppm: int, skew_ppm: int, local_ns: int) -> None:
         """Take in a SURFACE row."""
-        self._surface.apply(atm_ppm, skew_ppm)
+        self._surface.apply(atm_ppm, skew_ppm, local_ns, self._minutes(local_ns))
+
+    @property
+    def surfaces_refused(self) -> int:
+        """SURFACE rows that would have made arbitrage."""
+        return self._surface.refused
+
+    def _minutes(self, local_ns: int) -> int:
+        return (local_ns - self.plan.origin_ns) // MINUTE_NS
 
     def tick(self, given: TickInput) -> None:
         """Take in a tick."""
@@ -89,17 +97,19 @@ class QuotingPathTwin:
         warm = self._since_reset >= plan.warm_up_ticks
         model_valid = all(0 <= given.scores[o] <= PROBABILITY_ONE for o in plan.probability_outputs)
         data_valid = given.data_valid and given.forward_half_ticks > 0
+        stale = self._surface.stale(given.local_ns, plan.maximum_surface_age_ns)
         flags = (
             TickFlag.BOOK_VALID * data_valid
             | TickFlag.MODEL_VALID * model_valid
             | TickFlag.WARM * warm
             | TickFlag.KILLED * self.killed
+            | TickFlag.SURFACE_STALE * stale
         )
         adjustment = Adjustment()
         if data_valid and model_valid and warm:
             adjustment = self._policy.decide(given.scores, given.local_ns)
         values |= adjustment._asdict()
-        if gate.admit(self.killed, data_valid, model_valid, warm) is not None:
+        if gate.admit(self.killed, data_valid, not stale, model_valid, warm) is not None:
             flags |= TickFlag.BLOCKED
             if quoter.live:
                 flags |= TickFlag.CANCELLED
@@ -165,11 +175,11 @@ class QuotingPathTwin:
                 "row": row,
                 "local_ns": local_ns,
                 "sequence": sequence,
-                "minutes": (local_ns - self.plan.origin_ns) // MINUTE_NS,
+                "minutes": self._minutes(local_ns),
                 "flags": 0,
                 "surface": self._surface.version,
-                "atm_volatility_ppm": self._surface.atm_ppm[0],
-                "skew_ppm": self._surface.skew_ppm[0],
+                "atm_volatility_ppm": self._surface.atm_ppm,
+                "skew_ppm": self._surface.skew_ppm,
                 "base_half_spread_bp100": self.plan.base_half_spread_bp100,
                 "size_down_percent": 100,
                 "size_up_percent": 100,

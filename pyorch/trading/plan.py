@@ -15,10 +15,11 @@ from pyorch.trading.arming import arm_rules
 from pyorch.trading.config import QuotingConfig
 from pyorch.trading.fix.codec import Decimals, FixCodec
 from pyorch.trading.policy import ArmedRule
-from pyorch.trading.pricing import Option, Surface, Universe
+from pyorch.trading.pricing import Option, Universe
 from pyorch.trading.quoting import Terms
 from pyorch.trading.records import MAXIMUM_FEATURES, MAXIMUM_OUTPUTS
 from pyorch.trading.risk import Limits
+from pyorch.trading.surface import PARAMETERS, ParametersPpm, Surface, arbitrage_at, slices_of
 from pyorch.trading.transplant import read_snapshot, transplant
 
 NANO = 1_000_000_000
@@ -32,15 +33,17 @@ class QuotingPlan:
     """Everything that turns a tick's scores into quotes, as integers and text.
 
     Attributes:
-        surface_ppm: at-the-money volatility, skew and curvature per expiry at the start, in 1e-6.
+        surface_ppm: the surface's `PARAMETERS` per expiry at the start, in 1e-6.
+        maximum_surface_age_ns: a surface moved by the tape is stale beyond it.
         surface_label: where those come from; the report prints it.
         probability_outputs: outputs whose scores must lie in 0..32768, or the model is invalid.
         origin_ns: ``local_ns`` of the tape's first row.
     """
 
     universe: Universe
-    surface_ppm: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    surface_ppm: ParametersPpm
     surface_label: str
+    maximum_surface_age_ns: int
     rules: tuple[ArmedRule, ...]
     base_half_spread_bp100: int
     terms: Terms
@@ -54,12 +57,13 @@ class QuotingPlan:
 
     def surface(self) -> Surface:
         """A fresh surface, as it is before the first row."""
-        atm, skew, curvature = self.surface_ppm
-        return Surface(list(atm), list(skew), list(curvature))
+        return Surface(
+            tuple(list(values) for values in self.surface_ppm),
+            self.universe.expiries_s,
+            self.origin_ns,
+        )
 
-    def with_surface(
-        self, parameters_ppm: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]], label: str
-    ) -> QuotingPlan:
+    def with_surface(self, parameters_ppm: ParametersPpm, label: str) -> QuotingPlan:
         """The same plan on another starting surface.
 
         Raises:
@@ -160,13 +164,15 @@ def make_plan(
     surface, quoting, risk = config.surface, config.quoting, config.risk
     kinds = [head.kind for head in spec.heads for _ in head.outputs]
 
-    def ppm(values: tuple[float, ...]) -> tuple[int, ...]:
-        return tuple(round(value * 1e6) for value in values)
-
+    parameters = tuple(
+        tuple(round(value * 1e6) for value in getattr(surface, name)) for name in PARAMETERS
+    )
     plan = QuotingPlan(
         universe=universe,
-        surface_ppm=(ppm(surface.atm_volatility), ppm(surface.skew), ppm(surface.curvature)),
-        surface_label="parametric (configuration), moved by the tape's surface rows",
+        surface_ppm=parameters,
+        surface_label="SVI (configuration), moved by the tape's surface rows"
+        + _verdict(parameters, universe),
+        maximum_surface_age_ns=surface.maximum_age_ms * 1_000_000,
         rules=arm_rules(config.rules, bundle),
         base_half_spread_bp100=config.base_half_spread_bp100,
         terms=Terms(
@@ -206,4 +212,12 @@ def make_plan(
     if chain is None:
         return plan
     carried = transplant(read_snapshot(chain), universe.expiries_s, chain.name)
-    return plan.with_surface(carried.parameters_ppm, carried.label)
+    verdict = _verdict(carried.parameters_ppm, universe)
+    return plan.with_surface(carried.parameters_ppm, carried.label + verdict)
+
+
+def _verdict(parameters_ppm: ParametersPpm, universe: Universe) -> str:
+    found = arbitrage_at(slices_of(parameters_ppm), universe.expiries_s, 0)
+    if not found:
+        return "; free of arbitrage"
+    return "; not free of arbitrage: " + ", ".join(map(str, found))

@@ -1,4 +1,4 @@
-"""What the quoted options are worth: universe, volatility surface and `pyorch.trading.black76`.
+"""What the quoted options are worth: `pyorch.trading.black76` on `pyorch.trading.surface`.
 
 The definition of `pyorch/native/pricing.hpp`: native code does the same IEEE operations in the same order,
 so the doubles are equal; the only rounding to integers is outward, in `pyorch.trading.quoting`.
@@ -12,16 +12,11 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from pyorch.trading.black76 import black76
-from pyorch.trading.elementary import Floats, logarithm
+from pyorch.trading.elementary import logarithm
+from pyorch.trading.surface import YEAR_SECONDS, Slice, Surface, volatility
 
-YEAR_SECONDS = 31_536_000
-"""365 days."""
-VOLATILITY_MINIMUM = 0.01
-VOLATILITY_MAXIMUM = 5.0
-PPM = 1_000_000
 JOURNALLED = 6
 """The first fields of an `OptionValue` are those of a quote's journal record."""
 
@@ -80,38 +75,6 @@ class Universe:
     underlying: str
 
 
-def volatility(
-    log_moneyness: ArrayLike, years: ArrayLike, atm: ArrayLike, skew: ArrayLike, curve: ArrayLike
-) -> Floats:
-    """``atm + skew y + curve y²`` at ``y = log_moneyness / √years``, kept within 1 % and 500 %."""
-    y = np.asarray(log_moneyness, np.float64) / np.sqrt(np.asarray(years, np.float64))
-    sigma = atm + y * (skew + y * np.asarray(curve, np.float64))
-    kept: Floats = np.clip(sigma, VOLATILITY_MINIMUM, VOLATILITY_MAXIMUM)
-    return kept
-
-
-@dataclass(slots=True)
-class Surface:
-    """Per expiry the three parameters in integers of 1e-6; the tape's SURFACE rows move the first two.
-
-    A row states the first expiry's at-the-money volatility and skew; the other expiries keep their
-    distance to the first.
-    """
-
-    atm_ppm: list[int]
-    skew_ppm: list[int]
-    curvature_ppm: list[int]
-    version: int = 0
-    """SURFACE rows taken in."""
-
-    def apply(self, atm_ppm: int, skew_ppm: int) -> None:
-        """Take in a SURFACE row."""
-        atm_move, skew_move = atm_ppm - self.atm_ppm[0], skew_ppm - self.skew_ppm[0]
-        self.atm_ppm = [value + atm_move for value in self.atm_ppm]
-        self.skew_ppm = [value + skew_move for value in self.skew_ppm]
-        self.version += 1
-
-
 def value_options(
     universe: Universe, surface: Surface, forward_half_ticks: int, minutes: int
 ) -> list[OptionValue]:
@@ -129,11 +92,8 @@ def value_options(
     forward = np.float64(forward_half_ticks * universe.half_tick_usd)
     strike = np.array([float(option.strike_usd) for option in options])[living]
     moneyness = logarithm(strike) - logarithm(forward)
-    atm, skew, curvature = (
-        np.array(values)[expiry[living]] / PPM
-        for values in (surface.atm_ppm, surface.skew_ppm, surface.curvature_ppm)
-    )
-    sigma = volatility(moneyness, years, atm, skew, curvature)
+    slices = np.array(surface.slices, np.float64)[expiry[living]]
+    sigma = volatility(Slice(*slices.T), moneyness / np.sqrt(years))
     chain = black76(moneyness, strike / forward, sigma, years, forward)
     put = np.array([option.right == "put" for option in options])[living]
     fields = (

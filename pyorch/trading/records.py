@@ -46,6 +46,8 @@ class TickFlag(IntFlag):
     """At least one changed quote waits for its throttle interval or message credit."""
     BLOCKED = 256
     """The risk gate refused at least one quote, or all of them."""
+    SURFACE_STALE = 512
+    """The volatility surface is older than its limit."""
 
 
 class Reason(IntEnum):
@@ -68,12 +70,13 @@ class Refusal(IntEnum):
 
     KILLED = 0
     INVALID_DATA = 1
-    INVALID_MODEL = 2
-    WARMING_UP = 3
-    PRICE_COLLAR = 4
-    POSITION_LIMIT = 5
-    NOTIONAL_LIMIT = 6
-    MESSAGE_RATE = 7
+    STALE_SURFACE = 2
+    INVALID_MODEL = 3
+    WARMING_UP = 4
+    PRICE_COLLAR = 5
+    POSITION_LIMIT = 6
+    NOTIONAL_LIMIT = 7
+    MESSAGE_RATE = 8
 
 
 STAGES = ("book", "features", "engine", "policy", "pricing", "encode")

@@ -1,9 +1,9 @@
 """The risk gate: ordered checks between a quote and the wire; the definition of `native/risk.hpp`.
 
 It fails closed: what is not allowed is withdrawn, not left standing. Checks of a tick (kill flag, data,
-model, warm-up) withdraw everything; checks of a quote (collar, position, notional) withdraw that option;
-a quote without message credit waits. Withdrawals are always let through. Each refusal is counted by
-reason.
+age of the surface, model, warm-up) withdraw everything; checks of a quote (collar, position, notional)
+withdraw that option; a quote without message credit waits. Withdrawals are always let through. Each
+refusal is counted by reason.
 """
 
 from __future__ import annotations
@@ -57,12 +57,13 @@ class RiskGate:
     _credit_ns: int = 0
 
     def admit(
-        self, killed: bool, data_valid: bool, model_valid: bool, warm: bool
+        self, killed: bool, data_valid: bool, surface_fresh: bool, model_valid: bool, warm: bool
     ) -> Refusal | None:
         """Whether this tick may quote at all; counted where not."""
         for refusal, refused in (
             (Refusal.KILLED, killed),
             (Refusal.INVALID_DATA, not data_valid),
+            (Refusal.STALE_SURFACE, not surface_fresh),
             (Refusal.INVALID_MODEL, not model_valid),
             (Refusal.WARMING_UP, not warm),
         ):

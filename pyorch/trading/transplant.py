@@ -2,7 +2,7 @@
 
 A recorded market of the underlying has no surface of its own. A chain's implied volatilities are carried
 over by log-forward-moneyness and tenor: at the same ln(K/F), linearly in total variance between the two
-neighbouring expiries, then fitted by the three parameters per expiry that the pricing uses. What comes
+neighbouring expiries, then fitted by the SVI slice per expiry that the pricing uses. What comes
 out is called *transplanted* wherever it is shown: it is another day's smile, and it does not move.
 """
 
@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyorch.contract.errors import DataError
-from pyorch.trading.pricing import YEAR_SECONDS
+from pyorch.trading.surface import YEAR_SECONDS, ParametersPpm, slice_of
+from pyorch.trading.surface import volatility as slice_volatility
+from pyorch.trading.surface_fit import fit_slice, parameters_of
 
 Floats = NDArray[np.float64]
 COLUMNS = ("ts", "option_type", "strike", "exp", "underlying", "implied_volatility", "currency")
-GRID = np.linspace(-0.6, 0.6, 13)
+GRID = np.linspace(-1.0, 1.0, 21)
 """Standardised log-moneyness ln(K/F)/√years at which the fit is made."""
 MINIMUM_STRIKES = 5
 
@@ -43,14 +45,14 @@ class ChainSmile:
 
 @dataclass(frozen=True, slots=True)
 class TransplantedSurface:
-    """The three parameters per expiry in 1e-6, what they come from, and how well they fit.
+    """The `PARAMETERS` per expiry in 1e-6, what they come from, and how well they fit.
 
     Attributes:
         residual: largest difference between the fit and the interpolated smile on the grid, in
             volatility (0.01 is one volatility point).
     """
 
-    parameters_ppm: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    parameters_ppm: ParametersPpm
     label: str
     residual: float
 
@@ -126,13 +128,12 @@ def transplant(
                 moneyness
             )
         sigma = np.sqrt(variance / years)
-        curvature, skew, atm = np.polyfit(GRID, sigma, 2)
-        fitted = atm + GRID * (skew + GRID * curvature)
+        found = parameters_of(fit_slice(GRID, sigma))
+        fitted = slice_volatility(slice_of(*found), GRID)
         residual = max(residual, float(np.abs(fitted - sigma).max()))
-        parameters.append([round(value * 1e6) for value in (atm, skew, curvature)])
-    atm_ppm, skew_ppm, curvature_ppm = (tuple(values) for values in zip(*parameters, strict=True))
+        parameters.append([round(value * 1e6) for value in found])
     return TransplantedSurface(
-        (atm_ppm, skew_ppm, curvature_ppm),
+        tuple(zip(*parameters, strict=True)),
         f"transplanted from {source} by log-forward-moneyness and tenor; "
         f"fit within {100 * residual:.2f} volatility points; it does not move",
         residual,

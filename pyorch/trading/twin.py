@@ -56,7 +56,7 @@ def run_twin(
         event = tape.events[row]
         local_ns, sequence = int(event["local_ns"]), int(event["sequence"])
         if row in surfaces:
-            path.surface(int(event["price_ticks"]), int(event["quantity_lots"]))
+            path.surface(int(event["price_ticks"]), int(event["quantity_lots"]), local_ns)
         if row in lost:
             path.invalidate(row, local_ns, sequence)
         if row in ticks:

@@ -41,8 +41,15 @@ def plan_with(**changes: object) -> QuotingPlan:
     quoting = config.quoting
     plan = QuotingPlan(
         universe=Universe(options, (2 * 86_400, 28 * 86_400), 0.05, "BTCUSD"),
-        surface_ppm=((550_000, 580_000), (-50_000, -40_000), (100_000, 90_000)),
+        surface_ppm=(
+            (550_000, 580_000),
+            (-50_000, -40_000),
+            (100_000, 90_000),
+            (900_000, 900_000),
+            (700_000, 700_000),
+        ),
         surface_label="test",
+        maximum_surface_age_ns=2_000_000_000,
         rules=(down, up, replace(down, name="off", armed=False)),
         base_half_spread_bp100=500,
         terms=Terms(100_000, 5, 5_000_000, 500, 1, quoting.size_lots, 1, 2, 20_000_000),
@@ -78,8 +85,10 @@ def run_both(plan: QuotingPlan, ticks: int, seed: int) -> tuple[JournalBatch, Qu
         forward += int(rng.integers(-40, 41)) if rng.random() < 0.3 else 0
         if rng.random() < 0.02:
             atm, skew = int(rng.integers(400_000, 700_000)), int(rng.integers(-90_000, 10_000))
+            if rng.random() < 0.2:
+                skew = 2_000_000  # makes arbitrage: not taken
             for path in paths:
-                path.surface(atm, skew)
+                path.surface(atm, skew, local_ns)
         if rng.random() < 0.01:
             for path in paths:
                 path.invalidate(row, local_ns, row * 7)
@@ -109,6 +118,7 @@ def run_both(plan: QuotingPlan, ticks: int, seed: int) -> tuple[JournalBatch, Qu
     np.testing.assert_array_equal(ours.quotes, definition.quotes)
     assert ours.fix == definition.fix
     assert list(native.refusals()) == twin.gate.counts
+    assert native.surfaces_refused == twin.surfaces_refused
     assert JournalBatch.join(unskipped).fix == ours.fix
     return ours, twin
 
@@ -126,7 +136,8 @@ def test_native_path_and_twin_write_the_same_records_and_bytes(
     assert set(batch.quotes["reason"]) >= {Reason.FIRST, Reason.WIDEN, Reason.NARROW, Reason.MOVE}
     flags = np.bitwise_or.reduce(batch.ticks["flags"])
     assert flags == sum(TickFlag)
-    reached = (Refusal.KILLED, Refusal.INVALID_DATA, Refusal.INVALID_MODEL, Refusal.WARMING_UP)
+    reached = list(Refusal)[: Refusal.PRICE_COLLAR]
+    assert twin.surfaces_refused > 0
     assert all(twin.gate.counts[refusal] > 0 for refusal in reached)
 
 
@@ -146,7 +157,8 @@ def test_each_limit_refuses_alike_in_both_and_is_counted(limits: Limits, refusal
 
 def test_expired_options_are_withdrawn_alike_in_both() -> None:
     universe = replace(plan_with().universe, expiries_s=(180, 86_400))
-    batch, _ = run_both(plan_with(universe=universe), 1200, seed=3)
+    plan = plan_with(universe=universe, maximum_surface_age_ns=HOUR_NS)
+    batch, _ = run_both(plan, 1200, seed=4)
     gone = batch.quotes[batch.quotes["reason"] == Reason.WITHDRAW]
     assert set(gone["option"]) == set(range(10))
     assert not gone["bid_lots"].any() and not gone["ask_ticks"].any()

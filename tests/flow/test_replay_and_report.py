@@ -18,9 +18,10 @@ from pyorch.contract.errors import DataError, UsageError
 from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape
 from pyorch.trading.config import load_config
-from pyorch.trading.pricing import Option, Surface, Universe, value_options
+from pyorch.trading.pricing import Option, Universe, value_options
 from pyorch.trading.records import Reason, TickFlag
 from pyorch.trading.sample import random_quoting_bundle
+from pyorch.trading.surface import Surface
 
 SECONDS = 40.0
 
@@ -83,15 +84,13 @@ def test_fair_values_are_those_of_the_readable_pricing(journals: list[Journal]) 
         "BTC",
     )
     for tick in journal.ticks[:: len(journal.ticks) // 5]:
-        definition = Surface(*(list(values) for values in run.surface_ppm))
-        definition.apply(int(tick["atm_volatility_ppm"]), int(tick["skew_ppm"]))
+        definition = Surface(run.surface_ppm, universe.expiries_s)
+        definition.apply(int(tick["atm_volatility_ppm"]), int(tick["skew_ppm"]), 0, 0)
         wanted = value_options(
             universe, definition, int(tick["forward_half_ticks"]), int(tick["minutes"])
         )
         one = np.array([tick], journal.ticks.dtype)
-        assert fair_values(journal, one)[0] == pytest.approx(
-            [v.value_btc for v in wanted], abs=1e-14
-        )
+        np.testing.assert_array_equal(fair_values(journal, one)[0], [v.value_btc for v in wanted])
         assert forward_usd(journal, one)[0] > 0
 
 

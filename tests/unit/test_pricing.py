@@ -14,14 +14,11 @@ from pyorch import _native
 from pyorch.contract.errors import DataError
 from pyorch.trading.black76 import black76
 from pyorch.trading.pricing import (
-    VOLATILITY_MAXIMUM,
-    VOLATILITY_MINIMUM,
     Option,
-    Surface,
     Universe,
     value_options,
-    volatility,
 )
+from pyorch.trading.surface import Surface, slice_of, volatility
 from pyorch.trading.transplant import ChainSmile, read_snapshot, transplant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +28,7 @@ CHAIN = (
     / "btc_eth_chain_2025-12-30_2026-01-15.parquet"
 )
 STRIKES = [40_000, 55_000, 60_000, 66_000, 120_000]
+PARAMETERS = ([600_000] * 2, [-5_000] * 2, [50_000] * 2, [900_000] * 2, [700_000] * 2)
 
 
 def kernels() -> list[str]:
@@ -60,15 +58,15 @@ UNIVERSE = Universe(
 def test_native_doubles_equal_python_s(
     half_ticks: int, minutes: int, atm: int, skew: int, curvature: int
 ) -> None:
-    surface = Surface([atm, atm + 7], [skew, -skew], [curvature, curvature])
+    parameters = [atm, atm + 7], [skew, -skew], [curvature] * 2, [900_000] * 2, [600_000, 10_000]
     settings_ = _native.QuotingSettings()
     settings_.strikes_usd, settings_.expiries_s = STRIKES, [86_400, 90 * 86_400]
     settings_.rights, settings_.half_tick_usd = 2, UNIVERSE.half_tick_usd
-    settings_.set_surface(surface.atm_ppm, surface.skew_ppm, surface.curvature_ppm)
+    surface = Surface(parameters, UNIVERSE.expiries_s)
     definition = np.array(value_options(UNIVERSE, surface, half_ticks, minutes))
     for kernel in kernels():
         pricer = _native.Pricer(settings_, kernel)
-        pricer.price(settings_, half_ticks, minutes)
+        pricer.price(_native.Surface(parameters, UNIVERSE.expiries_s), half_ticks, minutes)
         np.testing.assert_array_equal(pricer.values(), definition)
 
 
@@ -76,18 +74,18 @@ def test_calls_alone_are_priced_as_among_puts() -> None:
     settings_ = _native.QuotingSettings()
     settings_.strikes_usd, settings_.expiries_s = STRIKES, [86_400, 90 * 86_400]
     settings_.half_tick_usd = UNIVERSE.half_tick_usd
-    settings_.set_surface([600_000] * 2, [-5_000] * 2, [0, 0])
+    surface = _native.Surface(PARAMETERS, UNIVERSE.expiries_s)
     both = []
     for rights in (1, 2):
         settings_.rights = rights
         pricer = _native.Pricer(settings_)
-        pricer.price(settings_, 1_200_000, 5)
+        pricer.price(surface, 1_200_000, 5)
         both.append(pricer.values())
     np.testing.assert_array_equal(both[0], both[1][::2])
 
 
 def test_put_and_call_differ_by_the_forward() -> None:
-    values = value_options(UNIVERSE, Surface([600_000] * 2, [-5_000] * 2, [0, 0]), 1_200_000, 5)
+    values = value_options(UNIVERSE, Surface(PARAMETERS, UNIVERSE.expiries_s), 1_200_000, 5)
     for call, put, option in zip(values[::2], values[1::2], UNIVERSE.options[::2], strict=True):
         assert call.value_btc - put.value_btc == pytest.approx(
             1 - option.strike_usd / 60_000, abs=1e-12
@@ -97,29 +95,22 @@ def test_put_and_call_differ_by_the_forward() -> None:
 
 def test_an_expired_option_is_worth_nothing() -> None:
     universe = replace(UNIVERSE, expiries_s=(120, 90 * 86_400))
-    values = value_options(universe, Surface([600_000] * 2, [0] * 2, [0] * 2), 1_200_000, 2)
+    values = value_options(universe, Surface(PARAMETERS, universe.expiries_s), 1_200_000, 2)
     assert not any(any(value) for value in values[:10])
     assert all(value.vega > 0 for value in values[12:18])
 
 
-def test_surface_rows_move_all_expiries_alike_and_volatility_stays_in_range() -> None:
-    surface = Surface([550_000, 580_000], [-50_000, -20_000], [0, 0])
-    surface.apply(600_000, -60_000)
-    assert surface.atm_ppm == [600_000, 630_000]
-    assert surface.skew_ppm == [-60_000, -30_000]
-    assert surface.version == 1
-    assert volatility(1.0, 0.01, 0.5, -5.0, 0.0) == VOLATILITY_MINIMUM
-    assert volatility(1.0, 0.01, 0.5, 5.0, 0.0) == VOLATILITY_MAXIMUM
-
-
-def test_transplanting_a_quadratic_smile_returns_its_parameters() -> None:
+def test_transplanting_an_svi_smile_returns_its_parameters() -> None:
     def smile(years: float) -> ChainSmile:
         y = np.linspace(-1.5, 1.5, 3001)
-        return ChainSmile(years, y * math.sqrt(years), 0.6 - 0.05 * y + 0.1 * y * y)
+        return ChainSmile(
+            years, y * math.sqrt(years), volatility(slice_of(0.6, -0.05, 0.1, 0.9, 0.7), y)
+        )
 
     years = 7 / 365
     result = transplant([smile(years), smile(0.2)], [7 * 86_400], "a made-up chain")
-    assert result.parameters_ppm == ((600_000,), (-50_000,), (100_000,))
+    found = [value for (value,) in result.parameters_ppm]
+    assert found == pytest.approx([600_000, -50_000, 100_000, 900_000, 700_000], rel=2e-3)
     assert result.residual < 1e-6
     assert result.label.startswith("transplanted from a made-up chain")
 

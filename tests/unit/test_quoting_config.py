@@ -34,6 +34,24 @@ def test_default_quotes_twenty_options_and_arms_the_literal_rule() -> None:
             r":\d+: Expected `int`, got `str` - at `\$.universe.str",
         ),
         ("skew = [-0.05, -0.05]", "skew = [-0.05]", r"surface.skew: has 1 values for 2 expiries"),
+        (
+            "skew = [-0.05, -0.05]",
+            "skew = [-0.05, -3.0]",
+            r":\d+: surface.skew: skew at expiry 1: steeper than the wing; take less skew, or raise put_wing",
+        ),
+        (
+            "atm_volatility = [0.55, 0.58]",
+            "atm_volatility = [0.55, 0.25]",
+            r":\d+: surface.atm_volatility: calendar at expiry 1, y = -4: total variance against the "
+            r"expiry before -[\d.]+; raise the later expiry",
+        ),
+        (
+            "put_wing = [0.9, 0.9]",
+            "put_wing = [0.9, 9.0]",
+            r":\d+: surface.put_wing: wing at expiry 1, y = -inf: slope of total variance \(limit 2\) "
+            r"2\.49\d*; lower it",
+        ),
+        ("maximum_age_ms = 30000", "maximum_age_ms = -1", r":\d+: Expected `int` >= 0"),
         ('lot_btc = "0.1"', 'lot_btc = "-1"', r"quoting.lot_btc: '-1' is not a positive decimal"),
         ("minimum_size_lots = 1", "minimum_size_lots = 51", r"51 is above size_lots = 50"),
         ("article-up", "article-down", r"the name is used twice"),
@@ -51,6 +69,21 @@ def test_what_is_wrong_is_named_with_file_and_line(
     with pytest.raises(UsageError, match=message) as caught:
         load_config(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_butterfly_is_reported_with_what_to_try(tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    text = default_path().read_text()
+    for old, new in (("[0.55, 0.58]", "[0.25, 0.25]"), ("[0.10, 0.10]", "[1.0, 1.0]")):
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    line = next(i for i, x in enumerate(text.splitlines(), 1) if x.startswith("curvature"))
+    message = (
+        rf"my.toml:{line}: surface.curvature: butterfly at expiry 0, y = -1.25: g -0.0335\d; raise"
+    )
+    with pytest.raises(UsageError, match=message):
+        load_config(path)
 
 
 def test_the_line_is_that_of_the_key(tmp_path: Path) -> None:
