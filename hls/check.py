@@ -17,8 +17,9 @@ from hls.csim.library import Simulation, Trace
 from hls.csim.stock import CONFIGURATIONS, stock_features, stock_simulation
 from pyorch._native import LstmEngine
 from pyorch.contract.bundle import Bundle
-from pyorch.contract.errors import DataError
+from pyorch.contract.errors import DataError, UsageError
 from pyorch.contract.fixed import FixedFormat, IntArray
+from pyorch.contract.schema import FeatureSchema
 from pyorch.inference.compare import compare_engines
 from pyorch.inference.complete import random_features
 from pyorch.inference.cpu import SIMD_NAMES
@@ -99,28 +100,43 @@ def real_features(bundle: Bundle, ticks: int, tape: Path | None = None) -> IntAr
     From the tape, or the simulated market; random vectors for a model that is not on features.
 
     Raises:
+        UsageError: a tape, and the model is not on features.
         DataError: the tape has fewer ticks.
     """
     if bundle.schema is None:
+        if tape is not None:
+            raise UsageError(
+                f"--tape {tape}: {bundle.spec.name} has no feature schema, so no market gives its vectors; "
+                "leave it out, or take a bundle of `pyorch train`"
+            )
         return random_features(np.random.default_rng(2), bundle.spec, (ticks,))
+    return market_features(bundle.schema, ticks, tape)
+
+
+def market_features(schema: FeatureSchema, ticks: int, tape: Path | None = None) -> IntArray:
+    """At least ``ticks`` feature vectors [m, F] of the tape, or of the simulated market.
+
+    Raises:
+        DataError: the tape has fewer ticks.
+    """
     from pyorch.features.streaming import compute
     from pyorch.market.clock import insert_timer_ticks
     from pyorch.market.simulate import simulate
     from pyorch.market.tape import read_tape
 
     if tape is not None:
-        features = compute(read_tape(tape), bundle.schema).features
+        features = compute(read_tape(tape), schema).features
     else:
-        two, seconds = bundle.schema.instruments > 1, 60.0
+        two, seconds = schema.instruments > 1, 60.0
         while True:
             market = insert_timer_ticks(simulate(7, seconds, second=two))
-            features = compute(market, bundle.schema).features
+            features = compute(market, schema).features
             if len(features) >= ticks:
                 break
             seconds *= 2
     if len(features) < ticks:
         raise DataError(
-            f"{tape}: {len(features):,} ticks, the check takes {ticks:,}: ask for fewer --windows"
+            f"{tape}: {len(features):,} ticks, {ticks:,} are taken: ask for fewer --windows or --steps"
         )
     return features.astype(np.int64)
 

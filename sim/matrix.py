@@ -48,12 +48,14 @@ class MatrixCase:
             hidden_dense=self.hidden_dense,
         )  # fmt: skip
 
-    def verify(self, folder: Path) -> Verification:
-        """Emit, compile, compare, measure."""
+    def verify(self, folder: Path, tape: Path | None = None) -> Verification:
+        """Emit, compile, compare, measure; ``tape``: of the market's features, default simulated."""
         chosen: dict[str, Any] = dict(self.parameters)
         if self.wire:
             chosen["wire"] = FixedFormat.parse(self.wire)
-        return verify(self.bundle(), self.style, folder / self.name, steps=self.steps, **chosen)
+        return verify(
+            self.bundle(), self.style, folder / self.name, steps=self.steps, tape=tape, **chosen
+        )
 
 
 def _both(style: str, features: int, units: tuple[int, ...], **parameters: int) -> list[MatrixCase]:

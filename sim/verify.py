@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from firmware.register_map import register_map
-from hls.check import adversarial_windows, real_features
+from hls.check import adversarial_windows, market_features, real_features
 from hls.emit.clocks import Clocks
 from hls.emit.project import emit_bundle
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.fabric import Code, FabricManifest, Kind
 from pyorch.contract.fixed import FixedFormat, IntArray, Overflow
+from pyorch.features.definitions import extended_schema
 from pyorch.inference.complete import random_features
 from pyorch.inference.reference import Carried, advance, run_sequence, run_windows, zero_state
 from sim.crossing import Crossing, crossings_of
@@ -160,9 +161,26 @@ def verify(
 def stimuli(bundle: Bundle, steps: int, tape: Path | None) -> Iterator[tuple[str, IntArray]]:
     """(name, vectors [steps, F]): random, of a market, adversarial."""
     yield "random", random_features(np.random.default_rng(1), bundle.spec, (steps,))
-    yield ("recorded" if tape else "simulated market"), real_features(bundle, steps, tape)[:steps]
+    yield ("recorded" if tape else "simulated market"), of_market(bundle, steps, tape)
     hard = adversarial_windows(bundle).reshape(-1, bundle.spec.features)
     yield "adversarial", np.resize(hard, (steps, bundle.spec.features))
+
+
+def of_market(bundle: Bundle, steps: int, tape: Path | None) -> IntArray:
+    """Features of a market [steps, F], raw, in the input format.
+
+    A model that is not on features gets those of the extended schema: the first F, from the start again
+    where there are fewer, converted to its format.
+
+    Raises:
+        DataError: the tape has fewer ticks.
+    """
+    if bundle.schema is not None:
+        return real_features(bundle, steps, tape)[:steps]
+    schema, form = extended_schema(), bundle.spec.input
+    rows = market_features(schema, steps, tape)[:steps].astype(np.int64)
+    columns = np.arange(bundle.spec.features) % rows.shape[1]
+    return form.convert(rows[:, columns], schema.format.fraction)
 
 
 def on_wire(

@@ -11,6 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import product
 from pathlib import Path
 from tempfile import mkstemp
@@ -184,6 +185,17 @@ def table(coverage: Coverage) -> list[str]:
     total, met_bins = sum(map(len, bins.values())), sum(map(len, empty.values()))
     lines.append(f"{'all':<{width}}  {f'{total - met_bins} of {total}':>9}")
     return lines
+
+
+def page(coverage: Coverage, today: date) -> str:
+    """The table as a page of the measurements."""
+    text = (
+        "What the cocotb benches of fabrics and blocks have met and compared, written by `./scripts/test "
+        "--full`. Points and crosses are declared in `sim/bench/coverage.py`; a hole fails that run. One "
+        "sample of `kind`, `code`, `event` and their crosses is a result frame, one of `block` a test."
+    )
+    heading = f"# Functional coverage of the fabric's benches\n\n{text}\n\n{today:%Y-%m-%d}\n"
+    return "\n".join([heading, "```", *table(coverage), "```", ""])
 
 
 def required(coverage: Coverage, waived: Mapping[str, str]) -> dict[str, list[str]]:

@@ -13,10 +13,10 @@ JUDGE = "judges_coverage"
 def coverage_folder(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> None:
-    """Where the benches of this session leave their counts."""
-    folder = tmp_path_factory.mktemp("coverage")
-    os.environ[VARIABLE] = str(folder)
-    request.config.stash[FOLDER] = str(folder)
+    """Where the benches of this session leave their counts: what several sessions share, or its own."""
+    folder = os.environ.get(VARIABLE) or str(tmp_path_factory.mktemp("coverage"))
+    os.environ[VARIABLE] = folder
+    request.config.stash[FOLDER] = folder
 
 
 FOLDER = pytest.StashKey[str]()

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from pyorch.contract.digest import write_atomically
+from pyorch.contract.errors import DataError
+from pyorch.contract.precision import PRESETS
+from pyorch.features.definitions import default_schema
+from pyorch.inference.sample import random_bundle
+from pyorch.market.clock import insert_timer_ticks
+from pyorch.market.feeds.binance import read_recordings
+from pyorch.market.tape import write_tape
+from sim.commands import simulate
 from sim.matrix import FULL, QUICK, MatrixCase, table
-from sim.verify import Verification
+from sim.verify import Verification, of_market
 
+SMALL = random_bundle(1, 16, (6,), PRESETS["narrow"], window=5)
 TABLE = Path(__file__).parents[2] / "docs" / "measurements" / "fabric.md"
 
 
@@ -26,8 +39,17 @@ def measured() -> Iterator[list[tuple[MatrixCase, Verification]]]:
         write_atomically(TABLE, table(rows, time.monotonic() - start).encode())
 
 
-def check(case: MatrixCase, folder: Path) -> Verification:
-    found = case.verify(folder)
+@pytest.fixture(scope="module")
+def tape(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recorded market."""
+    recording = recordings / "binance" / "coinm_btcusd_perp_20240808.gz"
+    path = tmp_path_factory.mktemp("recorded") / "tape.parquet"
+    write_tape(path, insert_timer_ticks(read_recordings([recording])))
+    return path
+
+
+def check(case: MatrixCase, folder: Path, tape: Path | None = None) -> Verification:
+    found = case.verify(folder, tape)
     assert [one for one in found.comparisons if one.mismatches] == []
     assert found.cycles == found.manifest.cycles
     assert found.ok
@@ -39,9 +61,50 @@ def test_fabric_is_the_reference_in_the_predicted_cycles(case: MatrixCase, tmp_p
     check(case, tmp_path)
 
 
+@pytest.mark.tape
+def test_a_recorded_market_passes_through_features_and_fabric_without_a_mismatch(
+    tape: Path, tmp_path: Path
+) -> None:
+    schema, spec = default_schema(), SMALL.spec
+    spec = replace(spec, feature_schema=schema.digest())
+    bundle = replace(SMALL, spec=spec, schema=schema)
+    bundle.save(tmp_path / "bundle")
+    out = ["--out", str(tmp_path / "fabric"), "--tape", str(tape), "--json"]
+    given = [str(tmp_path / "bundle"), "--multipliers", "28", "--steps", "2000", *out]
+    result = CliRunner().invoke(simulate, given)
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)["figures"]
+    assert figures["recorded_stateful_steps"] == 2000
+    assert not any(v for name, v in figures.items() if name.endswith("mismatches"))
+
+
+@pytest.mark.tape
+def test_more_steps_than_the_tape_has_ticks_are_refused(tape: Path) -> None:
+    with pytest.raises(
+        DataError, match=r": [\d,]+ ticks, 60,000 are taken: ask for fewer --windows"
+    ):
+        of_market(SMALL, 60_000, tape)
+
+
+def test_vectors_of_a_market_fit_a_model_that_is_not_on_features() -> None:
+    wide = random_bundle(1, 28, (4,), PRESETS["narrow"])
+    rows, form = of_market(wide, 200, None), wide.spec.input
+    assert rows.shape == (200, 28)
+    assert len(np.unique(rows, axis=0)) > 100
+    assert form.minimum <= rows.min() < 0 < rows.max() <= form.maximum
+    np.testing.assert_array_equal(rows[:, 20:], rows[:, :8])
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("case", FULL, ids=lambda case: case.name)
 def test_every_fabric_is_the_reference_in_the_predicted_cycles(
-    case: MatrixCase, tmp_path: Path, measured: list[tuple[MatrixCase, Verification]]
+    case: MatrixCase,
+    tmp_path: Path,
+    measured: list[tuple[MatrixCase, Verification]],
+    request: pytest.FixtureRequest,
 ) -> None:
-    measured.append((case, check(case, tmp_path)))
+    try:
+        recorded = request.getfixturevalue("tape")
+    except pytest.skip.Exception:
+        recorded = None  # then the market is a simulated one
+    measured.append((case, check(case, tmp_path, recorded)))

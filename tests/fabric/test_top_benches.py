@@ -2,20 +2,23 @@
 
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from pyorch.contract.digest import write_atomically
 from pyorch.contract.fixed import IntArray
 from pyorch.features.definitions import default_schema
 from pyorch.features.streaming import compute
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.feeds.binance import read_recordings
 from pyorch.market.simulate import simulate
-from sim.bench.coverage import VARIABLE, Coverage, required
+from sim.bench.coverage import VARIABLE, Coverage, page, required
 from sim.bench.runner import Simulator, project_design, run_bench
 from sim.bench.top.case import PROJECT, TopCase
 
+PAGE = Path(__file__).parents[2] / "docs" / "measurements" / "fabric_coverage.md"
 MODULE = "sim.bench.top.bench_top"
 ICARUS = shutil.which("iverilog") is not None
 NEEDS_ICARUS = [
@@ -43,6 +46,31 @@ FULL = [
     for serving in ("stateful", "windowed")
     for recorded in [(serving == "windowed") ^ (simulator == "icarus")]
 ]  # fmt: skip
+
+
+PERIODS_PS = (10_000, 7_300, 23_100)
+"""Of a core's own clock; that of AXI has 10,000."""
+TWO_CLOCKS = [
+    pytest.param(
+        simulator,
+        TopCase(
+            style, serving=serving, parameters=PARAMETERS[style], episodes=18, seed=60 + 10 * number + k,
+            clocks=2, core_ps=core_ps, phase_ps=(2_700 * number + 1_900 * k) % core_ps,
+        ),
+        marks=NEEDS_ICARUS if simulator == "icarus" else [],
+    )
+    for number, core_ps in enumerate(PERIODS_PS)
+    for k, style in enumerate(SEEDS)
+    for simulator, serving in [
+        ("icarus" if (number + k) % 2 else "verilator", "windowed" if k == number else "stateful")
+    ]
+]  # fmt: skip
+SOAK = [
+    TopCase("folded", 6, (12,), "narrow", "stateful", 6, {"multipliers": 28}, 200, 101),
+    TopCase("loadable", 5, (6, 4), "tiny", "windowed", 5, {}, 200, 102),
+    TopCase("baked", 4, (6, 3), "tiny", "stateful", 4, {}, 300, 103),
+]
+"""Long: some thousand frames each, most of them cut by something."""
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +113,22 @@ def test_every_frame_has_the_references_result_in_all_styles(
 
 
 @pytest.mark.full
+@pytest.mark.parametrize(("simulator", "case"), TWO_CLOCKS)
+def test_every_frame_has_the_references_result_with_two_clocks(
+    simulator: Simulator, case: TopCase, tmp_path: Path, market: IntArray
+) -> None:
+    play(tmp_path, simulator, case, market)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("case", SOAK, ids=lambda case: case.name)
+def test_every_frame_has_the_references_result_for_long(
+    case: TopCase, tmp_path: Path, market: IntArray
+) -> None:
+    play(tmp_path, "verilator", case, market)
+
+
+@pytest.mark.full
 @pytest.mark.judges_coverage
 def test_every_declared_bin_was_met(request: pytest.FixtureRequest) -> None:
     waived = {} if ICARUS else {"icarus": "Icarus Verilog is not installed"}
@@ -92,5 +136,8 @@ def test_every_declared_bin_was_met(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("recordings")
     except pytest.skip.Exception:
         waived["recorded"] = "there are no recorded markets"
-    missing = required(Coverage.merged(Path(os.environ[VARIABLE])), waived)
+    found = Coverage.merged(Path(os.environ[VARIABLE]))
+    if os.environ.get("PYORCH_TEST_FULL") == "1":
+        write_atomically(PAGE, page(found, datetime.now(UTC).date()).encode())
+    missing = required(found, waived)
     assert not missing, "; ".join(f"{name}: {', '.join(bins)}" for name, bins in missing.items())
