@@ -18,6 +18,10 @@ const std::int32_t* LstmEngine::hidden(int layer) {
     Lane& lane = lanes_[oldest_];
     std::int32_t* values = lane.layers[layer].hidden.raw.data();
     if (fused_) std::copy_n(lane.fused.data()->hidden, units(layer), values);
+    if (layers_[layer].tail.compact.plain) {
+        const std::uint8_t* bytes = lane.layers[layer].hidden.low.data();
+        for (int u = 0; u < units(layer); ++u) values[u] = bytes[u] - layers_[layer].packing.low_offset;
+    }
     return values;
 }
 
@@ -25,7 +29,9 @@ const std::int32_t* LstmEngine::cell(int layer) {
     Lane& lane = lanes_[oldest_];
     std::int32_t* values = lane.layers[layer].cell.data();
     if (fused_) std::copy_n(lane.fused.data()->cell, units(layer), values);
-    return values;
+    if (!layers_[layer].tail.compact.plain) return values;
+    const auto* words = reinterpret_cast<const std::int16_t*>(values);
+    return std::copy_n(words, units(layer), gates_.data()) - units(layer);
 }
 
 void LstmEngine::clear(Lane& lane) {
@@ -259,61 +265,6 @@ void LstmEngine::step_any(const std::int32_t* features) {
     ++steps_;
 }
 
-void LstmEngine::run(const std::int32_t* features, std::int64_t n, std::int64_t* logits, std::int64_t* scores) {
-    if (fast_.kernels != nullptr) {
-        prepare();
-        fast_.kernels->run(*fast_.model, *fast_.lane, *fast_.buffers, features, n, logits, scores);
-        steps_ += n;
-        return;
-    }
-    if (in_batches_ && n > 1) return run_batches(features, n, logits, scores);
-    const int width = outputs();
-    for (std::int64_t t = 0; t < n; ++t, features += model_.features(), logits += width, scores += width) {
-        step_any(features);
-        prepare_any();
-        std::copy_n(this->logits(), width, logits);
-        std::copy_n(this->scores(), width, scores);
-    }
-}
-
-// Layer by layer for some ticks at once: x·W reads its weights once for all of them; R·h reads its own to and fro.
-void LstmEngine::run_batches(const std::int32_t* features, std::int64_t n, std::int64_t* logits, std::int64_t* scores) {
-    Lane& lane = lanes_[oldest_];
-    const int width = outputs();
-    for (std::int64_t done = 0; done < n; done += batch) {
-        const int count = static_cast<int>(std::min<std::int64_t>(batch, n - done));
-        for (int t = 0; t < count; ++t, features += model_.features()) {
-            kernels_->pack(input_packing_, model_.features(), features, {rows_[0].data() + t * row_bytes_, nullptr, nullptr});
-        }
-        for (std::size_t l = 0; l < lstm_count_; ++l) {
-            PreparedLayer& layer = layers_[l];
-            Lane::Layer& state = lane.layers[l];
-            const bool last = l + 1 == lstm_count_;
-            const std::uint8_t* in = rows_[l % 2].data();
-            std::uint8_t* out = rows_[(l + 1) % 2].data();
-            kernels_->product_of_rows(layer.kernel, in, row_bytes_, count, layer.bias.data(), batch_sums_.data(), row_sums_);
-            Matrix recurrent = layer.recurrent;
-            const Activations own = state.hidden.packed();
-            Activations before = own;
-            for (int t = 0; t < count; ++t, recurrent.backwards = !recurrent.backwards) {
-                kernels_->product(recurrent, before, batch_sums_.data() + t * row_sums_, gates_.data());
-                // the next layer takes h of all the ticks, the answer that of each
-                const Activations next = {last ? own.low : out + t * row_bytes_, own.high, own.words};
-                kernels_->tail(layer.tail, gates_.data(), state.cell.data(), state.hidden.raw.data(), next);
-                before = next;
-                if (!last) continue;
-                answer(lane);
-                logits = std::copy_n(this->logits(), width, logits);
-                scores = std::copy_n(this->scores(), width, scores);
-            }
-            if (!last) std::copy_n(before.low, layer.model.units, own.low);
-        }
-    }
-    prepared_ = false;
-    steps_ += n;
-    prepare_any();
-}
-
 void LstmEngine::feed(const std::int32_t* features) {
     if (!prepared_) prepare();
     take(features);
@@ -376,7 +327,11 @@ void LstmEngine::load_layer(int layer, const std::int32_t* hidden, const std::in
     Lane::Layer& state = lanes_[oldest_].layers[index];
     const int n = layers_[index].model.units;
     std::copy_n(hidden, n, state.hidden.raw.data());
-    std::copy_n(cell, n, state.cell.data());
+    if (layers_[index].tail.compact.plain) {
+        std::copy_n(cell, n, reinterpret_cast<std::int16_t*>(state.cell.data()));
+    } else {
+        std::copy_n(cell, n, state.cell.data());
+    }
     if (fused_) {
         FusedLane& fused = *lanes_[oldest_].fused.data();
         fused = FusedLane{};

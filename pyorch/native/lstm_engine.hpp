@@ -124,11 +124,12 @@ public:
 private:
     void step_any(const std::int32_t* features);
     void run_batches(const std::int32_t* features, std::int64_t n, std::int64_t* logits, std::int64_t* scores);
-    bool batches() const;
+    void prepare_batches();
     void prepare_any();
     void prepare_layer(std::size_t index);
     void prepare_tail(PreparedLayer& layer);
     void prepare_compact(PreparedLayer& layer, int hidden_drop);
+    bool plain_tail(std::size_t index) const;
     Packing packing_of(const Fixed& format, const std::vector<const Matrix*>& consumers) const;
     Lane make_lane() const;
     void clear(Lane& lane);
@@ -169,7 +170,6 @@ private:
     } fast_;
     // Many ticks in one call: x·W of so many of them at once. Rows of vectors and of h in bytes, and of x·W + b.
     static constexpr int batch = 8;
-    bool in_batches_ = false;
     Aligned<std::uint8_t> rows_[2];
     std::int64_t row_bytes_ = 0, row_sums_ = 0;
     Aligned<std::int32_t> batch_sums_;

@@ -66,16 +66,20 @@ struct WordScale {
 };
 
 // The tail with both tables symmetric (lstm_tables.hpp), for register permutes, where a gather of sixteen values takes thirty
-// cycles. Where h is rounded and o * 2**output_up fits 16 bits, one rounding multiply gives h; otherwise it takes the
-// full product.
+// cycles. Where h is rounded and o * 2**output_up fits 16 bits, one rounding multiply gives h, or, of more than 15 bits
+// dropped, one of the upper words of the product; otherwise it takes the full product.
+//
+// Plain: nothing is scaled but o, c is a 16-bit word with the table's fraction, h is a byte: the state is then c in words and h
+// in bytes alone, which `cell` and `packed` hold, and `hidden` is not written.
 struct CompactTail {
-    bool usable = false;
+    bool usable = false, plain = false;
     LookUp look_up = LookUp::permute_8;
     const SymmetricTable* gate = nullptr;
     const SymmetricTable* candidate = nullptr;
     WordScale gate_scale, candidate_scale, squash_scale;
     int forget_up = 0, candidate_up = 0, output_up = 0;
-    bool rounding_multiply = false;
+    bool rounding_multiply = false, output_high = false;
+    int output_round = 0;
 };
 
 // f*c + i*g and o*tanh(c) with table values and c in signed 16 bits, so that one multiply-add of word pairs

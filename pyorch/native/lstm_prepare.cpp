@@ -185,6 +185,7 @@ LstmEngine::LstmEngine(const LstmModel& model, const std::string& simd) : model_
         if (l + 1 < layers_.size()) consumers.push_back(&layers_[l + 1].kernel);
         layers_[l].packing = packing_of(layers_[l].model.hidden, consumers);
         layers_[l].tail.packing = layers_[l].packing;
+        layers_[l].tail.compact.plain = plain_tail(l);
         if (l >= lstm_count_) dense_out_.push_back(make_values(layers_[l].model.units));
     }
     input_packing_ = packing_of(model_.layers.front().input, {&layers_.front().kernel});
@@ -202,24 +203,8 @@ LstmEngine::LstmEngine(const LstmModel& model, const std::string& simd) : model_
     if (fused_ && !model_.windowed) {
         fast_ = {fused_->kernels, &fused_->model, lanes_.front().fused.data(), buffers_.data()};
     }
-    in_batches_ = batches();
-    if (in_batches_) {
-        int longest = model_.features();
-        for (std::size_t l = 0; l < lstm_count_; ++l) longest = std::max(longest, layers_[l].model.units);
-        row_bytes_ = padded(longest, 64) + 64;
-        row_sums_ = padded(widest, 16);
-        for (Aligned<std::uint8_t>& rows : rows_) rows = Aligned<std::uint8_t>(static_cast<std::size_t>(batch * row_bytes_));
-        batch_sums_ = Aligned<std::int32_t>(static_cast<std::size_t>(batch * row_sums_));
-    }
+    prepare_batches();
     reset();
-}
-
-// Whether x·W of every LSTM layer is that of bytes in one plane, and everything else of it in SIMD.
-bool LstmEngine::batches() const {
-    if (model_.windowed || fused_ || kernels_ == nullptr || kernels_->product_of_rows == nullptr) return false;
-    return std::all_of(layers_.begin(), layers_.begin() + static_cast<std::ptrdiff_t>(lstm_count_), [](const PreparedLayer& layer) {
-        return layer.simd_product && layer.simd_tail && layer.kernel.bytes && !layer.kernel.split;
-    });
 }
 
 Packing LstmEngine::packing_of(const Fixed& format, const std::vector<const Matrix*>& consumers) const {
@@ -352,10 +337,24 @@ void LstmEngine::prepare_compact(PreparedLayer& layer, int hidden_drop) {
     if (!place_tables(m, tables[0], tables[1], compact.look_up)) return;
     compact.gate = tables;
     compact.candidate = tables + 1;
-    compact.rounding_multiply =
-        m.hidden.round && hidden_drop <= 15 && (largest_of(m.gate_table) << (15 - hidden_drop)) <= 32767;
-    compact.output_up = compact.rounding_multiply ? 15 - hidden_drop : 0;
+    compact.output_high = hidden_drop > 15;
+    compact.output_up = compact.output_high ? 1 : 15 - hidden_drop;
+    compact.output_round = compact.output_high ? 1 << (30 - hidden_drop) : 0;
+    compact.rounding_multiply = m.hidden.round && (largest_of(m.gate_table) << compact.output_up) <= 32767;
+    if (!compact.rounding_multiply) compact.output_up = 0;
     compact.usable = true;
+}
+
+// Whether the state of a layer is c in words and h in bytes alone: see CompactTail.
+bool LstmEngine::plain_tail(std::size_t index) const {
+    const PreparedLayer& layer = layers_[index];
+    const CompactTail& compact = layer.tail.compact;
+    const Fixed &cell = layer.model.cell, &hidden = layer.model.hidden;
+    if (!layer.simd_tail || !compact.usable || !compact.rounding_multiply) return false;
+    if (compact.gate_scale.up > 0 || compact.candidate_scale.up > 0 || compact.squash_scale.up != 1) return false;
+    if (compact.forget_up > 0 || compact.candidate_up > 0 || cell.width != 16 || !cell.is_signed) return false;
+    if (hidden.width != 8 || !hidden.is_signed || layer.packing.words || !layer.packing.bytes) return false;
+    return index + 1 < layers_.size() && layers_[index + 1].simd_product;
 }
 
 Lane LstmEngine::make_lane() const {

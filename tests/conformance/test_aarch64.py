@@ -17,7 +17,7 @@ from pyorch.inference.sample import random_bundle
 ROOT = Path(__file__).resolve().parents[2]
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 KERNELS = ["neon", "avx2", "avx512", "fused_avx512"]
-SOURCES = ["engine", "prepare", "tables", "fused", "model", "scores", *KERNELS]
+SOURCES = ["engine", "prepare", "batches", "tables", "fused", "model", "scores", *KERNELS]
 WIDE = replace(
     PRESETS["default"],
     hidden=FixedFormat(20, 2),
