@@ -15,7 +15,7 @@ from pyorch.inference.model_check import check_model
 
 POLLS = 10_000
 """Reads of the mailbox after which the card counts as dead; one takes about ten cycles."""
-OPTIONS = ("style", "mailbox", "multipliers", "chunk", "planes", "x_planes", "cuts", "copies")
+OPTIONS = ("style", "mailbox", "multipliers", "chunk", "planes", "cuts", "copies")
 
 
 class CardEngine(FabricEngine):

@@ -77,7 +77,9 @@ def cycles_of(fabric: SimulatedFabric, vectors: IntArray) -> dict[str, int]:
     if manifest.loadable:
         load_image(fabric, *own_image(fabric))
         ask = (address("COMMAND"), register_map()["COMMAND"].put(swap_keep=1))
-        swapped = steps(length + 8, write=(found["interval"] * (length // 2 + 4), *ask))
+        # in the middle between two ticks: beside one, a cycle more or less on the way there decides
+        middle = found["interval"] * (length + 9 - length % 2) // 2
+        swapped = steps(length + 8, write=(middle, *ask))
         starts = swapped.out_cycles.reshape(-1, manifest.answer_beats + 1)[:, 0].astype(np.int64)
         found["swap_in_stream"] = int(np.diff(starts).max())
     return found

@@ -21,7 +21,7 @@ module copies #(
                 TRELLIS_FF #(
                     .GSR("DISABLED"), .CEMUX("1"), .CLKMUX("CLK"), .LSRMUX("LSR"), .REGSET("RESET")
                 ) one (
-                    .CLK(clk), .LSR(1'b0), .CE(1'b1), .DI(d[bit_number]), .M(1'b0), .Q(q[k*WIDTH+bit_number])
+                    .CLK(clk), .LSR(1'b0), .DI(d[bit_number]), .Q(q[k*WIDTH+bit_number])
                 );
             end
 `else

@@ -1,8 +1,8 @@
 // The table entries of both weight sets in block RAM, and the copy of the active set into LUT RAM.
 //
-// After a reset or a `swap` all WORDS words of the active set come past, one a cycle: `next_valid` and `next_place` say which comes in the
-// next cycle, then it stands in `entry` (an entry of every row); `copied` rises 3 + WORDS cycles later. `bias` is the active set's.
-// Memories: MEMORY entries, + 1 biases.
+// After a reset or a `swap` all words of the active set come past, one a cycle: first ENTRIES table entries, then the biases, E_WIDTH bits of
+// every row a word, lowest first. `next_valid` and `next_place` say which entry comes in the next cycle, then it stands in `entry` (an
+// entry of every row); `copied` rises 3 + WORDS cycles later. `bias` is the active set's from then on. Memory: MEMORY.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -11,10 +11,11 @@ module da_memory #(
     parameter int ROWS = 16,
     parameter int E_WIDTH = 8,
     parameter int A_WIDTH = 24,
-    parameter int WORDS = 32,
+    parameter int ENTRIES = 32,
     parameter logic [7:0] MEMORY = 0,
-    parameter WEIGHT_INIT = "",
-    parameter BIAS_INIT = "",
+    parameter INIT = "",
+    parameter int PARTS = (A_WIDTH + E_WIDTH - 1) / E_WIDTH,
+    parameter int WORDS = ENTRIES + PARTS,
     parameter int WORD_BITS = $clog2(WORDS)
 ) (
     input  wire                    clk,
@@ -33,21 +34,26 @@ module da_memory #(
     reg [WORD_BITS:0] fetch, place;  // word that the memory gives next, and now
     reg arrived, entry_valid;
     reg [WORD_BITS:0] entry_place;
-    assign next_valid = arrived && !swap && !rst;
+    assign next_valid = arrived && place < ENTRIES && !swap && !rst;
     assign next_place = place;
     wire [ROWS*E_WIDTH-1:0] word;
     bank_memory #(
-        .WIDTH(ROWS * E_WIDTH), .DEPTH(WORDS), .MEMORY(MEMORY), .INIT(WEIGHT_INIT), .ADDRESS_BITS(WORD_BITS)
+        .WIDTH(ROWS * E_WIDTH), .DEPTH(WORDS), .MEMORY(MEMORY), .INIT(INIT), .ADDRESS_BITS(WORD_BITS)
     ) entries (
         .clk(clk), .bank(bank), .advance(1'b1), .address(fetch[WORD_BITS-1:0]), .word(word),
         .load_write(load_write), .load_address(load_address), .load_data(load_data)
     );
-    bank_memory #(
-        .WIDTH(ROWS * A_WIDTH), .DEPTH(1), .MEMORY(MEMORY + 8'd1), .INIT(BIAS_INIT), .ADDRESS_BITS(1)
-    ) biases (
-        .clk(clk), .bank(bank), .advance(1'b1), .address(1'b0), .word(bias),
-        .load_write(load_write), .load_address(load_address), .load_data(load_data)
-    );
+    genvar row, part;
+    generate
+        for (row = 0; row < ROWS; row = row + 1) begin : g_row
+            reg [PARTS*E_WIDTH-1:0] held;
+            for (part = 0; part < PARTS; part = part + 1) begin : g_part
+                always @(posedge clk)
+                    if (entry_valid && entry_place == ENTRIES + part) held[part*E_WIDTH+:E_WIDTH] <= entry[row*E_WIDTH+:E_WIDTH];
+            end
+            assign bias[row*A_WIDTH+:A_WIDTH] = held[A_WIDTH-1:0];
+        end
+    endgenerate
     wire some = !copied && fetch != WORDS;
     always @(posedge clk) begin
         if (some) fetch <= fetch + 1'b1;

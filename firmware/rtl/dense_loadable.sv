@@ -1,8 +1,8 @@
 // A dense layer by distributed arithmetic: all of h at once, PLANES bits a cycle, weights in LUT RAM.
 //
-// y stands DEPTH + ITERATIONS + 2 cycles after h_valid (`da_product`). Vectors whose answer is not wanted are swallowed.
-// Ports: docs/rtl.md, "Ports of a dense block"; CHUNK = INPUTS. Memories: MEMORY table entries (word 16 * group + entry), + 1 biases with
-// the offsets of h; both sets in block RAM, the active one copied after a reset or a swap.
+// y stands LEVELS + ITERATIONS + 2 cycles after h_valid. Vectors whose answer is not wanted are swallowed.
+// Ports: docs/rtl.md, "Ports of a dense block"; CHUNK = INPUTS. Memory MEMORY: table entries (word 16 * group + entry), then biases with the
+// offsets of h (`da_memory`); both sets in block RAM, the active one copied after a reset or a swap.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -22,8 +22,7 @@ module dense_loadable #(
     parameter int Y_SATURATE = 1,
     parameter int RELU = 0,
     parameter logic [7:0] MEMORY = 0,
-    parameter WEIGHT_INIT = "",
-    parameter BIAS_INIT = ""
+    parameter WEIGHT_INIT = ""
 ) (
     input  wire                      clk,
     input  wire                      rst,
@@ -47,20 +46,20 @@ module dense_loadable #(
 );
     localparam int E_WIDTH = W_WIDTH + 2;
     localparam int GROUPS = (INPUTS + 3) / 4;
-    localparam int WORDS = 16 * GROUPS;
-    localparam int WORD_BITS = $clog2(WORDS);
-    localparam int TERMS = GROUPS * PLANES;
-    localparam int DEPTH = TERMS > 256 ? 5 : TERMS > 64 ? 4 : TERMS > 16 ? 3 : TERMS > 4 ? 2 : TERMS > 1 ? 1 : 0;
+    localparam int ENTRIES = 16 * GROUPS;
+    localparam int WORD_BITS = $clog2(ENTRIES + (A_WIDTH + E_WIDTH - 1) / E_WIDTH);
     localparam int ITERATIONS = (H_WIDTH + PLANES - 1) / PLANES;
+    localparam int AT_BITS = ITERATIONS > 1 ? $clog2(ITERATIONS) : 1;
+    localparam int LEVELS = GROUPS > 128 ? 4 : GROUPS > 32 ? 3 : GROUPS > 8 ? 2 : 1;
+    localparam int S_WIDTH = E_WIDTH + $clog2(GROUPS) + PLANES;
+
+    initial if (GROUPS > 512) $fatal(1, "dense_loadable: at most 2048 inputs");
 
     wire copied, next_valid;
     wire [WORD_BITS:0] next_place;
     wire [UNITS*E_WIDTH-1:0] entry;
     wire [UNITS*A_WIDTH-1:0] bias;
-    da_memory #(
-        .ROWS(UNITS), .E_WIDTH(E_WIDTH), .A_WIDTH(A_WIDTH), .WORDS(WORDS), .MEMORY(MEMORY),
-        .WEIGHT_INIT(WEIGHT_INIT), .BIAS_INIT(BIAS_INIT)
-    ) memory (
+    da_memory #(.ROWS(UNITS), .E_WIDTH(E_WIDTH), .A_WIDTH(A_WIDTH), .ENTRIES(ENTRIES), .MEMORY(MEMORY), .INIT(WEIGHT_INIT)) memory (
         .clk(clk), .rst(rst), .swap(swap), .copied(copied), .next_valid(next_valid), .next_place(next_place),
         .entry(entry), .bias(bias), .load_write(load_write), .load_address(load_address), .load_data(load_data)
     );
@@ -84,7 +83,7 @@ module dense_loadable #(
         if (start) begin
             busy <= 1;
             first <= h_first;
-            remaining <= DEPTH + ITERATIONS;
+            remaining <= LEVELS + ITERATIONS;
         end
         if (rst) begin
             busy <= 0;
@@ -93,16 +92,42 @@ module dense_loadable #(
         end
     end
 
+    // ---- bits of h as offset binary, from a copy: h may change under way
+    reg [AT_BITS-1:0] at;
+    reg [INPUTS*H_WIDTH-1:0] held;
+    wire [INPUTS*H_WIDTH-1:0] present = at == 0 ? h : held;
+    wire [INPUTS*PLANES-1:0] bits;
+    always @(posedge clk) begin
+        if (at == 0) held <= h;
+        if (start && ITERATIONS > 1) at <= 1;
+        else if (at != 0) at <= at == ITERATIONS - 1 ? 0 : at + 1'b1;
+        if (rst) at <= 0;
+    end
+    genvar k, p;
+    generate
+        for (p = 0; p < PLANES; p = p + 1) begin : g_plane
+            wire top = at * PLANES + p == H_WIDTH - 1;
+            for (k = 0; k < INPUTS; k = k + 1) begin : g_h
+                wire [ITERATIONS*PLANES-1:0] value = present[k*H_WIDTH+:H_WIDTH];
+                assign bits[k*PLANES+p] = value[at*PLANES+p] ^ top;
+            end
+        end
+    endgenerate
+    wire [UNITS*S_WIDTH-1:0] of_h;
+    wire [UNITS*(S_WIDTH+P_SHIFT)-1:0] terms;
     wire [UNITS*A_WIDTH-1:0] sums;
-    da_product #(
-        .ROWS(UNITS), .COUNT(INPUTS), .WIDTH(H_WIDTH), .PLANES(PLANES), .W_WIDTH(W_WIDTH), .SHIFT(P_SHIFT), .A_WIDTH(A_WIDTH)
-    ) product (
-        .clk(clk), .rst(rst), .start(start), .values(h), .base(bias), .sums(sums),
+    da_terms #(.ROWS(UNITS), .COUNT(INPUTS), .PLANES(PLANES), .W_WIDTH(W_WIDTH), .LEVELS(LEVELS)) h_terms (
+        .clk(clk), .bits(bits), .sums(of_h),
         .write(next_valid), .group(next_place >> 4), .entry(next_place[3:0]), .data(entry)
     );
+    da_accumulate #(
+        .ROWS(UNITS), .PLANES(PLANES), .ITERATIONS(ITERATIONS), .DELAY(1 + LEVELS), .S_WIDTH(S_WIDTH + P_SHIFT), .A_WIDTH(A_WIDTH)
+    ) accumulate (.clk(clk), .rst(rst), .start(start), .on_top(1'b0), .terms(terms), .base(bias), .sums(sums));
     genvar unit;
     generate
         for (unit = 0; unit < UNITS; unit = unit + 1) begin : g_unit
+            wire signed [S_WIDTH+P_SHIFT-1:0] wide_h = $signed(of_h[unit*S_WIDTH+:S_WIDTH]);
+            assign terms[unit*(S_WIDTH+P_SHIFT)+:S_WIDTH+P_SHIFT] = wide_h <<< P_SHIFT;
             wire signed [A_WIDTH-1:0] sum = sums[unit*A_WIDTH+:A_WIDTH];
             wire signed [A_WIDTH-1:0] active = (RELU != 0 && sum < 0) ? 0 : sum;
             wire [Y_WIDTH-1:0] converted;

@@ -248,7 +248,7 @@ module lstm_folded #(
     wire sum_held = sum_valid && last[DELAY-1] && !completes[DELAY-1];
     wire sum_done = sum_valid && last[DELAY-1] && completes[DELAY-1];
 
-    wire [SPREAD*V_WIDTH-1:0] operands;
+    wire [SPREAD*ROWS/2*V_WIDTH-1:0] operands;
     wire [ROWS*S_WIDTH-1:0] sums;  // as they are completed, row 4 * unit + gate
     genvar part, row, w;
     generate
@@ -280,17 +280,17 @@ module lstm_folded #(
             end
             wire [V_WIDTH-1:0] shared = part < X_REST ? of_x[X_OWN*V_WIDTH+:V_WIDTH]
                                       : issue_adds ? of_h[R_OWN*V_WIDTH+:V_WIDTH] : {V_WIDTH{1'b0}};
-            reg [V_WIDTH-1:0] operand;
-            always @(posedge clk) operand <= mixed ? shared : issue_x ? from_x : from_h;
-            assign operands[part*V_WIDTH+:V_WIDTH] = operand;
+            // an operand goes to every row: a copy for every two of them
+            copies #(.WIDTH(V_WIDTH), .COPIES(ROWS / 2)) operand (
+                .clk(clk), .d(mixed ? shared : issue_x ? from_x : from_h), .q(operands[part*ROWS/2*V_WIDTH+:ROWS/2*V_WIDTH])
+            );
         end
         for (row = 0; row < ROWS; row = row + 1) begin : g_row
             wire [SPREAD*D_WIDTH-1:0] terms;
             for (part = 0; part < SPREAD; part = part + 1) begin : g_part
-                localparam int LANE = (row / 4) * SPREAD + part;
                 wire signed [P_WIDTH-1:0] product;
                 multiply #(.A_WIDTH(V_WIDTH), .B_WIDTH(W_WIDTH)) factors (
-                    .clk(clk), .a(operands[part*V_WIDTH+:V_WIDTH]), .b(word[(4*LANE+row%4)*W_WIDTH+:W_WIDTH]), .product(product)
+                    .clk(clk), .a(operands[(part*ROWS+row)/2*V_WIDTH+:V_WIDTH]), .b(word[(row*SPREAD+part)*W_WIDTH+:W_WIDTH]), .product(product)
                 );
                 wire signed [D_WIDTH-1:0] wide = product;
                 assign terms[part*D_WIDTH+:D_WIDTH] = wide;

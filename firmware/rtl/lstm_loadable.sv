@@ -1,10 +1,11 @@
-// One LSTM layer by distributed arithmetic in LUT RAM: all rows at once, PLANES bits of h (X_PLANES of x) a cycle.
+// One LSTM layer by distributed arithmetic in LUT RAM: all rows at once, PLANES bits of x and h a cycle.
 //
-// x·W and R·h follow each other in either order, the second on top of the first; then all units' tails at once. The weights of
-// both sets are in block RAM; after a reset or a swap the active set is copied into the LUT RAM, 16 cycles a group of four inputs.
+// x·W and R·h are added by the same adders, in one operation if x waits when h is known; otherwise R·h + b first, x·W on top as soon as x
+// comes. Then all units' tails at once. The weights of both sets are in block RAM; after a reset or a swap the active set is copied
+// into the LUT RAM, 16 cycles a group of four inputs, and the biases into registers.
 //
-// Ports: docs/rtl.md, "Ports of an LSTM block"; CHUNK = UNITS. Memories: MEMORY table entries (word 16 * group + entry, groups of x first),
-// + 1 biases with the offsets of x and h. Activation tables are constants of the project.
+// Ports: docs/rtl.md, "Ports of an LSTM block"; CHUNK = UNITS. Memory MEMORY: table entries (word 16 * group + entry, groups of x first), then
+// biases with the offsets of x and h (`da_memory`). Activation tables are constants of the project.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -12,9 +13,7 @@
 module lstm_loadable #(
     parameter int INPUTS = 16,
     parameter int UNITS = 32,
-    parameter int PLANES = 2,
-    parameter int X_PLANES = 2,
-    parameter int CUTS = 31,
+    parameter int PLANES = 1,
     parameter int X_WIDTH = 8,
     parameter int H_WIDTH = 8,
     parameter int H_FRACTION = 7,
@@ -37,7 +36,6 @@ module lstm_loadable #(
     parameter int CELL_TOWARDS_ZERO = 0,
     parameter logic [7:0] MEMORY = 0,
     parameter WEIGHT_INIT = "",
-    parameter BIAS_INIT = "",
     parameter GATE_INIT = "",
     parameter CELL_INIT = ""
 ) (
@@ -70,145 +68,146 @@ module lstm_loadable #(
     localparam int E_WIDTH = W_WIDTH + 2;  // of a table entry
     localparam int X_GROUPS = (INPUTS + 3) / 4;
     localparam int R_GROUPS = (UNITS + 3) / 4;
-    localparam int WORDS = 16 * (X_GROUPS + R_GROUPS);
-    localparam int WORD_BITS = $clog2(WORDS);
-    localparam int X_TERMS = X_GROUPS * X_PLANES;
-    localparam int R_TERMS = R_GROUPS * PLANES;
-    localparam int X_DEPTH = X_TERMS > 256 ? 5 : X_TERMS > 64 ? 4 : X_TERMS > 16 ? 3 : X_TERMS > 4 ? 2 : X_TERMS > 1 ? 1 : 0;
-    localparam int R_DEPTH = R_TERMS > 256 ? 5 : R_TERMS > 64 ? 4 : R_TERMS > 16 ? 3 : R_TERMS > 4 ? 2 : R_TERMS > 1 ? 1 : 0;
-    localparam int X_ITERATIONS = (X_WIDTH + X_PLANES - 1) / X_PLANES;
-    localparam int R_ITERATIONS = (H_WIDTH + PLANES - 1) / PLANES;
-    // so long until the other operation may begin and find its base in time
-    localparam int X_BUSY = X_ITERATIONS + (X_DEPTH > R_DEPTH ? X_DEPTH - R_DEPTH : 0);
-    localparam int R_BUSY = R_ITERATIONS + (R_DEPTH > X_DEPTH ? R_DEPTH - X_DEPTH : 0);
+    localparam int ENTRIES = 16 * (X_GROUPS + R_GROUPS);
+    localparam int WORD_BITS = $clog2(ENTRIES + (A_WIDTH + E_WIDTH - 1) / E_WIDTH);
+    localparam int WIDEST = X_WIDTH > H_WIDTH ? X_WIDTH : H_WIDTH;
+    localparam int ITERATIONS = (WIDEST + PLANES - 1) / PLANES;
+    localparam int AT_BITS = ITERATIONS > 1 ? $clog2(ITERATIONS) : 1;
+    // registers of the adders: so many that at most two sums of groups are left
+    localparam int MOST = X_GROUPS > R_GROUPS ? X_GROUPS : R_GROUPS;
+    localparam int LEVELS = MOST > 128 ? 4 : MOST > 32 ? 3 : MOST > 8 ? 2 : 1;
+    localparam int XS_WIDTH = E_WIDTH + $clog2(X_GROUPS) + PLANES;
+    localparam int RS_WIDTH = E_WIDTH + $clog2(R_GROUPS) + PLANES;
+    localparam int S_WIDTH = (XS_WIDTH + X_SHIFT > RS_WIDTH + R_SHIFT ? XS_WIDTH + X_SHIFT : RS_WIDTH + R_SHIFT) + 1;
+
+    initial if (MOST > 512) $fatal(1, "lstm_loadable: at most 2048 inputs or units");
 
     wire copied, next_valid;
     wire [WORD_BITS:0] next_place;
     wire [ROWS*E_WIDTH-1:0] entry;
     wire [ROWS*A_WIDTH-1:0] bias;
-    da_memory #(
-        .ROWS(ROWS), .E_WIDTH(E_WIDTH), .A_WIDTH(A_WIDTH), .WORDS(WORDS), .MEMORY(MEMORY),
-        .WEIGHT_INIT(WEIGHT_INIT), .BIAS_INIT(BIAS_INIT)
-    ) memory (
+    da_memory #(.ROWS(ROWS), .E_WIDTH(E_WIDTH), .A_WIDTH(A_WIDTH), .ENTRIES(ENTRIES), .MEMORY(MEMORY), .INIT(WEIGHT_INIT)) memory (
         .clk(clk), .rst(rst), .swap(swap), .copied(copied), .next_valid(next_valid), .next_place(next_place),
         .entry(entry), .bias(bias), .load_write(load_write), .load_address(load_address), .load_data(load_data)
     );
 
-    // ---- what is held
-    reg holds_x, holds_r, h_known;
-    reg held_first, held_answer, step_first, step_answer;
-    // The biases make up for the offset of h, so R·h is never left out: before a vector that starts from zero state one
-    // cycle clears h and c (`wipe`), and R·h of that zero follows.
-    reg wiped;
-    reg completing, completes_x;  // the operation that completes the sums is under way
-    reg [7:0] busy, remaining;  // cycles until another operation may begin, until the sums stand
+    // ---- what is held: R·h + b of the coming step, or on its way there; h is that of the last step begun
+    reg holds_r, h_known;
+    reg completing;  // the sums of a step are on their way to the tail
+    reg step_first, step_answer;
+    reg [7:0] remaining;  // cycles until the sums stand
+    reg [AT_BITS-1:0] at;  // which bits come; not 0: an operation is under way
     wire h_complete;
     wire refresh = clear || swap || state_write;
-    wire can_begin = copied && busy == 0 && !completing && !refresh;
-    wire wants_zero = x_valid && x_first && !wiped;
-    wire wipe = can_begin && wants_zero && !holds_x && h_known;
-    wire begin_x = can_begin && x_valid && !holds_x && (h_known || !holds_r) && !wants_zero;
-    wire begin_r = can_begin && h_known && !holds_r && !begin_x && !wipe;
-    wire begin_final = begin_x ? holds_r : begin_r && holds_x;
+    wire begins = copied && at == 0 && !completing && !refresh && h_known && (x_valid || !holds_r);
+    wire begin_x = begins && x_valid;
     assign x_ready = begin_x;
     wire go = completing && remaining == 0 && h_ready;
 
     always @(posedge clk) begin
-        busy <= begin_x ? X_BUSY - 1 : begin_r ? R_BUSY - 1 : busy != 0 ? busy - 1'b1 : 0;
+        if (begins && ITERATIONS > 1) at <= 1;
+        else if (at != 0) at <= at == ITERATIONS - 1 ? 0 : at + 1'b1;
         if (remaining != 0) remaining <= remaining - 1'b1;
+        if (begins) holds_r <= !x_valid;
         if (begin_x) begin
-            held_first <= x_first;
-            held_answer <= x_answer;
-            wiped <= 0;
-            holds_x <= !begin_final;
-        end
-        if (begin_r) holds_r <= !begin_final;
-        if (begin_final) begin
-            holds_x <= 0;
-            holds_r <= 0;
             h_known <= 0;
             completing <= 1;
-            completes_x <= begin_x;
-            remaining <= begin_x ? X_DEPTH + X_ITERATIONS : R_DEPTH + R_ITERATIONS;
-            step_first <= begin_x ? x_first : held_first;
-            step_answer <= begin_x ? x_answer : held_answer;
+            remaining <= LEVELS + ITERATIONS;
+            step_first <= x_first;
+            step_answer <= x_answer;
         end
         if (go) completing <= 0;
         if (h_complete) h_known <= 1;
-        if (wipe) begin
-            holds_r <= 0;
-            wiped <= 1;
-        end
         if (refresh) begin
             holds_r <= 0;
-            busy <= 0;
-            wiped <= 0;
+            at <= 0;
         end
         if (rst) begin
-            holds_x <= 0;
             holds_r <= 0;
             h_known <= 1;
             completing <= 0;
-            wiped <= 0;
-            busy <= 0;
+            at <= 0;
             remaining <= 0;
         end
     end
-    assign drained = h_known && !holds_x;
-    assign idle = drained && holds_r && copied && busy == 0;
+    assign drained = h_known;
+    assign idle = drained && holds_r && copied && at == 0;
 
-    // ---- sums
-    wire [ROWS*A_WIDTH-1:0] x_sums, r_sums;
-    reg x_on_top, r_on_top;  // the operation that began last goes on top of the other
-    always @(posedge clk) begin
-        if (begin_x) x_on_top <= holds_r;
-        if (begin_r) r_on_top <= holds_x;
-    end
-    // what chooses among all sums has a copy for every 8 units
-    localparam int CHOICES = (UNITS + 7) / 8;
-    wire [3*CHOICES-1:0] choices;  // sums of x are the complete ones, x on top, h on top
-    copies #(.WIDTH(3), .COPIES(CHOICES)) choose (
-        .clk(clk),
-        .d({begin_final ? begin_x : completes_x, begin_x ? holds_r : x_on_top, begin_r ? holds_x : r_on_top}),
-        .q(choices)
-    );
-    wire [ROWS*A_WIDTH-1:0] x_base, r_base, sums;
-    genvar unit;
+    // ---- bits of x and h, as offset binary: the top bit turned over. What an operation does not take is 0 everywhere; h of zero state
+    // is its offset alone.
+    reg [INPUTS*X_WIDTH-1:0] x_held;
+    reg takes_x, takes_h, from_zero;  // the operation under way
+    wire rests = at == 0;
+    wire x_on = rests ? x_valid : takes_x;
+    wire h_on = rests ? !holds_r || (x_valid && x_first) : takes_h;
+    wire zero = rests ? x_valid && x_first : from_zero;
+    wire [INPUTS*X_WIDTH-1:0] x_now = rests ? x : x_held;
+    wire [UNITS*H_WIDTH-1:0] h_state;
+    always @(posedge clk)
+        if (rests) begin
+            x_held <= x;
+            takes_x <= x_on;
+            takes_h <= h_on;
+            from_zero <= zero;
+        end
+    wire [INPUTS*PLANES-1:0] x_bits;
+    wire [UNITS*PLANES-1:0] h_bits;
+    wire [PLANES-1:0] x_top, h_top;  // the top bit is among the present ones
+    genvar k, p;
     generate
-        for (unit = 0; unit < UNITS; unit = unit + 1) begin : g_unit
-            localparam int AT = 4 * unit * A_WIDTH;
-            wire [2:0] choice = choices[3*(unit/8)+:3];
-            assign x_base[AT+:4*A_WIDTH] = choice[1] ? r_sums[AT+:4*A_WIDTH] : bias[AT+:4*A_WIDTH];
-            assign r_base[AT+:4*A_WIDTH] = choice[0] ? x_sums[AT+:4*A_WIDTH] : bias[AT+:4*A_WIDTH];
-            assign sums[AT+:4*A_WIDTH] = choice[2] ? x_sums[AT+:4*A_WIDTH] : r_sums[AT+:4*A_WIDTH];
+        for (p = 0; p < PLANES; p = p + 1) begin : g_plane
+            assign x_top[p] = x_on && at * PLANES + p == X_WIDTH - 1;
+            assign h_top[p] = h_on && at * PLANES + p == H_WIDTH - 1;
+            for (k = 0; k < INPUTS; k = k + 1) begin : g_x
+                wire [ITERATIONS*PLANES-1:0] value = x_now[k*X_WIDTH+:X_WIDTH];
+                assign x_bits[k*PLANES+p] = (value[at*PLANES+p] && x_on) ^ x_top[p];
+            end
+            for (k = 0; k < UNITS; k = k + 1) begin : g_h
+                wire [ITERATIONS*PLANES-1:0] value = h_state[k*H_WIDTH+:H_WIDTH];
+                assign h_bits[k*PLANES+p] = (value[at*PLANES+p] && h_on && !zero) ^ h_top[p];
+            end
         end
     endgenerate
-    da_product #(
-        .ROWS(ROWS), .COUNT(INPUTS), .WIDTH(X_WIDTH), .PLANES(X_PLANES), .W_WIDTH(W_WIDTH), .SHIFT(X_SHIFT), .A_WIDTH(A_WIDTH)
-    ) of_x (
-        .clk(clk), .rst(rst), .start(begin_x), .values(x), .base(x_base), .sums(x_sums),
+
+    // ---- sums
+    wire [ROWS*XS_WIDTH-1:0] of_x;
+    wire [ROWS*RS_WIDTH-1:0] of_h;
+    wire [ROWS*S_WIDTH-1:0] terms;
+    wire [ROWS*A_WIDTH-1:0] sums;
+    da_terms #(.ROWS(ROWS), .COUNT(INPUTS), .PLANES(PLANES), .W_WIDTH(W_WIDTH), .LEVELS(LEVELS)) x_terms (
+        .clk(clk), .bits(x_bits), .sums(of_x),
         .write(next_valid && next_place < 16 * X_GROUPS), .group(next_place >> 4), .entry(next_place[3:0]), .data(entry)
     );
-    wire [UNITS*H_WIDTH-1:0] h_state;
     wire [WORD_BITS:0] r_place = next_place - 16 * X_GROUPS;
-    da_product #(
-        .ROWS(ROWS), .COUNT(UNITS), .WIDTH(H_WIDTH), .PLANES(PLANES), .W_WIDTH(W_WIDTH), .SHIFT(R_SHIFT), .A_WIDTH(A_WIDTH)
-    ) of_h (
-        .clk(clk), .rst(rst), .start(begin_r), .values(h_state), .base(r_base), .sums(r_sums),
+    da_terms #(.ROWS(ROWS), .COUNT(UNITS), .PLANES(PLANES), .W_WIDTH(W_WIDTH), .LEVELS(LEVELS)) h_terms (
+        .clk(clk), .bits(h_bits), .sums(of_h),
         .write(next_valid && next_place >= 16 * X_GROUPS), .group(r_place >> 4), .entry(r_place[3:0]), .data(entry)
     );
+    genvar row;
+    generate
+        for (row = 0; row < ROWS; row = row + 1) begin : g_row
+            wire signed [S_WIDTH-1:0] wide_x = $signed(of_x[row*XS_WIDTH+:XS_WIDTH]);
+            wire signed [S_WIDTH-1:0] wide_h = $signed(of_h[row*RS_WIDTH+:RS_WIDTH]);
+            assign terms[row*S_WIDTH+:S_WIDTH] = (wide_x <<< X_SHIFT) + (wide_h <<< R_SHIFT);
+        end
+    endgenerate
+    da_accumulate #(
+        .ROWS(ROWS), .PLANES(PLANES), .ITERATIONS(ITERATIONS), .DELAY(1 + LEVELS), .S_WIDTH(S_WIDTH), .A_WIDTH(A_WIDTH)
+    ) accumulate (
+        .clk(clk), .rst(rst), .start(begins), .on_top(holds_r && !x_first), .terms(terms), .base(bias), .sums(sums)
+    );
 
-    parallel_tail #(
+    loadable_tail #(
         .UNITS(UNITS), .A_WIDTH(A_WIDTH), .A_FRACTION(A_FRACTION),
         .H_WIDTH(H_WIDTH), .H_FRACTION(H_FRACTION), .H_ROUND(H_ROUND), .H_SATURATE(H_SATURATE),
         .C_WIDTH(C_WIDTH), .C_FRACTION(C_FRACTION), .C_ROUND(C_ROUND), .C_SATURATE(C_SATURATE),
         .T_WIDTH(T_WIDTH), .T_FRACTION(T_FRACTION), .GATE_INDEX_BITS(GATE_INDEX_BITS), .CELL_INDEX_BITS(CELL_INDEX_BITS),
-        .GATE_TOWARDS_ZERO(GATE_TOWARDS_ZERO), .CELL_TOWARDS_ZERO(CELL_TOWARDS_ZERO), .CUTS(CUTS),
+        .GATE_TOWARDS_ZERO(GATE_TOWARDS_ZERO), .CELL_TOWARDS_ZERO(CELL_TOWARDS_ZERO),
         .GATE_INIT(GATE_INIT), .CELL_INIT(CELL_INIT)
     ) tail (
         .clk(clk), .rst(rst), .go(go), .sums(sums), .first(step_first), .answer(step_answer),
-        .h_valid(h_valid), .h_first(h_first), .h_answer(h_answer), .h_state(h_state), .h_copies(), .complete(h_complete),
-        .clear(clear || wipe), .state_write(state_write), .state_address(state_address), .state_write_data(state_write_data),
+        .h_valid(h_valid), .h_first(h_first), .h_answer(h_answer), .h_state(h_state), .complete(h_complete),
+        .clear(clear), .state_write(state_write), .state_address(state_address), .state_write_data(state_write_data),
         .state_read_data(state_read_data)
     );
     assign h = h_state;

@@ -1,7 +1,8 @@
-// A signed product with the registers of a multiplier block: of both factors (INPUT 1) and of the product.
+// A signed product with the registers of a multiplier block: of both factors (INPUT 1) and of the product (OUTPUT 1).
 //
-// `product` follows `a` and `b` by 1 + INPUT cycles. With FABRIC_ECP5 and at most 18 bits a factor the block is named, since synthesis
-// leaves such registers outside it; elsewhere the multiplication is found by synthesis.
+// `product` follows `a` and `b` by INPUT + OUTPUT cycles. With FABRIC_ECP5 and at most 18 bits a factor the block is named, since synthesis
+// leaves such registers outside it; elsewhere the multiplication is found by synthesis. Factors lie at the upper end of the block's
+// inputs: zeros below cost no wire, copies of a sign above would.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -9,7 +10,8 @@
 module multiply #(
     parameter int A_WIDTH = 12,
     parameter int B_WIDTH = 8,
-    parameter int INPUT = 1
+    parameter int INPUT = 1,
+    parameter int OUTPUT = 1
 ) (
     input  wire                              clk,
     input  wire signed [        A_WIDTH-1:0] a,
@@ -24,15 +26,13 @@ module multiply #(
     generate
         if (NAMED != 0) begin : g_block
 `ifdef FABRIC_ECP5
-            wire signed [17:0] wide_a = a;
-            wire signed [17:0] wide_b = b;
-            wire [17:0] f = wide_a;
-            wire [17:0] g = wide_b;
+            wire [17:0] f = a << (18 - A_WIDTH);
+            wire [17:0] g = b << (18 - B_WIDTH);
             wire [35:0] p;
-            assign product = p[A_WIDTH+B_WIDTH-1:0];
+            assign product = p[35-:A_WIDTH+B_WIDTH];
             MULT18X18D #(
                 .REG_INPUTA_CLK(INPUT != 0 ? "CLK0" : "NONE"), .REG_INPUTB_CLK(INPUT != 0 ? "CLK0" : "NONE"),
-                .REG_OUTPUT_CLK("CLK0"), .GSR("DISABLED")
+                .REG_OUTPUT_CLK(OUTPUT != 0 ? "CLK0" : "NONE"), .GSR("DISABLED")
             ) block (
                 .CLK0(clk), .CLK1(1'b0), .CLK2(1'b0), .CLK3(1'b0), .CE0(1'b1), .CE1(1'b1), .CE2(1'b1), .CE3(1'b1),
                 .RST0(1'b0), .RST1(1'b0), .RST2(1'b0), .RST3(1'b0),
@@ -58,9 +58,8 @@ module multiply #(
             wire signed [B_WIDTH-1:0] g;
             stage #(.WIDTH(A_WIDTH), .ON(INPUT)) hold_a (.clk(clk), .d(a), .q(f));
             stage #(.WIDTH(B_WIDTH), .ON(INPUT)) hold_b (.clk(clk), .d(b), .q(g));
-            reg signed [A_WIDTH+B_WIDTH-1:0] held;
-            always @(posedge clk) held <= f * g;
-            assign product = held;
+            wire signed [A_WIDTH+B_WIDTH-1:0] exact = f * g;
+            stage #(.WIDTH(A_WIDTH + B_WIDTH), .ON(OUTPUT)) hold_product (.clk(clk), .d(exact), .q(product));
         end
     endgenerate
 endmodule

@@ -32,6 +32,7 @@ RTL = (
     "stage.sv",
     "multiply.sv",
     "lut_ram.sv",
+    "copies.sv",
     "gather.sv",
     "folded_tail.sv",
     "lstm_folded.sv",
@@ -155,14 +156,15 @@ def refuse_large_dense(layer: DenseLayer, chunk: int) -> None:
 
 
 def _rows(bundle: Bundle, layer: LstmLayer, passes: Passes) -> IntArray:
-    """Weights in the order of the array: [words, 4 lanes]."""
+    """Weights in the order of the array, those of a row beside each other: [words, chunk x 4 gates x spread]."""
     both = np.concatenate(
         [bundle.weights[f"{layer.name}.kernel"], bundle.weights[f"{layer.name}.recurrent"]]
     )
     places = np.array(passes.schedule())
     unit, value = places[:, :, 0], places[:, :, 1]
     gates = [np.where(value >= 0, both[value, gate * layer.units + unit], 0) for gate in range(4)]
-    rows: IntArray = np.stack(gates, axis=2).reshape(len(places), -1)
+    lanes = np.stack(gates, axis=2).reshape(len(places), passes.chunk, passes.spread, 4)
+    rows: IntArray = lanes.transpose(0, 1, 3, 2).reshape(len(places), -1)
     return rows
 
 

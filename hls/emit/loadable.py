@@ -25,24 +25,25 @@ RTL = (
     "convert.sv",
     "table_index.sv",
     "bank_memory.sv",
-    "sum_tree.sv",
+    "sum_now.sv",
+    "sum_grown.sv",
     "gather.sv",
     "lut_ram.sv",
     "stage.sv",
-    "flow.sv",
-    "constant_table.sv",
-    "sum_with_half.sv",
-    "parallel_tail.sv",
+    "multiply.sv",
+    "constant_memory.sv",
+    "loadable_tail.sv",
     "copies.sv",
     "da_memory.sv",
-    "da_product.sv",
+    "da_terms.sv",
+    "da_accumulate.sv",
     "lstm_loadable.sv",
     "dense_loadable.sv",
 )
-PLANES = 2
-CUTS = 22
-"""Registers behind gates, products and tanh(c): on an ECP5 the loop then has stages of about equal length."""
-MOST_CUTS = 31
+PLANES = 1
+"""Bits of x and h a cycle that fit beside 16 inputs and 32 units in an ECP5-85F."""
+HEAD_PLANES = 2
+"""Bits of h a cycle in a dense layer for each in an LSTM layer: it has few rows."""
 OFFSET_BITS = 2
 """By which sums of offset values exceed those of signed ones."""
 
@@ -51,56 +52,45 @@ def plan(
     bundle: Bundle,
     *,
     planes: int = PLANES,
-    x_planes: int = PLANES,
-    cuts: int = CUTS,
     **unknown: Any,
 ) -> StylePlan:
     """Plan a bundle.
 
     Args:
-        planes: bits of h a cycle; x_planes: bits of x a cycle.
-        cuts: registers in the tail, bit by bit: index 1, gates 2, products 4, c 8, tanh 16.
+        planes: bits of x and h a cycle.
 
     Raises:
         ModelError: a layer that no fabric carries.
         UsageError: parameters outside their range, or unknown.
     """
     if unknown:
-        raise UsageError(
-            f"loadable: unknown parameters {sorted(unknown)}; it takes planes, x_planes, cuts"
-        )
+        raise UsageError(f"loadable: unknown parameters {sorted(unknown)}; it takes planes")
     refuse_unsupported(bundle)
-    for name, value, layer_bits in (
-        ("planes", planes, min(layer.hidden.width for layer in bundle.spec.lstm_layers)),
-        ("x_planes", x_planes, bundle.spec.input.width),
-    ):
-        if not 1 <= value <= layer_bits:
-            raise UsageError(f"loadable: {name} {value}; give 1 to {layer_bits} bits a cycle")
-    if not 0 <= cuts <= MOST_CUTS:
-        raise UsageError(
-            f"loadable: cuts {cuts}; give 0 to {MOST_CUTS} (the sum of 1, 2, 4, 8, 16)"
-        )
+    layers = bundle.spec.lstm_layers
+    most = min(min(layer.input.width, layer.hidden.width) for layer in layers)
+    if not 1 <= planes <= most:
+        raise UsageError(f"loadable: planes {planes}; give 1 to {most} bits a cycle")
     blocks: list[Block] = []
     memories: list[Memory] = []
     constants: dict[str, str] = {}
     cells = 0
-    for number, layer in enumerate(bundle.spec.layers):
+    for layer in bundle.spec.layers:
         first = len(memories)
         if isinstance(layer, LstmLayer):
-            x_bits = x_planes if number == 0 else planes
-            blocks.append(_lstm_block(layer, planes, x_bits, cuts, first))
+            blocks.append(_lstm_block(layer, planes, first))
             memories += _lstm_memories(bundle, layer, first)
             width = max(layer.kernel.width, layer.recurrent.width) + 2
-            tables = -(-layer.inputs // 4) * x_bits + -(-layer.units // 4) * planes
-            cells += tables * 16 * 4 * layer.units * width
+            groups = -(-layer.inputs // 4) + -(-layer.units // 4)
+            cells += groups * planes * 16 * 4 * layer.units * width
             constants |= activation_tables(bundle, layer)
         else:
             blocks.append(_dense_block(layer, planes, first))
             memories += _dense_memories(bundle, layer, first)
-            cells += -(-layer.inputs // 4) * planes * 16 * layer.units * (layer.kernel.width + 2)
+            bits = head_planes(layer, planes)
+            cells += -(-layer.inputs // 4) * bits * 16 * layer.units * (layer.kernel.width + 2)
     return StylePlan(
         style="loadable",
-        parameters={"planes": planes, "x_planes": x_planes, "cuts": cuts},
+        parameters={"planes": planes},
         blocks=tuple(blocks),
         rtl=RTL,
         memories=tuple(memories),
@@ -112,6 +102,18 @@ def plan(
             "block_ram_bits": 2 * sum(32 * memory.words.size for memory in memories),
         },
     )
+
+
+def head_planes(layer: DenseLayer, planes: int) -> int:
+    """Bits of its input that a dense layer takes a cycle."""
+    return min(HEAD_PLANES * planes, layer.input.width)
+
+
+def _bias_parts(corrected: IntArray, sum_width: int, entry_width: int) -> IntArray:
+    """Biases [rows] → parts of the width of an entry [parts, rows], lowest first."""
+    parts = -(-sum_width // entry_width)
+    shifted: IntArray = corrected[None] >> (entry_width * np.arange(parts)[:, None])
+    return shifted
 
 
 def _entries(matrix: IntArray) -> IntArray:
@@ -141,11 +143,10 @@ def _lstm_memories(bundle: Bundle, layer: LstmLayer, first: int) -> list[Memory]
     )
     corrected -= (recurrent.sum(axis=0) << (layer.hidden.width - 1)) << shifts["R_SHIFT"]
     width = max(layer.kernel.width, layer.recurrent.width) + 2
-    entries = np.concatenate([_entries(kernel), _entries(recurrent)])
-    return [
-        Memory(first, f"{name}_entries.hex", pack_words(entries, width)),
-        Memory(first + 1, f"{name}_biases.hex", pack_words(corrected[None], shifts["A_WIDTH"])),
-    ]
+    words = np.concatenate(
+        [_entries(kernel), _entries(recurrent), _bias_parts(corrected, shifts["A_WIDTH"], width)]
+    )
+    return [Memory(first, f"{name}_entries.hex", pack_words(words, width))]
 
 
 def activation_tables(bundle: Bundle, layer: LstmLayer) -> dict[str, str]:
@@ -178,14 +179,12 @@ def _lstm_shifts(layer: LstmLayer) -> dict[str, int]:
     }
 
 
-def _lstm_block(layer: LstmLayer, planes: int, x_planes: int, cuts: int, first: int) -> Block:
+def _lstm_block(layer: LstmLayer, planes: int, first: int) -> Block:
     shifts = _lstm_shifts(layer)
     parameters: dict[str, int | str] = {
         "INPUTS": layer.inputs,
         "UNITS": layer.units,
         "PLANES": planes,
-        "X_PLANES": x_planes,
-        "CUTS": cuts,
         "X_WIDTH": layer.input.width,
         **format_parameters("H", layer.hidden),
         **format_parameters("C", layer.cell),
@@ -199,7 +198,6 @@ def _lstm_block(layer: LstmLayer, planes: int, x_planes: int, cuts: int, first: 
         "CELL_TOWARDS_ZERO": int(layer.activation.index == "hls4ml"),
         "MEMORY": first,
         "WEIGHT_INIT": f"{layer.name}_entries.hex",
-        "BIAS_INIT": f"{layer.name}_biases.hex",
         "GATE_INIT": f"{layer.name}_gates.hex",
         "CELL_INIT": f"{layer.name}_cells.hex",
     }
@@ -223,13 +221,9 @@ def _dense_memories(bundle: Bundle, layer: DenseLayer, first: int) -> list[Memor
     corrected = (bias << shifts["B_SHIFT"]) - (
         (kernel.sum(axis=0) << (layer.input.width - 1)) << shifts["P_SHIFT"]
     )
-    entries = pack_words(_entries(kernel), layer.kernel.width + 2)
-    return [
-        Memory(first, f"{layer.name}_entries.hex", entries),
-        Memory(
-            first + 1, f"{layer.name}_biases.hex", pack_words(corrected[None], shifts["A_WIDTH"])
-        ),
-    ]
+    width = layer.kernel.width + 2
+    words = np.concatenate([_entries(kernel), _bias_parts(corrected, shifts["A_WIDTH"], width)])
+    return [Memory(first, f"{layer.name}_entries.hex", pack_words(words, width))]
 
 
 def _dense_block(layer: DenseLayer, planes: int, first: int) -> Block:
@@ -237,7 +231,7 @@ def _dense_block(layer: DenseLayer, planes: int, first: int) -> Block:
     parameters: dict[str, int | str] = {
         "INPUTS": layer.inputs,
         "UNITS": layer.units,
-        "PLANES": min(planes, layer.input.width),
+        "PLANES": head_planes(layer, planes),
         "H_WIDTH": layer.input.width,
         "W_WIDTH": layer.kernel.width,
         **{name: value for name, value in shifts.items() if name != "B_SHIFT"},
@@ -245,6 +239,5 @@ def _dense_block(layer: DenseLayer, planes: int, first: int) -> Block:
         "RELU": int(layer.activation == "relu"),
         "MEMORY": first,
         "WEIGHT_INIT": f"{layer.name}_entries.hex",
-        "BIAS_INIT": f"{layer.name}_biases.hex",
     }
     return Block(layer.name, "dense", "dense_loadable", parameters)

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections import deque
 
-from hls.emit.core_cycles import ANSWER, FIRST, QUIET, Chunks, Pulses
+from hls.emit.core_cycles import ANSWER, QUIET, Chunks, Pulses
 from hls.emit.style import StylePlan
 
 COPY_CYCLES = 3
 """Cycles of a copy into LUT RAM beside one for each word (`da_memory`)."""
 
 
-def adder_levels(terms: int) -> int:
-    """Registers of a tree that adds four numbers a level (`sum_tree`)."""
-    levels = 0
-    while 4**levels < terms:
+LEFT = 2
+"""Sums of groups that are added behind the last register of the adders."""
+TAIL_CUTS = 3
+"""Registers between the sums and h (`loadable_tail`)."""
+
+
+def adder_levels(groups: int) -> int:
+    """Registers of the adders of a row (`sum_grown`): four numbers a level, at least one level."""
+    levels = 1
+    while LEFT * 4**levels < groups:
         levels += 1
     return levels
+
+
+def copied_words(groups: int, sum_width: int, entry_width: int) -> int:
+    """Words of a copy (`da_memory`): entries, then biases."""
+    return 16 * groups + -(-sum_width // entry_width)
 
 
 class Copy:
@@ -37,7 +48,7 @@ class Copy:
 
 
 class Tail:
-    """`parallel_tail`: a step on its way through the cuts."""
+    """`loadable_tail`, `parallel_tail`: a step on its way through the cuts."""
 
     def __init__(self, cuts: int) -> None:
         self.under_way: deque[tuple[bool, int]] = deque([(False, 0)] * cuts)
@@ -54,28 +65,17 @@ class Tail:
 class LstmControl:
     """`lstm_loadable`."""
 
-    def __init__(
-        self, inputs: int, units: int, x_bits: tuple[int, int], h_bits: tuple[int, int], cuts: int
-    ) -> None:
-        """``x_bits``, ``h_bits``: width, and bits a cycle."""
-        groups = (-(-inputs // 4), -(-units // 4))
-        depths = [
-            adder_levels(count * planes)
-            for count, (_, planes) in zip(groups, (x_bits, h_bits), strict=True)
-        ]
-        iterations = [-(-width // planes) for width, planes in (x_bits, h_bits)]
+    def __init__(self, groups: int, iterations: int, words: int) -> None:
+        """``groups``: the more of x and h; ``words``: to copy."""
+        self.iterations = iterations
         # a cycle for the bits to reach all tables
-        self.sums = [1 + depth + count for depth, count in zip(depths, iterations, strict=True)]
-        self.busy_for = [
-            iterations[0] + max(0, depths[0] - depths[1]),
-            iterations[1] + max(0, depths[1] - depths[0]),
-        ]
-        self.copy = Copy(16 * sum(groups))
-        self.tail = Tail(cuts.bit_count())
-        self.holds_x = self.holds_r = self.completing = self.wiped = False
+        self.sums = 1 + adder_levels(groups) + iterations
+        self.copy = Copy(words)
+        self.tail = Tail(TAIL_CUTS)
+        self.holds_r = self.completing = False
         self.h_known = True
-        self.busy = self.remaining = 0
-        self.held_flags = self.step_flags = 0
+        self.at = self.remaining = 0
+        self.step_flags = 0
 
     @property
     def output(self) -> Chunks:
@@ -85,48 +85,42 @@ class LstmControl:
     @property
     def drained(self) -> bool:
         """No vector is in the block."""
-        return self.h_known and not self.holds_x
+        return self.h_known
 
     @property
     def idle(self) -> bool:
         """Drained, R·h + b on its way to be ready in time, weights copied."""
-        return self.drained and self.holds_r and self.copy.done and self.busy == 0
+        return self.drained and self.holds_r and self.copy.done and self.at == 0
 
     def step(self, x_valid: bool, flags: int, h_ready: bool, pulses: Pulses = QUIET) -> bool:
         """One cycle; returns `x_ready`."""
-        refresh = pulses.refresh
-        can_begin = self.copy.done and self.busy == 0 and not self.completing and not refresh
-        wants_zero = x_valid and bool(flags & FIRST) and not self.wiped
-        free = can_begin and not self.holds_x
-        wipe = free and wants_zero and self.h_known
-        begin_x = free and x_valid and (self.h_known or not self.holds_r) and not wants_zero
-        begin_r = can_begin and self.h_known and not self.holds_r and not begin_x and not wipe
-        final = self.holds_r if begin_x else begin_r and self.holds_x
+        can_begin = (
+            self.copy.done
+            and self.at == 0
+            and not self.completing
+            and not pulses.refresh
+            and self.h_known
+        )
+        begins = can_begin and (x_valid or not self.holds_r)
+        begin_x = begins and x_valid
         go = self.completing and self.remaining == 0 and h_ready
         complete = self.tail.step(go, self.step_flags)
-        begins = begin_x or begin_r
-        self.busy = self.busy_for[begin_r] - 1 if begins else max(0, self.busy - 1)
+        self.at = 1 % self.iterations if begins else (self.at and (self.at + 1) % self.iterations)
         self.remaining = max(0, self.remaining - 1)
+        if begins:
+            self.holds_r = not x_valid
         if begin_x:
-            self.held_flags = flags
-            self.holds_x = True
-            self.wiped = False
-        if begin_r:
-            self.holds_r = True
+            self.h_known = False
+            self.completing = True
+            self.remaining = self.sums - 1
+            self.step_flags = flags
         if go:
             self.completing = False
-        if begins and final:
-            self.holds_x = self.holds_r = self.h_known = False
-            self.completing = True
-            self.remaining = self.sums[begin_r] - 1
-            self.step_flags = self.held_flags
         if complete:
             self.h_known = True
-        if wipe:
-            self.holds_r, self.wiped = False, True
-        if refresh:
-            self.holds_r = self.wiped = False
-            self.busy = 0
+        if pulses.refresh:
+            self.holds_r = False
+            self.at = 0
         self.copy.step(pulses.swap)
         return begin_x
 
@@ -134,10 +128,9 @@ class LstmControl:
 class DenseControl:
     """`dense_loadable`."""
 
-    def __init__(self, inputs: int, width: int, planes: int) -> None:
-        groups = -(-inputs // 4)
-        self.cycles = 1 + adder_levels(groups * planes) + -(-width // planes)
-        self.copy = Copy(16 * groups)
+    def __init__(self, groups: int, iterations: int, words: int) -> None:
+        self.cycles = 1 + adder_levels(groups) + iterations
+        self.copy = Copy(words)
         self.busy = self.valid = False
         self.remaining = 0
         self.flags = 0
@@ -171,21 +164,25 @@ class DenseControl:
 def lstm_control(plan: StylePlan, number: int) -> LstmControl:
     """The control of a planned LSTM block."""
     p = {key: int(v) for key, v in plan.blocks[number].parameters.items() if isinstance(v, int)}
+    groups = (-(-p["INPUTS"] // 4), -(-p["UNITS"] // 4))
     return LstmControl(
-        p["INPUTS"],
-        p["UNITS"],
-        (p["X_WIDTH"], p["X_PLANES"]),
-        (p["H_WIDTH"], p["PLANES"]),
-        p["CUTS"],
+        max(groups),
+        -(-max(p["X_WIDTH"], p["H_WIDTH"]) // p["PLANES"]),
+        copied_words(sum(groups), p["A_WIDTH"], p["W_WIDTH"] + 2),
     )
 
 
 def dense_control(plan: StylePlan, number: int) -> DenseControl:
     """The control of a planned dense block."""
     p = {key: int(v) for key, v in plan.blocks[number].parameters.items() if isinstance(v, int)}
-    return DenseControl(p["INPUTS"], p["H_WIDTH"], p["PLANES"])
+    groups = -(-p["INPUTS"] // 4)
+    return DenseControl(
+        groups,
+        -(-p["H_WIDTH"] // p["PLANES"]),
+        copied_words(groups, p["A_WIDTH"], p["W_WIDTH"] + 2),
+    )
 
 
 def tail_cycles(plan: StylePlan, number: int) -> int:
     """Cycles from the sums of a step to its h on the block's port."""
-    return 1 + int(plan.blocks[number].parameters["CUTS"]).bit_count()
+    return 1 + TAIL_CUTS

@@ -12,9 +12,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 PARAMETERS = {
     "multipliers": "folded: multipliers of a layer's array.",
     "chunk": "folded: units whose sums are computed at once; 0: the best.",
-    "planes": "loadable: bits of h a cycle.",
-    "x_planes": "loadable: bits of x a cycle.",
-    "cuts": "loadable, baked: registers in the recurrent loop, bit by bit.",
+    "planes": "loadable: bits of x and h a cycle.",
+    "cuts": "baked: registers in the recurrent loop, bit by bit.",
     "copies": "baked: copies of h, each for its share of the rows.",
     "clocks": "1: all in aclk (default); 2: AXI in aclk, the rest in core_clk.",
 }

@@ -316,7 +316,9 @@ def fabric_cycles(spec: ModelSpec, plan: StylePlan, wire: FixedFormat) -> dict[s
     if plan.loadable:
         found["swap"] = shell.pause(Request(swap=True))
         found["swap_load"] = shell.pause(Request(swap=True, load=True))
-        shell.play([(Kind.STEP, 1)] * ticks, swap_after=found["interval"] * (ticks // 2))
+        shell.play(
+            [(Kind.STEP, 1)] * ticks, swap_after=found["interval"] * (2 * (ticks // 2) + 1) // 2
+        )
         found["swap_in_stream"] = max(_gaps(shell.answer_starts))
     return found
 

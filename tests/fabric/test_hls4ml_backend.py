@@ -89,7 +89,7 @@ def test_five_lstm_layers_are_refused(tmp_path: Path) -> None:
         ("folded", {"chunk": 3}, "chunk 3 with 128 multipliers; give a power of two"),
         ("folded", {"planes": 2}, "unknown parameters"),
         ("loadable", {"planes": 9}, "planes 9; give 1 to 8 bits a cycle"),
-        ("loadable", {"cuts": 32}, "cuts 32; give 0 to 31"),
+        ("loadable", {"cuts": 5}, "loadable: unknown parameters .*; it takes planes"),
         ("dreamt", {}, "there is no style 'dreamt'; choose baked, folded, loadable"),
     ],
 )

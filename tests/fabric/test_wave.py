@@ -100,7 +100,7 @@ def test_simulated_stages_are_the_predicted_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["window", "stateful"])
 @pytest.mark.parametrize(
     ("style", "parameters"),
-    [("folded", {"multipliers": 28}), ("loadable", {"cuts": 5}), ("baked", {"cuts": 2})],
+    [("folded", {"multipliers": 28}), ("loadable", {"planes": 4}), ("baked", {"cuts": 2})],
 )
 def test_simulated_stages_of_deeper_models_are_the_predicted_ones(
     tmp_path: Path, style: str, parameters: dict[str, int], mode: Literal["window", "stateful"]
