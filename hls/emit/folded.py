@@ -156,7 +156,7 @@ def refuse_large_dense(layer: DenseLayer, chunk: int) -> None:
 
 
 def _rows(bundle: Bundle, layer: LstmLayer, passes: Passes) -> IntArray:
-    """Weights in the order of the array, those of a row beside each other: [words, chunk x 4 gates x spread]."""
+    """Weights in the order of the array, a row beside each other: [words, chunk x 4 gates x spread]."""
     both = np.concatenate(
         [bundle.weights[f"{layer.name}.kernel"], bundle.weights[f"{layer.name}.recurrent"]]
     )
