@@ -19,13 +19,14 @@ from pathlib import Path
 import msgspec
 
 from hls.build.process import Report, Usage
+from hls.build.whole import is_whole
 from pyorch.contract.build_record import BuildRecord, StepRecord
 from pyorch.contract.digest import canonical_json, digest_of, digest_of_file, write_atomically
 from pyorch.contract.errors import BuildError
 
 META = "meta.json"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-FLOW_VERSION = 1
+FLOW_VERSION = 2
 """Part of every key: raise it when a recipe changes in a way that keys do not see."""
 
 
@@ -197,12 +198,24 @@ class Workshop:
             found = list(files_of(stage, name))
             if not found:
                 raise BuildError(f"{job.name} ended well but wrote no {name}; see {log}")
+            self._require_whole(job, stage, found)
             made |= {path: digest_of_file(stage / path) for path in found}
         entry = CacheEntry(made, time.monotonic() - begin, usage.cpu_seconds, usage.peak_mib)
         if job.cached:
             self._keep(key, entry, stage, log)
         self._deliver(job, stage)
         return entry
+
+    def _require_whole(self, job: Job, stage: Path, names: list[str]) -> None:
+        for name in names:
+            if not is_whole(stage / name):
+                size = (stage / name).stat().st_size
+                free = shutil.disk_usage(stage).free / 2**20
+                raise BuildError(
+                    f"{job.name}: {name} is cut off after {size:,} bytes, although its tool ended as if all "
+                    f"was well; the disk may be full ({free:,.1f} MiB are free there): make room and run the "
+                    "same command again, finished steps are kept"
+                )
 
     def _keep(self, key: str, entry: CacheEntry, stage: Path, log: Path) -> None:
         kept = self.cache / key

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -18,6 +20,8 @@ from pyorch.contract.errors import BuildError, EnvironmentMissingError
 
 FIRST_POLL_S, LAST_POLL_S = 0.01, 0.2
 KEPT_LINES = 8
+LEAST_FREE = 2**20
+"""Bytes; with fewer, a failure is put down to the disk."""
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _TELLING = re.compile(
     r"^(%Error|ERROR\b|Error\b|\w*Error:)|\berror:|no BELs remaining|Out of memory"
@@ -99,7 +103,7 @@ def run_tool(
         with log.open("rb") as written:
             written.seek(start)
             text = written.read().decode(errors="replace")
-        raise BuildError(_failure(name, code, text, log))
+        raise BuildError(_failure(name, code, text, log) + _room(folder, log))
     return found
 
 
@@ -149,3 +153,16 @@ def _failure(name: str, code: int, text: str, log: Path) -> str:
     else:
         why = f"failed with exit status {code}"
     return "\n".join([f"{name} {why}:", *telling_lines(text), f"complete log: {log}"])
+
+
+def _room(folder: Path, log: Path) -> str:
+    """A word on the disk, where it may be the reason for a failure; else nothing."""
+    free, most = shutil.disk_usage(folder).free, resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if most != resource.RLIM_INFINITY and log.stat().st_size >= most:
+        return f"\nits log has {most:,} bytes, as many as this process may write into a file"
+    if free >= LEAST_FREE:
+        return ""
+    return (
+        f"\nthe disk is full: {free / 2**10:,.0f} KiB are free in {folder}; make room and run the same "
+        "command again, finished steps are kept"
+    )

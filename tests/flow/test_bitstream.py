@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -26,15 +27,22 @@ def bundle(tmp_path: Path) -> Path:
     return tmp_path / "bundle"
 
 
-def build(bundle: Path, out: Path, cache: Path, *options: str) -> dict[str, object]:
+def started(
+    bundle: Path, out: Path, cache: Path, *options: str, largest_file: int = resource.RLIM_INFINITY
+) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable, "-c", "from pyorch.app.cli import main; main()", "build", str(bundle),
         "--style", "baked", "--clock", "12.5", "--simulate", "0", "--out", str(out), "--json", *options,
     ]  # fmt: skip
     environment = {**os.environ, "PYORCH_CACHE": str(cache)}
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, check=False, cwd=out.parent
-    )
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=False, cwd=out.parent,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY)),
+    )  # fmt: skip
+
+
+def build(bundle: Path, out: Path, cache: Path, *options: str) -> dict[str, object]:
+    done = started(bundle, out, cache, *options)
     assert done.returncode == 0, done.stderr
     found: dict[str, object] = json.loads(done.stdout)
     return found
@@ -67,3 +75,19 @@ def test_two_folders_one_of_them_under_load_give_the_same_bytes(
             one.wait()
     for name in ("netlist.json", "seeds/1/routed.config", "fabric.bit"):
         assert digest_of_file(first / name) == digest_of_file(second / name), name
+
+
+@pytest.mark.full
+def test_a_disk_that_is_full_for_yosys_is_said_and_the_next_build_goes_on(
+    bundle: Path, tmp_path: Path
+) -> None:
+    """Yosys itself ends as if all was well."""
+    folder, cache, last = tmp_path / "a", tmp_path / "cache", ("--to", "synthesise")
+    refused = started(bundle, folder, cache, *last, largest_file=2_000_000)
+    assert refused.returncode == 2, refused.stderr
+    said = " ".join(refused.stderr.split())
+    assert (
+        "synthesise: netlist.json is cut off after 2,000,000 bytes, although its tool ended" in said
+    )
+    assert not (folder / "netlist.json").exists() and not list(cache.rglob("netlist.json"))
+    assert started(bundle, folder, cache, *last).returncode == 0

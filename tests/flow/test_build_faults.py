@@ -3,6 +3,7 @@
 import os
 import resource
 import shutil
+import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hls.build import tools
+from hls.build import process, tools
 from hls.build.commands import build
 from hls.build.fit import require_fit
 from hls.build.flow import Build
@@ -166,6 +167,67 @@ def test_a_full_disk_in_a_tool_is_said_and_nothing_half_written_stays(
     )
     assert not (folder / "seeds").exists()
     assert settled(begin_build(folder))["synthesise"] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("tool", "step", "file"),
+    [
+        ("yosys", "synthesise", "netlist.json"),
+        ("nextpnr", "place-and-route 1", "seeds/1/routed.config"),
+        ("ecppack", "pack", "fabric.bit"),
+    ],
+)
+def test_a_file_that_a_tool_cut_off_in_silence_does_not_count(
+    tool: str,
+    step: str,
+    file: str,
+    begin_build: Begin,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settled: Settle,
+) -> None:
+    """Yosys, nextpnr and ecppack end as if all was well when the disk is full."""
+    folder = tmp_path / "a"
+    monkeypatch.setenv("CUT", tool)
+    with pytest.raises(
+        BuildError,
+        match=rf"{step}: {file} is cut off after [\d,]+ bytes, although its tool ended as if all was well; "
+        r"the disk may be full \([\d,.]+ MiB are free there\): make room and run the same command again",
+    ):
+        begin_build(folder).run()
+    assert step not in BuildRecord.load(folder).steps and not (folder / file).exists()
+    assert not list((tmp_path / "cache").rglob(Path(file).name))
+    monkeypatch.delenv("CUT")
+    assert settled(begin_build(folder))[step] == "run"
+
+
+def test_a_tool_that_fails_where_little_is_free_is_put_down_to_the_disk(
+    begin_build: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIL", "yosys")
+    monkeypatch.setenv("WORDS", "ERROR: Can't open output file")
+    monkeypatch.setattr(process, "LEAST_FREE", 2**62)
+    with pytest.raises(
+        BuildError,
+        match=r"(?s)Can't open output file\n.*the disk is full: [\d,]+ KiB are free in .*; make room and run "
+        "the same command again, finished steps are kept",
+    ):
+        begin_build(tmp_path / "a").run()
+
+
+def test_a_log_that_may_not_grow_is_put_down_to_the_limit(tmp_path: Path) -> None:
+    """RLIMIT_FSIZE: no file may exceed 2 kB."""
+    words = "import resource; resource.setrlimit(1, (2000, -1)); print('x' * 9000, flush=True)"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(
+            BuildError,
+            match="its log has 2,000 bytes, as many as this process may write into a file",
+        ):
+            run_tool("talker", [sys.executable, "-c", words], tmp_path, tmp_path / "log")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_full_disk_in_the_build_itself_is_said(
