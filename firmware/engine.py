@@ -55,6 +55,22 @@ class FabricEngine(StreamEngine):
         self._steps += len(features)
         return logits, scores_of(self.spec, self.bundle.weights, logits)
 
+    def pulse(self) -> int:
+        """The card's counter of answers, once its identity and its model are found to be right.
+
+        Raises:
+            MismatchError: another fabric or another model is on the card.
+            DeviceError: the card does not answer, or the engine is closed.
+        """
+        self._refuse_closed()
+        self.driver.check_identity()
+        digest = self.driver.model_digest(self.driver.active_set)
+        if digest != self.bundle.digest()[:16]:
+            raise MismatchError(
+                f"the card holds model {digest}, the bundle is {self.bundle.digest()[:16]}; load the bundle"
+            )
+        return int(self.driver.get("STEPS"))
+
     def _answers(self, features: IntArray) -> IntArray:
         count = self.driver.frame_vectors
         parts = [

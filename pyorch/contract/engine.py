@@ -94,6 +94,15 @@ class Engine(Protocol):
         """Zero state, no vectors."""
         ...
 
+    def pulse(self) -> int:
+        """A sign of life: how many steps the device has counted, modulo 2^32.
+
+        Raises:
+            MismatchError: the device does not hold the bundle.
+            DeviceError: it does not answer.
+        """
+        ...
+
     def close(self) -> None:
         """Release the device; further calls are errors."""
         ...

@@ -29,6 +29,7 @@ class StreamEngine(ABC):
         self.bundle = bundle
         self.spec = bundle.spec
         self._closed = False
+        self._answered = 0
 
     @property
     @abstractmethod
@@ -73,7 +74,9 @@ class StreamEngine(ABC):
             UsageError: another shape, or integers outside the input format.
             DeviceError: the engine is closed.
         """
-        return self._step(self._checked(features, (self.spec.features,)))
+        outputs = self._step(self._checked(features, (self.spec.features,)))
+        self._answered += 1
+        return outputs
 
     def window(self, features: IntArray) -> Outputs:
         """One window from zero state: features [T, F] → outputs after the last vector.
@@ -116,6 +119,15 @@ class StreamEngine(ABC):
         """Zero state, no vectors."""
         self._refuse_closed()
         self._reset_stream()
+
+    def pulse(self) -> int:
+        """How many steps were answered; engines with a counter on the device read that one.
+
+        Raises:
+            DeviceError: the engine is closed.
+        """
+        self._refuse_closed()
+        return self._answered
 
     def close(self) -> None:
         """Release the device; further calls raise `DeviceError`."""

@@ -1,0 +1,1 @@
+"""One prediction a tick from several engines: compared, judged, handed over with the recurrent state."""
