@@ -1,4 +1,4 @@
-"""``pyorch bench failover``: every fault at many ticks of a market; what was lost, wrong, and how long it took."""
+"""``pyorch bench failover``: every fault at many ticks of a market; what was lost, what wrong, how long."""
 
 from __future__ import annotations
 
@@ -54,10 +54,11 @@ def failover(
 
     Simulated: two exact engines on devices of 20 and 25 us that fail on command, ticks at the tape's own
     times, deadline 1 ms. Every answer is compared with a run without the fault. `ticks_lost`: without an
-    answer by the deadline. `wrong_used`: answers used that differ. `died_out`: faults that changed no answer
-    and no state that was compared (a bit of h that rounding swallows). `first_good_ns`: from the features of the tick that was struck to the first answer
-    that is right. Real: the native engine on a thread and inline; false failovers are the demotions of a
-    healthy engine.
+    answer by the deadline. `wrong_used`: answers used that differ. `died_out`: faults that changed no
+    answer and no state that was compared (a bit of h that rounding swallows). `first_good_ns`: from the
+    features of the tick that was struck to the first answer that is right. Real: the native engine on a
+    thread and inline; false failovers are faults found in a healthy engine, demotions those for a missed
+    deadline.
     """
     from pyorch.app.shipped import shipped_bundle
 

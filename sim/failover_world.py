@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
+from typing import cast
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from pyorch.contract.precision import PRESETS
 from pyorch.inference.complete import random_features
 from pyorch.inference.cpu import CpuEngine
 from pyorch.inference.failover.group import EngineGroup, Prediction
+from pyorch.inference.failover.lane import Opener
 from pyorch.inference.failover.settings import FailoverSettings
 from pyorch.inference.failover.states import MemberState
 from pyorch.inference.sample import random_bundle
@@ -70,8 +72,8 @@ class World:
             name: FaultPlan(latency_ns=20_000 + 5_000 * k, deadline_ns=self.settings.deadline_ns)
             for k, name in enumerate(self.names)
         }
-        engines = {
-            name: (lambda plan=plan: FaultyEngine(self.bundle, CpuEngine.open, plan))
+        engines: dict[str, Opener] = {
+            name: cast(Opener, partial(FaultyEngine, self.bundle, CpuEngine.open, plan))
             for name, plan in self.plans.items()
         }
         lanes = faulty_lanes(self.clock, self.plans)
