@@ -35,8 +35,8 @@ Progress = Callable[[float], None]
 def arm_config(config: QuotingConfig, arm: str) -> QuotingConfig:
     """The configuration of an arm.
 
-    ``model`` is the configuration itself. ``no-model`` has no rules. ``always-widen`` has none either, but
-    the largest addition and the deepest cut of the rules hold at all times.
+    ``model`` is the configuration itself. ``no-model`` has no rules and no forecast. ``always-widen``
+    has neither, but the largest addition and the deepest cut of the rules hold at all times.
 
     Raises:
         UsageError: no such arm, or ``always-widen`` of a configuration without rules.
@@ -44,7 +44,7 @@ def arm_config(config: QuotingConfig, arm: str) -> QuotingConfig:
     if arm == "model":
         return config
     if arm == "no-model":
-        return msgspec.structs.replace(config, rules=())
+        return msgspec.structs.replace(config, rules=(), fair_shift=None)
     if arm != "always-widen":
         raise UsageError(f"there is no arm {arm!r}; choose {', '.join(ARMS)}")
     if not config.rules:
@@ -56,7 +56,7 @@ def arm_config(config: QuotingConfig, arm: str) -> QuotingConfig:
     size = max(quoting.minimum_size_lots, quoting.size_lots * (100 - cut) // 100)
     spread = quoting.base_half_spread_bp + max(rule.widen_bp for rule in config.rules)
     wide = msgspec.structs.replace(quoting, base_half_spread_bp=spread, size_lots=size)
-    return msgspec.structs.replace(config, rules=(), quoting=wide)
+    return msgspec.structs.replace(config, rules=(), fair_shift=None, quoting=wide)
 
 
 def replay(
@@ -209,5 +209,6 @@ def _describe(
             "involuntary_switches": summary.involuntary_switches,
             "refusals": summary.refusals,
             "surfaces_refused": summary.surfaces_refused,
+            "fair_shift": plan.fair_shift.note,
         },
     )

@@ -32,7 +32,7 @@ std::pair<std::vector<std::size_t>, std::vector<std::size_t>> journal_layout() {
     return {{AT(T, tick), AT(T, row), AT(T, local_ns), AT(T, sequence), AT(T, forward_half_ticks), AT(T, minutes),
              AT(T, flags), AT(T, fired), AT(T, active), AT(T, surface), AT(T, atm_volatility_ppm), AT(T, skew_ppm),
              AT(T, base_half_spread_bp100), AT(T, extra_down_bp100), AT(T, extra_up_bp100), AT(T, size_down_percent),
-             AT(T, size_up_percent), AT(T, quotes), AT(T, refused), AT(T, fix_bytes), AT(T, fix_messages),
+             AT(T, size_up_percent), AT(T, forecast_bp100), AT(T, inventory_bp100), AT(T, quotes), AT(T, refused), AT(T, fix_bytes), AT(T, fix_messages),
              AT(T, book_ns), AT(T, features_ns), AT(T, engine_ns), AT(T, policy_ns), AT(T, pricing_ns),
              AT(T, encode_ns), AT(T, total_ns), AT(T, features), AT(T, logits), AT(T, scores)},
             {AT(Q, tick), AT(Q, local_ns), AT(Q, option), AT(Q, reason), AT(Q, bid_ticks), AT(Q, ask_ticks),
@@ -72,6 +72,19 @@ void bind_settings(nb::module_& module) {
              },
              nb::kw_only(), "armed"_a, "endangered_down"_a, "both_sides"_a, "outputs"_a, "thresholds"_a, "releases"_a,
              "widen_bp100"_a, "size_percent"_a, "dwell_ns"_a)
+        .def("set_fair_shift",
+             [](QuotingSettings& s, int up, int down, std::int64_t move_bp100, std::int64_t deadband,
+                std::int64_t maximum_bp100, std::int64_t step_bp100, bool armed) {
+                 s.fair_shift = {up, down, move_bp100, deadband, maximum_bp100, step_bp100, armed};
+             },
+             nb::kw_only(), "up"_a, "down"_a, "move_bp100"_a, "deadband"_a, "maximum_bp100"_a, "step_bp100"_a, "armed"_a)
+        .def("set_inventory",
+             [](QuotingSettings& s, std::int64_t delta_skew_bp100, std::int64_t delta_scale_lots,
+                std::int64_t position_skew_bp100, std::int64_t position_scale_lots) {
+                 s.inventory = {delta_skew_bp100, delta_scale_lots, position_skew_bp100, position_scale_lots};
+             },
+             nb::kw_only(), "delta_skew_bp100"_a, "delta_scale_lots"_a, "position_skew_bp100"_a,
+             "position_scale_lots"_a)
         .def("set_terms",
              [](QuotingSettings& s, std::int64_t tick_nano, std::int64_t coarse_tick_factor,
                 std::int64_t coarse_from_nano, std::int64_t base_nano, std::int64_t size_lots,

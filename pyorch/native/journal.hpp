@@ -18,12 +18,13 @@ struct TickRecord {
     std::uint32_t flags, fired, active, surface;
     std::int32_t atm_volatility_ppm, skew_ppm, base_half_spread_bp100;
     std::int32_t extra_down_bp100, extra_up_bp100, size_down_percent, size_up_percent;
+    std::int32_t forecast_bp100, inventory_bp100;
     std::uint32_t quotes, refused, fix_bytes, fix_messages;
     std::uint32_t book_ns, features_ns, engine_ns, policy_ns, pricing_ns, encode_ns, total_ns;
     std::int16_t features[maximum_features];
     std::int32_t logits[maximum_outputs], scores[maximum_outputs];
 };
-static_assert(sizeof(TickRecord) == 328);
+static_assert(sizeof(TickRecord) == 336);
 
 struct QuoteRecord {
     std::int64_t tick, local_ns;

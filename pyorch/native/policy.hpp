@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "fair_shift.hpp"
+
 namespace pyorch {
 
 struct Rule {
@@ -17,20 +19,24 @@ struct Rule {
 struct Adjustment {
     std::uint32_t fired = 0, active = 0;
     std::int32_t extra_down_bp100 = 0, extra_up_bp100 = 0, size_down_percent = 100, size_up_percent = 100;
+    std::int32_t forecast_bp100 = 0;
 
     // Whether the quotes come out the same; which rules caused it does not matter.
     bool same_effect(const Adjustment& o) const {
         return extra_down_bp100 == o.extra_down_bp100 && extra_up_bp100 == o.extra_up_bp100 &&
-               size_down_percent == o.size_down_percent && size_up_percent == o.size_up_percent;
+               size_down_percent == o.size_down_percent && size_up_percent == o.size_up_percent &&
+               forecast_bp100 == o.forecast_bp100;
     }
 };
 
 class Policy {
    public:
-    explicit Policy(std::vector<Rule> rules) : rules_(std::move(rules)), until_ns_(rules_.size(), 0) {}
+    Policy(std::vector<Rule> rules, const FairShift& shift)
+        : rules_(std::move(rules)), shift_(shift), until_ns_(rules_.size(), 0) {}
 
     void reset() {
         for (auto& until : until_ns_) until = 0;
+        forecast_bp100_ = 0;
     }
 
     Adjustment decide(const std::int64_t* scores, std::int64_t local_ns) {
@@ -58,11 +64,15 @@ class Policy {
                 if (rule.size_percent < result.size_up_percent) result.size_up_percent = rule.size_percent;
             }
         }
+        forecast_bp100_ = shift_.next_bp100(forecast_bp100_, scores);
+        result.forecast_bp100 = static_cast<std::int32_t>(forecast_bp100_);
         return result;
     }
 
    private:
     std::vector<Rule> rules_;
+    FairShift shift_;
+    std::int64_t forecast_bp100_ = 0;
     std::vector<std::int64_t> until_ns_;
 };
 

@@ -34,6 +34,9 @@ class Pricer {
     void price(const Surface& surface, std::int64_t forward_half_ticks, std::int64_t minutes);
 
     double value_btc(std::size_t option) const { return rows_[value_at_[option]]; }
+    double premium_adjusted_delta(std::size_t option) const {
+        return rows_[value_at_[option] + (call_premium_adjusted_delta - call_value) * padded_];
+    }
     OptionValue value(std::size_t option) const;
 
    private:

@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "fair_shift.hpp"
 #include "policy.hpp"
 #include "pricing.hpp"
 #include "risk.hpp"
@@ -37,10 +39,10 @@ inline std::int64_t floor_divide(std::int64_t a, std::int64_t b) {
     return q - (a % b != 0 && (a < 0) != (b < 0));
 }
 
-inline Quote make_quote(const Terms& terms, double value_btc, const Protection& protection) {
+inline Quote make_quote(const Terms& terms, double value_btc, const Protection& protection, std::int64_t shifted) {
     const double value = value_btc * 1e9;
-    const auto below = static_cast<std::int64_t>(std::floor(value));
-    const auto above = static_cast<std::int64_t>(std::ceil(value));
+    const auto below = static_cast<std::int64_t>(std::floor(value)) + shifted;
+    const auto above = static_cast<std::int64_t>(std::ceil(value)) + shifted;
     const auto bid = [&](std::int64_t extra) {
         const std::int64_t raw = below - terms.base_nano - extra;
         const std::int64_t step = raw >= terms.coarse_from_nano ? terms.coarse_tick_factor : 1;
@@ -69,17 +71,23 @@ struct Sent {
     Quote quote;
 };
 
-// Decides which options to quote anew: urgent ones first and at once, the others no faster than the throttle.
+// In this order message credit and notional are given out: what takes risk away goes first.
+inline constexpr Reason priority[] = {Reason::withdraw, Reason::widen, Reason::move, Reason::narrow, Reason::first};
+
+// Decides which options to quote anew: withdrawn, wider and new ones at once, the others no faster than the throttle.
 class Quoter {
    public:
-    Quoter(Terms terms, std::size_t options) : terms_(terms), live_(options) {
-        urgent_.reserve(options);
-        other_.reserve(options);
+    Quoter(Terms terms, const InventorySkew& skew, std::vector<std::int64_t> positions_lots)
+        : terms_(terms), skew_(skew), positions_lots_(std::move(positions_lots)), live_(positions_lots_.size()) {
+        const std::size_t options = live_.size();
+        for (const std::int64_t position : positions_lots_) own_nano_.push_back(skew_.own_nano(position));
+        wanted_.reserve(options);
         sent_.reserve(options);
     }
 
     bool pending() const { return pending_; }
     std::uint32_t refused() const { return refused_; }
+    std::int64_t inventory_bp100() const { return inventory_bp100_; }
     const std::vector<Sent>& sent() const { return sent_; }
 
     void withdraw_all(RiskGate& gate) {
@@ -92,25 +100,35 @@ class Quoter {
                 RiskGate& gate) {
         pending_ = false;
         refused_ = 0;
-        urgent_.clear();
-        other_.clear();
+        wanted_.clear();
         sent_.clear();
+        std::int64_t held = 0;
+        for (std::size_t option = 0; option < live_.size(); ++option)
+            if (positions_lots_[option] != 0)
+                held += delta_ppm(pricer.premium_adjusted_delta(option)) * positions_lots_[option];
+        inventory_bp100_ = skew_.underlying_bp100(held);
+        const std::int64_t underlying_bp100 = adjustment.forecast_bp100 + inventory_bp100_;
         for (std::size_t option = 0; option < live_.size(); ++option) {
             const Live& live = live_[option];
             const Protection protection = Protection::of(adjustment, pricer.is_put(option));
             Quote quote;
-            if (!pricer.expired(option, minutes)) quote = make_quote(terms_, pricer.value_btc(option), protection);
+            if (!pricer.expired(option, minutes)) {
+                std::int64_t shifted = own_nano_[option];
+                if (underlying_bp100 != 0)
+                    shifted += shift_nano(underlying_bp100, delta_ppm(pricer.premium_adjusted_delta(option)));
+                quote = make_quote(terms_, pricer.value_btc(option), protection, shifted);
+            }
             if (quote == live.quote) continue;
             const Candidate candidate{{static_cast<std::uint32_t>(option), Reason::move, quote}, protection};
             if (quote == Quote{}) {
-                urgent_.push_back(candidate);
-                urgent_.back().sent.reason = Reason::withdraw;
+                wanted_.push_back(candidate);
+                wanted_.back().sent.reason = Reason::withdraw;
             } else if (live.quote == Quote{}) {
-                urgent_.push_back(candidate);
-                urgent_.back().sent.reason = Reason::first;
+                wanted_.push_back(candidate);
+                wanted_.back().sent.reason = Reason::first;
             } else if (protection.grew_from(live.protection)) {
-                urgent_.push_back(candidate);
-                urgent_.back().sent.reason = Reason::widen;
+                wanted_.push_back(candidate);
+                wanted_.back().sent.reason = Reason::widen;
             } else {
                 const bool narrows = !(protection == live.protection);
                 const bool small =
@@ -121,12 +139,13 @@ class Quoter {
                     pending_ = true;
                     continue;
                 }
-                other_.push_back(candidate);
-                if (narrows) other_.back().sent.reason = Reason::narrow;
+                wanted_.push_back(candidate);
+                if (narrows) wanted_.back().sent.reason = Reason::narrow;
             }
         }
-        for (Candidate& candidate : urgent_) send(candidate, pricer, local_ns, gate);
-        for (Candidate& candidate : other_) send(candidate, pricer, local_ns, gate);
+        for (const Reason reason : priority)
+            for (Candidate& candidate : wanted_)
+                if (candidate.sent.reason == reason) send(candidate, pricer, local_ns, gate);
     }
 
    private:
@@ -164,8 +183,11 @@ class Quoter {
     }
 
     Terms terms_;
+    InventorySkew skew_;
+    std::vector<std::int64_t> positions_lots_, own_nano_;
     std::vector<Live> live_;
-    std::vector<Candidate> urgent_, other_;
+    std::vector<Candidate> wanted_;
+    std::int64_t inventory_bp100_ = 0;
     std::vector<Sent> sent_;
     std::uint32_t refused_ = 0;
     bool pending_ = false;

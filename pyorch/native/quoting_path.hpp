@@ -27,6 +27,8 @@ struct QuotingSettings {
     Surface::ParametersPpm surface_ppm;
     std::int64_t maximum_surface_age_ns = 0;
     std::vector<Rule> rules;
+    FairShift fair_shift;
+    InventorySkew inventory;
     std::int32_t base_half_spread_bp100 = 0;
     Terms terms;
     Limits limits;
@@ -53,9 +55,9 @@ struct Stamps {
 class QuotingPath {
    public:
     explicit QuotingPath(const QuotingSettings& s)
-        : settings_(s), surface_(s.surface_ppm, s.expiries_s, s.origin_ns), policy_(s.rules),
+        : settings_(s), surface_(s.surface_ppm, s.expiries_s, s.origin_ns), policy_(s.rules, s.fair_shift),
           pricer_(s.strikes_usd, s.expiries_s, s.rights, s.half_tick_usd), gate_(s.limits),
-          quoter_(s.terms, pricer_.options()), encoder_(s.fix), ticks_(s.tick_ring),
+          quoter_(s.terms, s.inventory, s.limits.positions_lots), encoder_(s.fix), ticks_(s.tick_ring),
           quotes_(std::max(s.quote_ring, 2 * pricer_.options())),
           fix_(std::max(s.fix_ring, 4 * (pricer_.options() / 16 + 2) * encoder_.message_bytes())),
           scratch_(encoder_.message_bytes()) {
@@ -72,6 +74,10 @@ class QuotingPath {
             for (const int output : rule.outputs)
                 if (output < 0 || output >= s.outputs) throw std::invalid_argument("a rule's output is out of range");
         }
+        if (s.inventory.delta_scale_lots < 1 || s.inventory.position_scale_lots < 1)
+            throw std::invalid_argument("the scales of the inventory's skew are 1 lot or more");
+        for (const int output : {s.fair_shift.up, s.fair_shift.down})
+            if (output < 0 || output >= s.outputs) throw std::invalid_argument("a forecast's output is out of range");
         for (const int output : s.probability_outputs)
             if (output < 0 || output >= s.outputs) throw std::invalid_argument("a probability's output is out of range");
     }
@@ -110,6 +116,7 @@ class QuotingPath {
         record.extra_up_bp100 = adjustment.extra_up_bp100;
         record.size_down_percent = adjustment.size_down_percent;
         record.size_up_percent = adjustment.size_up_percent;
+        record.forecast_bp100 = adjustment.forecast_bp100;
         const std::uint64_t after_policy = clock_cycles();
         std::uint64_t after_pricing = after_policy;
 
@@ -135,6 +142,7 @@ class QuotingPath {
                 quoter_.update(pricer_, record.minutes, adjustment, in.local_ns, gate_);
                 record.refused = quoter_.refused();
             }
+            record.inventory_bp100 = static_cast<std::int32_t>(quoter_.inventory_bp100());
             after_pricing = clock_cycles();
             if (update && !quoter_.sent().empty()) encode(record);
             if (quoter_.pending()) record.flags |= tick_pending;

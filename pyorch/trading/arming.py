@@ -14,7 +14,8 @@ from typing import Any
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import UsageError
 from pyorch.contract.model import ModelSpec
-from pyorch.trading.config import PROBABILITY_ONE, Rule, bp100
+from pyorch.trading.config import FairShift, Rule, bp100
+from pyorch.trading.fair_shift import PROBABILITY_ONE, ArmedShift
 from pyorch.trading.policy import ArmedRule
 
 
@@ -80,6 +81,44 @@ def _arm(rule: Rule, spec: ModelSpec, quantiles: dict[str, Any] | None) -> Armed
         dwell_ns=rule.dwell_ms * 1_000_000,
         armed=armed,
         note=" and ".join(notes) if armed else "disarmed: " + "; ".join(problems),
+    )
+
+
+def arm_shift(shift: FairShift | None, bundle: Bundle) -> ArmedShift:
+    """The forecast's move; disarmed, and saying so, where the model has no such outputs.
+
+    Raises:
+        UsageError: an output gives no probability.
+    """
+    if shift is None:
+        return ArmedShift()
+    index = output_index(bundle.spec)
+    heads = {head.name: head for head in bundle.spec.heads}
+    problems = []
+    for output in (shift.up, shift.down):
+        head = heads.get(output.split(".")[0])
+        if head is None or output not in index:
+            problems.append(f"the model has no output {output}")
+        elif head.kind == "linear":
+            raise UsageError(
+                f"fair_shift: {output} is a linear output in {head.unit}; a forecast compares "
+                "probabilities, name outputs of a softmax or sigmoid head"
+            )
+        elif not head.trainable:
+            problems.append(f"head {head.name} had too few positives to be trained")
+    if problems:
+        return ArmedShift(note="disarmed: " + "; ".join(dict.fromkeys(problems)))
+    if shift.move_bp == 0:
+        return ArmedShift(note="disarmed: move_bp is 0")
+    return ArmedShift(
+        up=index[shift.up],
+        down=index[shift.down],
+        move_bp100=bp100(shift.move_bp),
+        deadband=math.ceil(shift.deadband * PROBABILITY_ONE - 1e-9),
+        maximum_bp100=bp100(shift.maximum_bp),
+        step_bp100=bp100(shift.step_bp),
+        armed=True,
+        note=f"{shift.move_bp:g} bp x ({shift.up} - {shift.down}), within {shift.maximum_bp:g} bp",
     )
 
 

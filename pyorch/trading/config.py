@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from pyorch.contract.digest import digest_of
 from pyorch.contract.errors import UsageError
+from pyorch.trading.fair_shift import InventorySkew
 from pyorch.trading.records import MAXIMUM_RULES
 from pyorch.trading.surface import PARAMETERS, Kind, arbitrage_at, slices_of
 
@@ -38,10 +39,9 @@ ADVICE: dict[Kind, tuple[str, str]] = {
 }
 """Kind of arbitrage → the key that the message points to, and what to try."""
 MAXIMUM_OPTIONS = 256
+MAXIMUM_SCALE_LOTS = 1_000_000
 NANO_BTC = 1_000_000_000
 """1e-9 BTC a bitcoin."""
-PROBABILITY_ONE = 32768
-"""1.0 in 15-bit probabilities."""
 
 
 class Universe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,6 +116,38 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     release_margin: Probability = 0.0
 
 
+class FairShift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Fair values move by each option's premium-adjusted delta times a forecast move of the underlying.
+
+    Attributes:
+        up, down: ``head.output``, probabilities; the forecast is ``move_bp`` times their difference.
+        move_bp: in bp of the underlying; 0 disarms.
+        deadband: smaller differences forecast nothing.
+        maximum_bp: the forecast stays within it.
+        step_bp: smaller changes of the forecast are left.
+    """
+
+    up: Annotated[str, Meta(pattern=r"^\w+\.\w+$")]
+    down: Annotated[str, Meta(pattern=r"^\w+\.\w+$")]
+    move_bp: BasisPoints
+    deadband: Probability = 0.0
+    maximum_bp: BasisPoints
+    step_bp: BasisPoints = 0.0
+
+
+class Inventory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Quotes lean against what is held.
+
+    Attributes:
+        delta_skew_bp: of the underlying, when the portfolio's delta is ``delta_scale_btc``.
+        position_skew_bp: of the underlying, when an option's position is ``risk.position_limit_lots``.
+    """
+
+    delta_skew_bp: BasisPoints
+    delta_scale_btc: Annotated[float, Meta(gt=0.0)]
+    position_skew_bp: BasisPoints
+
+
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits of the risk gate; every quote passes all of them or is not sent."""
 
@@ -141,6 +173,8 @@ class QuotingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     surface: SurfaceConfig
     quoting: QuotingRules
     rules: Annotated[tuple[Rule, ...], Meta(max_length=MAXIMUM_RULES)]
+    fair_shift: FairShift | None = None
+    inventory: Inventory | None = None
     risk: RiskLimits
     fix: FixIdentity
 
@@ -168,6 +202,23 @@ class QuotingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def base_half_spread_bp100(self) -> int:
         """The base half spread in bp × 100, rounded up."""
         return bp100(self.quoting.base_half_spread_bp)
+
+    @property
+    def inventory_skew(self) -> InventorySkew:
+        """The inventory's skew in integers."""
+        if self.inventory is None:
+            return InventorySkew()
+        return InventorySkew(
+            delta_skew_bp100=bp100(self.inventory.delta_skew_bp),
+            delta_scale_lots=self._delta_scale_lots,
+            position_skew_bp100=bp100(self.inventory.position_skew_bp),
+            position_scale_lots=self.risk.position_limit_lots,
+        )
+
+    @property
+    def _delta_scale_lots(self) -> int:
+        scale = self.inventory.delta_scale_btc if self.inventory is not None else 0.0
+        return round(scale / float(self.quoting.lot_btc))
 
 
 def bp100(bp: float) -> int:
@@ -270,6 +321,22 @@ def _check(config: QuotingConfig, path: Path, text: str) -> None:
             "quoting",
             "minimum_size_lots",
             f"{config.quoting.minimum_size_lots} is above size_lots = {config.quoting.size_lots}",
+        )
+    if config.inventory is not None and not 1 <= config._delta_scale_lots <= MAXIMUM_SCALE_LOTS:
+        fail(
+            "inventory",
+            "delta_scale_btc",
+            f"is {config._delta_scale_lots} lots of {config.quoting.lot_btc} BTC; "
+            f"1 to {MAXIMUM_SCALE_LOTS} are possible",
+        )
+    shift = config.fair_shift
+    if shift is not None and shift.up == shift.down:
+        fail("fair_shift", "up", f"is {shift.up} like down: the difference is always 0")
+    if shift is not None and shift.step_bp > shift.maximum_bp:
+        fail(
+            "fair_shift",
+            "step_bp",
+            f"{shift.step_bp:g} is above maximum_bp = {shift.maximum_bp:g}: no forecast would be taken",
         )
     names = [rule.name for rule in config.rules]
     for index, rule in enumerate(config.rules):

@@ -42,6 +42,22 @@ def native_settings(plan: QuotingPlan) -> _native.QuotingSettings:
             size_percent=rule.size_percent,
             dwell_ns=rule.dwell_ns,
         )
+    shift, skew = plan.fair_shift, plan.inventory
+    settings.set_fair_shift(
+        up=shift.up,
+        down=shift.down,
+        move_bp100=shift.move_bp100,
+        deadband=shift.deadband,
+        maximum_bp100=shift.maximum_bp100,
+        step_bp100=shift.step_bp100,
+        armed=shift.armed,
+    )
+    settings.set_inventory(
+        delta_skew_bp100=skew.delta_skew_bp100,
+        delta_scale_lots=skew.delta_scale_lots,
+        position_skew_bp100=skew.position_skew_bp100,
+        position_scale_lots=skew.position_scale_lots,
+    )
     settings.base_half_spread_bp100 = plan.base_half_spread_bp100
     settings.set_terms(
         tick_nano=terms.tick_nano,

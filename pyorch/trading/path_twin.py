@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pyorch.contract.fixed import IntArray
-from pyorch.trading.config import PROBABILITY_ONE
+from pyorch.trading.fair_shift import PROBABILITY_ONE
 from pyorch.trading.plan import MINUTE_NS, QuotingPlan
 from pyorch.trading.policy import Adjustment, Policy
 from pyorch.trading.pricing import JOURNALLED, OptionValue, value_options
@@ -60,9 +60,9 @@ class QuotingPathTwin:
         self.killed = False
         self.gate = RiskGate(plan.limits)
         self._surface = plan.surface()
-        self._policy = Policy(plan.rules)
+        self._policy = Policy(plan.rules, plan.fair_shift)
         puts = tuple(option.right == "put" for option in plan.universe.options)
-        self._quoter = Quoter(plan.terms, puts, self.gate)
+        self._quoter = Quoter(plan.terms, puts, self.gate, plan.inventory)
         self._adjustment = Adjustment()
         self._values: list[OptionValue] = []
         self._priced: tuple[int, int, int] | None = None
@@ -132,6 +132,7 @@ class QuotingPathTwin:
                 ]
                 sent = quoter.update(self._values, expired, adjustment, given.local_ns)
                 values["refused"] = quoter.refused
+            values["inventory_bp100"] = quoter.inventory_bp100
             if sent:
                 flags |= TickFlag.QUOTED
                 self._encode(record, sent)

@@ -11,8 +11,9 @@ from pyorch.contract.errors import DataError, UsageError
 from pyorch.contract.events import Flag, Side
 from pyorch.market.book import Book
 from pyorch.market.tape import Tape
-from pyorch.trading.arming import arm_rules
+from pyorch.trading.arming import arm_rules, arm_shift
 from pyorch.trading.config import QuotingConfig
+from pyorch.trading.fair_shift import ArmedShift, InventorySkew
 from pyorch.trading.fix.codec import Decimals, FixCodec
 from pyorch.trading.policy import ArmedRule
 from pyorch.trading.pricing import Option, Universe
@@ -45,6 +46,8 @@ class QuotingPlan:
     surface_label: str
     maximum_surface_age_ns: int
     rules: tuple[ArmedRule, ...]
+    fair_shift: ArmedShift
+    inventory: InventorySkew
     base_half_spread_bp100: int
     terms: Terms
     limits: Limits
@@ -174,6 +177,8 @@ def make_plan(
         + _verdict(parameters, universe),
         maximum_surface_age_ns=surface.maximum_age_ms * 1_000_000,
         rules=arm_rules(config.rules, bundle),
+        fair_shift=arm_shift(config.fair_shift, bundle),
+        inventory=config.inventory_skew,
         base_half_spread_bp100=config.base_half_spread_bp100,
         terms=Terms(
             tick_nano=config.tick_nano,

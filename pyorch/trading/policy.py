@@ -1,4 +1,4 @@
-"""The quoting policy in integers: calibrated scores → extra spread and size, by rules.
+"""The quoting policy in integers: calibrated scores → extra spread and size by rules, and a forecast.
 
 This is the definition; `pyorch/native/policy.hpp` is compared with it. All comparisons are between
 15-bit probabilities, all amounts are bp × 100 and percent.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from pyorch.contract.fixed import IntArray
+from pyorch.trading.fair_shift import ArmedShift
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +58,22 @@ class Adjustment(NamedTuple):
     extra_up_bp100: int = 0
     size_down_percent: int = 100
     size_up_percent: int = 100
+    forecast_bp100: int = 0
+    """Forecast move of the underlying, from which fair values are quoted."""
 
 
 class Policy:
-    """The rules with their dwell."""
+    """The rules with their dwell, the forecast with its step."""
 
-    def __init__(self, rules: tuple[ArmedRule, ...]) -> None:
+    def __init__(self, rules: tuple[ArmedRule, ...], shift: ArmedShift | None = None) -> None:
         self.rules = rules
+        self.shift = shift or ArmedShift()
+        self._forecast_bp100 = 0
         self._until_ns = [0] * len(rules)
 
     def reset(self) -> None:
-        """Forget every dwell: the stream was broken, all quotes are withdrawn."""
+        """Forget every dwell and the forecast: the stream was broken, all quotes are withdrawn."""
+        self._forecast_bp100 = 0
         self._until_ns = [0] * len(self.rules)
 
     def decide(self, scores: IntArray, local_ns: int) -> Adjustment:
@@ -94,4 +100,7 @@ class Policy:
             if rule.both_sides or rule.endangered == "up":
                 extra_up = max(extra_up, rule.widen_bp100)
                 size_up = min(size_up, rule.size_percent)
-        return Adjustment(fired, active, extra_down, extra_up, size_down, size_up)
+        self._forecast_bp100 = self.shift.next_bp100(self._forecast_bp100, scores)
+        return Adjustment(
+            fired, active, extra_down, extra_up, size_down, size_up, self._forecast_bp100
+        )

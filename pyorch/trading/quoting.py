@@ -11,13 +11,14 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pyorch.trading.fair_shift import NANO_PER_BP100, InventorySkew, delta_ppm, shift_nano
 from pyorch.trading.policy import Adjustment
 from pyorch.trading.pricing import OptionValue
 from pyorch.trading.records import Reason, Refusal
 from pyorch.trading.risk import NO_QUOTE, Quote, RiskGate
 
-NANO_PER_BP100 = 1000
-"""A hundredth of a basis point of one bitcoin, in 1e-9 BTC."""
+PRIORITY = (Reason.WITHDRAW, Reason.WIDEN, Reason.MOVE, Reason.NARROW, Reason.FIRST)
+"""The order in which message credit and notional are given out: what takes risk away goes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,16 @@ class Protection(NamedTuple):
         )
 
 
-def make_quote(terms: Terms, value_btc: float, protection: Protection) -> Quote:
+def make_quote(
+    terms: Terms, value_btc: float, protection: Protection, shifted_nano: int = 0
+) -> Quote:
     """The quote around a theoretical value.
 
     A rule with extra spread moves a price by at least one tick (never to nothing); a bid below one tick
-    is left out; sizes are cut downwards, to no less than the minimum.
+    is left out; sizes are cut downwards, to no less than the minimum. ``shifted_nano`` moves both sides.
     """
     value = value_btc * 1e9
-    below, above = math.floor(value), math.ceil(value)
+    below, above = math.floor(value) + shifted_nano, math.ceil(value) + shifted_nano
 
     def bid(extra: int) -> int:
         raw = below - terms.base_nano - extra
@@ -121,16 +124,21 @@ class _Live:
 class Quoter:
     """Decides which options to quote anew; only changed quotes are sent.
 
-    Urgent quotes (new, wider, withdrawn) go first and at once; others wait for
-    ``minimum_interval_ns`` since the option's last quote, and price moves below
-    ``minimum_change_ticks`` are left.
+    Withdrawn, wider and new quotes go at once; others wait for ``minimum_interval_ns`` since the option's
+    last quote, and price moves below ``minimum_change_ticks`` are left. Quotes are sent in the order of
+    `PRIORITY`.
 
     Attributes:
+        inventory_bp100: the portfolio's skew of the underlying at the last update.
         pending: a changed quote waits for its interval, for message credit or for notional.
     """
 
-    def __init__(self, terms: Terms, puts: tuple[bool, ...], gate: RiskGate) -> None:
+    def __init__(
+        self, terms: Terms, puts: tuple[bool, ...], gate: RiskGate, skew: InventorySkew
+    ) -> None:
         self.terms = terms
+        self.skew = skew
+        self.inventory_bp100 = 0
         self.puts = puts
         self.gate = gate
         self.pending = False
@@ -155,24 +163,29 @@ class Quoter:
         adjustment: Adjustment,
         local_ns: int,
     ) -> list[Sent]:
-        """The quotes to send at this tick, urgent ones first, in option order."""
+        """The quotes to send at this tick, by priority, then in option order."""
         terms, gate = self.terms, self.gate
         self.pending, self.refused = False, 0
-        urgent: list[tuple[int, Reason, Quote, Protection]] = []
-        other: list[tuple[int, Reason, Quote, Protection]] = []
+        positions = gate.limits.positions_lots
+        deltas = [delta_ppm(value.premium_adjusted_delta) for value in values]
+        self.inventory_bp100 = self.skew.underlying_bp100(deltas, positions)
+        underlying_bp100 = adjustment.forecast_bp100 + self.inventory_bp100
+        wanted: list[tuple[int, Reason, Quote, Protection]] = []
         for option, live in enumerate(self._live):
             protection = Protection.of(adjustment, self.puts[option])
             quote = NO_QUOTE
             if not expired[option]:
-                quote = make_quote(terms, values[option].value_btc, protection)
+                shifted = shift_nano(underlying_bp100, deltas[option])
+                shifted += self.skew.own_nano(positions[option])
+                quote = make_quote(terms, values[option].value_btc, protection, shifted)
             if quote == live.quote:
                 continue
             if quote == NO_QUOTE:
-                urgent.append((option, Reason.WITHDRAW, quote, protection))
+                wanted.append((option, Reason.WITHDRAW, quote, protection))
             elif live.quote == NO_QUOTE:
-                urgent.append((option, Reason.FIRST, quote, protection))
+                wanted.append((option, Reason.FIRST, quote, protection))
             elif protection.grew_from(live.protection):
-                urgent.append((option, Reason.WIDEN, quote, protection))
+                wanted.append((option, Reason.WIDEN, quote, protection))
             else:
                 narrows = protection != live.protection
                 small = (
@@ -185,9 +198,11 @@ class Quoter:
                     self.pending = True
                     continue
                 reason = Reason.NARROW if narrows else Reason.MOVE
-                other.append((option, reason, quote, protection))
+                wanted.append((option, reason, quote, protection))
         sent: list[Sent] = []
-        for option, reason, quote, protection in urgent + other:
+        for option, reason, quote, protection in sorted(
+            wanted, key=lambda one: PRIORITY.index(one[1])
+        ):
             live = self._live[option]
             value_nano = math.floor(values[option].value_btc * 1e9)
             if reason != Reason.WITHDRAW:

@@ -104,6 +104,8 @@ TICK_DTYPE = np.dtype(
         ("extra_up_bp100", "<i4"),  # the same for a rising underlying
         ("size_down_percent", "<i4"),  # what the rules leave of the size on those sides (100: all)
         ("size_up_percent", "<i4"),
+        ("forecast_bp100", "<i4"),  # forecast move of the underlying, bp x 100
+        ("inventory_bp100", "<i4"),  # the portfolio's skew of the underlying, bp x 100
         ("quotes", "<u4"),  # quotes sent: so many records of the other stream
         ("refused", "<u4"),  # quotes that the risk gate refused
         ("fix_bytes", "<u4"),  # bytes that the tick appended to the FIX stream
@@ -124,7 +126,7 @@ TICK_DTYPE = np.dtype(
         ),  # calibrated, 15 fractional bits; linear heads: logits
     ]
 )
-assert TICK_DTYPE.itemsize == 328
+assert TICK_DTYPE.itemsize == 336
 
 QUOTE_DTYPE = np.dtype(
     [

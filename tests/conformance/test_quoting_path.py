@@ -11,6 +11,7 @@ import simplefix
 
 from pyorch import _native
 from pyorch.trading.config import load_config
+from pyorch.trading.fair_shift import ArmedShift, InventorySkew
 from pyorch.trading.fix.codec import Decimals, FixCodec
 from pyorch.trading.native import batch_of, native_settings
 from pyorch.trading.path_twin import QuotingPathTwin, TickInput
@@ -51,6 +52,8 @@ def plan_with(**changes: object) -> QuotingPlan:
         surface_label="test",
         maximum_surface_age_ns=2_000_000_000,
         rules=(down, up, replace(down, name="off", armed=False)),
+        fair_shift=ArmedShift(1, 0, 400, 2000, 250, 20, True),
+        inventory=InventorySkew(300, 40, 200, 50),
         base_half_spread_bp100=500,
         terms=Terms(100_000, 5, 5_000_000, 500, 1, quoting.size_lots, 1, 2, 20_000_000),
         limits=Limits(200, 500, 4000, 2000, 300, tuple(range(-10, 10))),
@@ -133,6 +136,10 @@ def test_native_path_and_twin_write_the_same_records_and_bytes(
 ) -> None:
     batch, twin = journal
     assert len(batch.quotes) > 1000
+    assert (
+        batch.ticks["forecast_bp100"].min() == -250 and batch.ticks["forecast_bp100"].max() == 250
+    )
+    assert len(np.unique(batch.ticks["inventory_bp100"])) > 2
     assert set(batch.quotes["reason"]) >= {Reason.FIRST, Reason.WIDEN, Reason.NARROW, Reason.MOVE}
     flags = np.bitwise_or.reduce(batch.ticks["flags"])
     assert flags == sum(TickFlag)

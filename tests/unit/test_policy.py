@@ -49,14 +49,14 @@ def test_scores_above_the_release_prolong_an_acting_rule_but_do_not_start_it() -
 def test_overlapping_rules_take_the_maximum_never_the_sum() -> None:
     other = replace(RULE, name="up", endangered="up", widen_bp100=2000, size_percent=80)
     result = decide(Policy((RULE, other)), 100, 200, 0)
-    assert result[2:] == (2000, 2000, 70, 70)
+    assert result[2:6] == (2000, 2000, 70, 70)
 
 
 def test_one_sided_rules_protect_the_endangered_side_only() -> None:
     down = replace(RULE, both_sides=False)
     up = replace(down, endangered="up", outputs=(0,), thresholds=(500,), releases=(500,))
     adjustment = decide(Policy((down, up)), 100, 200, 0)
-    assert adjustment[2:] == (1500, 0, 70, 100)
+    assert adjustment[2:6] == (1500, 0, 70, 100)
     assert Protection.of(adjustment, is_put=False) == Protection(1500, 0, 70, 100)
     assert Protection.of(adjustment, is_put=True) == Protection(0, 1500, 100, 70)
 

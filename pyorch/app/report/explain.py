@@ -98,6 +98,8 @@ class Explanation:
     value_btc: float
     base_half_spread_bp: float
     extra_bp: float
+    shift_bp: float
+    """Move of the underlying, forecast and inventory together, by which fair values were shifted."""
     size_percent: int
     before: Quote | None
     after: Quote | None
@@ -178,6 +180,7 @@ def explain(journal: Journal) -> Explanation | None:
         delta=float(quote["delta"]) if quote is not None else 0.0,
         value_btc=float(quote["value_btc"]) if quote is not None else 0.0,
         base_half_spread_bp=float(tick["base_half_spread_bp100"]) / 100,
+        shift_bp=(int(tick["forecast_bp100"]) + int(tick["inventory_bp100"])) / 100,
         extra_bp=float(tick["extra_down_bp100" if down else "extra_up_bp100"]) / 100,
         size_percent=int(tick["size_down_percent" if down else "size_up_percent"]),
         before=before,
