@@ -17,7 +17,8 @@ from xml.etree import ElementTree
 from firmware.processors import ULTRASCALE, Processor, divided
 
 FABRIC_VLNV = "pyorch:fabric:lstm:1.0"
-FABRIC, DMA = "fabric_0", "axi_dma_0"
+HLS_VLNV = "pyorch:hls4ml:lstm:1.0"
+FABRIC, DMA, HLS = "fabric_0", "axi_dma_0", "hls4ml_0"
 CONTROL, MEMORY, RESET = "control_smc", "memory_smc", "reset_0"
 AXI, AXIS = "xilinx.com:interface:aximm:1.0", "xilinx.com:interface:axis:1.0"
 DMA_SIZE, FABRIC_SIZE = 0x1_0000, 0x1000
@@ -130,8 +131,15 @@ AXI_MHZ = 100.0
 """Clock of the AXI side where the core has one of its own."""
 
 
+Core = Literal["fabric", "hls4ml"]
+"""What stands between the DMA's streams: our RTL, or what the vendor's synthesis makes of hls4ml's C++."""
+
+
 def fabric_design(
-    processor: Processor = ULTRASCALE, clock_mhz: float = 100.0, clocks: int = 1
+    processor: Processor = ULTRASCALE,
+    clock_mhz: float = 100.0,
+    clocks: int = 1,
+    core: Core = "fabric",
 ) -> BlockDesign:
     """Processor → AXI4-Lite → fabric and DMA; DMA ↔ fabric by AXI4-Stream; DMA ↔ memory.
 
@@ -176,10 +184,10 @@ def fabric_design(
         (
             system,
             reset_module(),
-            *inner_modules(dma_base, fabric_base, clocks, address_bits=32),
+            *inner_modules(dma_base, fabric_base, clocks, core, address_bits=32),
             smart_connect(MEMORY, ["memory_mm2s", "memory_s2mm"], ["memory"]),
         ),
-        regions(dma_base, fabric_base),
+        regions(dma_base, fabric_base)[: 2 if core == "fabric" else 1],
         f"{processor.name}/{processor.space}",
         f"{processor.name}/{processor.memory_segment}",
         0,
@@ -203,7 +211,7 @@ def reset_module() -> Module:
 
 
 def inner_modules(
-    dma_base: int, fabric_base: int, clocks: int, *, address_bits: int
+    dma_base: int, fabric_base: int, clocks: int, core: Core = "fabric", *, address_bits: int
 ) -> Iterator[Module]:
     """DMA, fabric and the switch of their registers, which hangs on the net ``control``."""
     lite = (Pin("s_axi_lite_aclk", "clock", False, "clk"),)
@@ -226,7 +234,19 @@ def inner_modules(
         pins=(*lite, *masters, Pin("axi_resetn", "reset", False, "reset_n")),
         config=_dma_config(address_bits) | {"c_m_axis_mm2s_tdata_width": "64"},
     )
-    core = (Pin("core_clk", "clock", False, "core_clk"),) if clocks == 2 else ()
+    if core == "hls4ml":
+        yield Module(
+            HLS,
+            HLS_VLNV,
+            (Bus("s_axis", "SLAVE", AXIS, "features"), Bus("m_axis", "MASTER", AXIS, "answers")),
+            pins=(
+                Pin("ap_clk", "clock", False, "clk"),
+                Pin("ap_rst_n", "reset", False, "reset_n"),
+            ),
+        )
+        yield smart_connect(CONTROL, ["control"], ["control_dma"])
+        return
+    second = (Pin("core_clk", "clock", False, "core_clk"),) if clocks == 2 else ()
     yield Module(
         FABRIC,
         FABRIC_VLNV,
@@ -241,7 +261,7 @@ def inner_modules(
         },
         pins=(
             Pin("aclk", "clock", False, "clk"),
-            *core,
+            *second,
             Pin("aresetn", "reset", False, "reset_n"),
         ),
     )

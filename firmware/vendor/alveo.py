@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from firmware.block_design import (
     AXI,
@@ -10,6 +10,7 @@ from firmware.block_design import (
     MEMORY,
     BlockDesign,
     Bus,
+    Core,
     Module,
     Pin,
     inner_modules,
@@ -29,22 +30,29 @@ from firmware.vendor.ip import (
     register_space,
     wrapper_text,
 )
-from firmware.vendor.script import HERE, Script
-from firmware.vendor.zynq import RUN, run_text
+from firmware.vendor.run import VIVADO, core_ip, run_text, vivado_command
+from firmware.vendor.script import Script
+from firmware.vendor.synthesis import (
+    SYNTHESIS,
+    SYNTHESIS_REPORT,
+    VITIS_HLS,
+    synthesis_command,
+    synthesis_text,
+)
 from pyorch.contract.errors import UsageError
 from pyorch.contract.fabric import FabricManifest
-from pyorch.contract.target import Flow, Part
+from pyorch.contract.target import Flow, HlsProject, Part
 
 KERNEL = "fabric_card"
 KERNEL_VLNV = f"pyorch:kernel:{KERNEL}:1.0"
-BUILD, LINK = "build.tcl", "link.cfg"
+BUILD, RUN, LINK = "build.tcl", "build.sh", "link.cfg"
 REGISTERS, POINTERS = "s_axi_control", "m_axi_gmem"
 DMA_SIZE, SPACE = 0x1000, 0x2000
 DMA_POINTERS = {"MM2S_SA": 0x18, "S2MM_DA": 0x48}
 """Registers of the DMA that hold addresses (PG021, "Register Space"): v++ ties the memory port to them."""
 
 
-def kernel_design(clock_mhz: float, clocks: int) -> BlockDesign:
+def kernel_design(clock_mhz: float, clocks: int, core: Core = "fabric") -> BlockDesign:
     """The inside of the kernel: registers at 0 (DMA) and 0x1000 (fabric), one port to the card's memory."""
     axi_hz = round(1e6 * (clock_mhz if clocks == 1 else AXI_MHZ))
     pins = [Pin("ap_clk", "clock", True, "clk"), Pin("ap_rst_n", "reset", True, "external_reset_n")]
@@ -78,10 +86,10 @@ def kernel_design(clock_mhz: float, clocks: int) -> BlockDesign:
         (
             boundary,
             reset_module(),
-            *inner_modules(0, DMA_SIZE, clocks, address_bits=64),
+            *inner_modules(0, DMA_SIZE, clocks, core, address_bits=64),
             smart_connect(MEMORY, ["memory_mm2s", "memory_s2mm"], ["memory"]),
         ),
-        regions(0, DMA_SIZE, DMA_SIZE),
+        regions(0, DMA_SIZE, DMA_SIZE)[: 2 if core == "fabric" else 1],
         REGISTERS,
         f"{POINTERS}/Reg",
         0,
@@ -89,13 +97,12 @@ def kernel_design(clock_mhz: float, clocks: int) -> BlockDesign:
     )
 
 
-def build_text(part: str) -> str:
+def build_text(part: str, core: Core = "fabric") -> str:
     """From sources to ``vendor/fabric_card.xo``."""
-    script = Script("Packages the fabric with its DMA as a kernel for Vitis.")
-    script.run(HERE, f"source [file join $here {PACKAGE}]")
+    script = Script("Packages the core with its DMA as a kernel for Vitis.")
+    core_ip(script, core)
     script.part("The block design, in a project of its own.")
     script.run(f"create_project -force {KERNEL} [file join $out {KERNEL}] -part {part}")
-    script.run("set ip [file join $out ip]")
     script.set("ip_repo_paths", "$ip", "[current_project]")
     script.run("update_ip_catalog -rebuild", f"source [file join $here {DESIGN}]")
     vendor, library, name, version = KERNEL_VLNV.split(":")
@@ -168,7 +175,7 @@ class AlveoTarget:
     flow: Flow = "vitis"
     top: str = WRAPPER
     ran: bool = False
-    tools: tuple[str, ...] = ("vivado", "v++", "xclbinutil")
+    tools: tuple[str, ...] = (VIVADO, "v++", "xclbinutil")
     script: str = RUN
     release: str = TOOLS
     products: tuple[str, ...] = (f"{KERNEL}.xo", "fabric.xclbin")
@@ -190,10 +197,6 @@ class AlveoTarget:
 
     def files(self, fabric: FabricManifest, clock_mhz: float) -> dict[str, str]:
         """See `Target.files`."""
-        link = (
-            f"v++ --link --target hw --platform {self.platform} --config {LINK} --save-temps "
-            f"--temp_dir ../vendor/link --output ../vendor/fabric.xclbin ../vendor/{KERNEL}.xo"
-        )
         return {
             f"{WRAPPER}.v": wrapper_text(fabric.clocks),
             CONSTRAINTS: constraints_text(fabric.clocks),
@@ -201,15 +204,35 @@ class AlveoTarget:
             DESIGN: design_text(kernel_design(clock_mhz, fabric.clocks)),
             BUILD: build_text(self.ordering),
             LINK: link_text(clock_mhz, fabric.clocks),
-            RUN: run_text(
-                list(self.tools),
-                [
-                    f"vivado -mode batch -nojournal -log vivado.log -source {BUILD}",
-                    link,
-                    "xclbinutil --info --input ../vendor/fabric.xclbin > ../vendor/xclbin.txt",
-                ],
-            ),
+            RUN: run_text(self.tools, self._commands()),
         }
+
+    def for_hls(self) -> AlveoTarget:
+        """See `VendorTarget.for_hls`."""
+        return replace(
+            self, tools=(VITIS_HLS, *self.tools), reports=(SYNTHESIS_REPORT, *self.reports)
+        )
+
+    def hls_files(self, project: HlsProject, clock_mhz: float) -> dict[str, str]:
+        """See `VendorTarget.hls_files`."""
+        return {
+            SYNTHESIS: synthesis_text(project, self.ordering, clock_mhz),
+            DESIGN: design_text(kernel_design(clock_mhz, 1, "hls4ml")),
+            BUILD: build_text(self.ordering, "hls4ml"),
+            LINK: link_text(clock_mhz, 1),
+            RUN: run_text(self.tools, [synthesis_command(), *self._commands()]),
+        }
+
+    def _commands(self) -> list[str]:
+        link = (
+            f"v++ --link --target hw --platform {self.platform} --config {LINK} --save-temps "
+            f"--temp_dir ../vendor/link --output ../vendor/fabric.xclbin ../vendor/{KERNEL}.xo"
+        )
+        return [
+            vivado_command(BUILD),
+            link,
+            "xclbinutil --info --input ../vendor/fabric.xclbin > ../vendor/xclbin.txt",
+        ]
 
 
 ALVEO_U50 = AlveoTarget(

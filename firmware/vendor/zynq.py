@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from firmware.block_design import fabric_design, hwh_text
+from firmware.block_design import Core, fabric_design, hwh_text
 from firmware.processors import ULTRASCALE, ZYNQ7, Processor, divided
 from firmware.vendor.design import DESIGN, design_text
 from firmware.vendor.documents import TOOLS
@@ -16,10 +16,18 @@ from firmware.vendor.ip import (
     package_text,
     wrapper_text,
 )
-from firmware.vendor.script import HERE, Script
+from firmware.vendor.run import VIVADO, core_ip, run_text, vivado_command
+from firmware.vendor.script import Script
+from firmware.vendor.synthesis import (
+    SYNTHESIS,
+    SYNTHESIS_REPORT,
+    VITIS_HLS,
+    synthesis_command,
+    synthesis_text,
+)
 from pyorch.contract.errors import UsageError
 from pyorch.contract.fabric import FabricManifest
-from pyorch.contract.target import Flow, Part
+from pyorch.contract.target import Flow, HlsProject, Part
 
 BUILD, RUN = "build.tcl", "build.sh"
 HANDOFF = "expected.hwh"
@@ -42,7 +50,7 @@ class ZynqTarget:
     flow: Flow = "vivado"
     top: str = WRAPPER
     ran: bool = False
-    tools: tuple[str, ...] = ("vivado",)
+    tools: tuple[str, ...] = (VIVADO,)
     script: str = RUN
     release: str = TOOLS
     products: tuple[str, ...] = ("fabric.bit", "fabric.hwh")
@@ -72,20 +80,34 @@ class ZynqTarget:
             PACKAGE: package_text(fabric, self.ordering),
             DESIGN: design_text(design),
             BUILD: build_text(design.name, self.ordering),
-            RUN: run_text(
-                ["vivado"], [f"vivado -mode batch -nojournal -log vivado.log -source {BUILD}"]
-            ),
+            RUN: run_text(self.tools, [vivado_command(BUILD)]),
+            HANDOFF: hwh_text(design),
+        }
+
+    def for_hls(self) -> ZynqTarget:
+        """See `VendorTarget.for_hls`."""
+        return replace(
+            self, tools=(VITIS_HLS, *self.tools), reports=(SYNTHESIS_REPORT, *self.reports)
+        )
+
+    def hls_files(self, project: HlsProject, clock_mhz: float) -> dict[str, str]:
+        """See `VendorTarget.hls_files`."""
+        design = fabric_design(self.processor, clock_mhz, core="hls4ml")
+        return {
+            SYNTHESIS: synthesis_text(project, self.ordering, clock_mhz),
+            DESIGN: design_text(design),
+            BUILD: build_text(design.name, self.ordering, "hls4ml"),
+            RUN: run_text(self.tools, [synthesis_command(), vivado_command(BUILD)]),
             HANDOFF: hwh_text(design),
         }
 
 
-def build_text(name: str, part: str) -> str:
+def build_text(name: str, part: str, core: Core = "fabric") -> str:
     """From sources to ``vendor/fabric.bit`` and ``vendor/fabric.hwh``, reports and figures beside them."""
-    script = Script("From the fabric's sources to bitstream and handoff.")
-    script.run(HERE, f"source [file join $here {PACKAGE}]")
+    script = Script("From the core's sources to bitstream and handoff.")
+    core_ip(script, core)
     script.part("A project around the block design, synthesised as a whole.")
     script.run(f"create_project -force {name} [file join $out {name}] -part {part}")
-    script.run("set ip [file join $out ip]")
     script.set("ip_repo_paths", "$ip", "[current_project]")
     script.run("update_ip_catalog -rebuild", f"source [file join $here {DESIGN}]")
     script.set("synth_checkpoint_mode", "None", f"[get_files {name}.bd]")
@@ -121,20 +143,6 @@ def build_text(name: str, part: str) -> str:
         "}",
     )
     return script.text()
-
-
-def run_text(tools: list[str], commands: list[str]) -> str:
-    """A shell script that says which tool is missing, then runs the commands beside itself."""
-    names = " ".join(tools)
-    return (
-        "#!/usr/bin/env bash\n"
-        f"# Runs unattended where {' and '.join(tools)} of {TOOLS} are on the path; results: ../vendor.\n"
-        'set -euo pipefail\ncd "$(dirname "$0")"\n'
-        f"for tool in {names}; do\n"
-        '    command -v "$tool" >/dev/null || { echo "ERROR: $tool is not on the path; source settings64.sh '
-        f'of {TOOLS} first" >&2; exit 5; }}\n'
-        "done\nmkdir -p ../vendor\n" + "".join(f"{command}\n" for command in commands)
-    )
 
 
 PYNQ_Z2 = ZynqTarget(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import click
 
 from hls.build.plan import STEPS
-from hls.emit.options import as_words, given, style_options
+from hls.emit.options import STYLES, as_words, given, style_options
 from pyorch.contract.target import Target
 
 _PATH = click.Path(path_type=Path)
@@ -19,7 +20,7 @@ _STEP = click.Choice(STEPS)
 @click.argument("bundle", type=_PATH, required=False)
 @click.option("--target", "target_name", default="ecp5-85k", show_default=True,
               help="Board or chip.")  # fmt: skip
-@style_options
+@partial(style_options, styles=(*STYLES, "hls4ml"))
 @click.option("--clock", type=float, help="Clock of the core in MHz; default: the target's.")
 @click.option("--seeds", default="1", show_default=True,
               help="Of place and route: how many (3), or which (4,9); the best is packed.")  # fmt: skip
@@ -61,6 +62,7 @@ def build(
     is kept; after a failure or a kill the same command goes on from there. Default: the bundle that ships.
     """
     from hls.build.flow import Build, store
+    from hls.build.hls4ml import STYLE, HlsBuild, hls_target
     from hls.build.plan import make_plan, parse_seeds
     from hls.build.show import Screen
     from hls.build.tools import ecp5_tools
@@ -76,6 +78,8 @@ def build(
         return
     model = Bundle.load(path)
     parameters = given(options)
+    if style == STYLE:
+        target = hls_target(target, parameters, wire)
     plan = make_plan(
         model, target, style, parameters, wire=wire or "", clock_mhz=clock, seeds=parse_seeds(seeds),
         simulated_steps=simulated_steps,
@@ -88,7 +92,7 @@ def build(
     tools = ecp5_tools() if target.flow == "ecp5" else None
     words = f"--target {target_name} {as_words(style, wire, parameters)} --seeds {seeds}"
     with Screen(as_json) as screen:
-        work = Build(
+        work = (HlsBuild if style == STYLE else Build)(
             plan, target, path, model, folder, tools, first or "", last,
             limit_minutes * 60, screen.line, screen.done,
         )  # fmt: skip

@@ -12,10 +12,12 @@ from hls.emit.project import emit_bundle
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import BuildError, PyorchError
 from pyorch.contract.fixed import FixedFormat
-from pyorch.contract.target import find_target
+from pyorch.contract.target import VendorTarget, find_target
 
 FABRIC = "fabric"
 TARGET = "target"
+HLS = "hls4ml"
+"""hls4ml's project, where it takes the place of a fabric."""
 ORDER = "target.f"
 """The target's sources in the order of compilation."""
 
@@ -30,6 +32,9 @@ def emit_for(plan: BuildPlan, bundle: Path, folder: Path) -> None:
     loaded = Bundle.load(bundle)
     if loaded.digest() != plan.model_digest:
         raise BuildError(f"{bundle} changed while it was being built; run the same command again")
+    if plan.style == HLS:
+        _emit_cpp(plan, loaded, folder)
+        return
     manifest = emit_bundle(
         loaded,
         plan.style,
@@ -39,12 +44,26 @@ def emit_for(plan: BuildPlan, bundle: Path, folder: Path) -> None:
         **plan.parameters,
     )
     texts = find_target(plan.target).files(manifest, plan.clock_mhz)
-    for name, text in texts.items():
-        path = folder / TARGET / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    _write(folder / TARGET, texts)
     order = [name for name in texts if name.endswith(".sv")]
     (folder / TARGET / ORDER).write_text("".join(f"{name}\n" for name in order))
+
+
+def _emit_cpp(plan: BuildPlan, bundle: Bundle, folder: Path) -> None:
+    """hls4ml's project and the scripts for it."""
+    from hls.vitis.project import write_vendor_project
+
+    target = find_target(plan.target)
+    assert isinstance(target, VendorTarget)
+    project = write_vendor_project(bundle, folder / HLS, target.ordering, plan.clock_mhz)
+    _write(folder / TARGET, target.for_hls().hls_files(project, plan.clock_mhz))
+
+
+def _write(folder: Path, texts: dict[str, str]) -> None:
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
 
 def main() -> None:

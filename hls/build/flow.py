@@ -127,8 +127,12 @@ class Build:
                 shop.do(vendor_job(self.target, record.tools), anew=anew)
             elif self.tools is not None:
                 routed |= self._open_step(shop, step, self.tools, routed, anew)
+        self._end(record, self.tools is None and bool(missing_tools(self.target)))
+
+    def _end(self, record: BuildRecord, missing: bool) -> None:
+        """After the last step: an error unless all is in order."""
         if self.last == STEPS[-1] and record.verdict != "ok":
-            if self.tools is None and missing_tools(self.target):
+            if missing:
                 raise EnvironmentMissingError(record.verdict)
             raise BuildError(record.verdict)
 

@@ -16,7 +16,7 @@ from hls.build.vendor import vendor_clock
 from pyorch.contract.build_record import BITSTREAM, BuildRecord
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import canonical_json, write_atomically
-from pyorch.contract.fabric import CYCLE_FIGURES, FabricManifest
+from pyorch.contract.fabric import CYCLE_FIGURES, FabricManifest, input_lane, output_lane
 from pyorch.contract.target import Target
 
 REPORT = "report.json"
@@ -188,6 +188,35 @@ def write_report(
     write_atomically(folder / PAGE, page_of(report, manifest).encode())
     write_atomically(folder / REPORT, canonical_json(report) + b"\n")
     return report
+
+
+def write_hls_report(
+    folder: Path, record: BuildRecord, target: Target, model: Bundle, window_cycles: int | None
+) -> dict[str, Any]:
+    """The same for hls4ml's C++, whose only latency is the one that the vendor's synthesis states."""
+    cycles = {} if window_cycles is None else {"cold_window": window_cycles}
+    report = report_of(record, target, model, cpp_manifest(model, cycles), {})
+    del report["digests"]["format"]
+    report["checks"] = checks_of(folder, record)
+    if "synthesise" in record.steps:
+        report["clock"] = vendor_clock(folder, record.clock_mhz)
+    write_atomically(folder / PAGE, page_of(report, cpp_manifest(model, cycles)).encode())
+    write_atomically(folder / REPORT, canonical_json(report) + b"\n")
+    return report
+
+
+def cpp_manifest(model: Bundle, cycles: dict[str, int]) -> FabricManifest:
+    """What hls4ml's stream has in common with a fabric: shape, lanes, and no predicted cycles."""
+    spec = model.spec
+    return FabricManifest(
+        name=spec.name, style="hls4ml", parameters={}, model_digest=model.digest(), format_digest="",
+        mode=spec.mode, window=spec.window, features=spec.features, outputs=len(spec.outputs),
+        input=str(spec.input), wire=str(spec.input), logits=str(spec.logits),
+        input_lane=input_lane(spec.input), output_lane=output_lane(spec.logits),
+        layers=tuple(f"{layer.name}: {layer.inputs} × {layer.units}, hls4ml" for layer in spec.layers),
+        state=(), loadable=False, image_words=0, cycles=cycles, estimates={}, top="model_stream",
+        sources={}, memories={},
+    )  # fmt: skip
 
 
 def page_of(report: dict[str, Any], manifest: FabricManifest) -> str:

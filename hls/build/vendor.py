@@ -32,11 +32,19 @@ def missing_tools(target: Target) -> list[str]:
     return [name for name in target.tools if shutil.which(name) is None]
 
 
-def not_run(target: Target, folder: Path, clock_mhz: float) -> str:
-    """Why there is no bitstream, and where to make one."""
+SIMULATED = "cycles are simulated, the clock of {:g} MHz is an assumption"
+UNKNOWN = "its latency at {:g} MHz is not known before the vendor's synthesis states it"
+
+
+def not_run(target: Target, folder: Path, clock_mhz: float, figures: str = SIMULATED) -> str:
+    """Why there is no bitstream, and where to make one.
+
+    Args:
+        figures: what stands in the report instead.
+    """
     text = (
         f"no bitstream: {target.flow} is not run here. The project for {target.name} is complete in "
-        f"{folder}; cycles are simulated, the clock of {clock_mhz:g} MHz is an assumption"
+        f"{folder}; {figures.format(clock_mhz)}"
     )
     if isinstance(target, VendorTarget):
         text += (
@@ -67,7 +75,9 @@ def versions(target: VendorTarget) -> dict[str, str]:
     return found
 
 
-def vendor_job(target: VendorTarget, tools: dict[str, str]) -> Job:
+def vendor_job(
+    target: VendorTarget, tools: dict[str, str], inputs: tuple[str, ...] = (FABRIC, TARGET)
+) -> Job:
     """Bitstream and reports, by the target's script."""
     reports = tuple(f"{RESULTS}/{name}" for name in target.reports)
 
@@ -81,7 +91,7 @@ def vendor_job(target: VendorTarget, tools: dict[str, str]) -> Job:
         return usage
 
     settings: dict[str, object] = {"tools": tools, "script": target.script}
-    return Job("synthesise", settings, (FABRIC, TARGET), (*target.products, *reports), work)
+    return Job("synthesise", settings, inputs, (*target.products, *reports), work)
 
 
 def vendor_clock(folder: Path, clock_mhz: float) -> dict[str, object]:

@@ -70,6 +70,8 @@ def write_project(
     stock: bool = False,
     length: int | None = None,
     sequences: bool = False,
+    options: dict[str, Any] | None = None,
+    style: str = "auto",
 ) -> Project:
     """Convert with hls4ml and write the project's sources.
 
@@ -78,6 +80,8 @@ def write_project(
         stock: with hls4ml's own Vitis backend and header instead of ours.
         length: vectors a call; default: the model's window.
         sequences: end at the last LSTM layer and answer every step (`return_sequences`).
+        options: of the backend: part, clock.
+        style: hls4ml's ``PipelineStyle``; it changes what synthesis makes of the sources, not their results.
 
     Raises:
         BuildError: hls4ml failed.
@@ -90,11 +94,12 @@ def write_project(
         with quiet():
             graph = hls4ml().converters.convert_from_keras_model(
                 model,
-                hls_config=graph_configuration(bundle, stock, sequences),
+                hls_config=graph_configuration(bundle, stock, sequences, style),
                 backend=name,
                 output_dir=str(folder),
                 project_name=PROJECT,
                 io_type="io_parallel",
+                **(options or {}),
             )
             graph.write()
     except Exception as error:  # hls4ml raises bare exceptions and assertions
@@ -148,7 +153,9 @@ def _exact(name: str, part: str, form: FixedFormat, bundle: Bundle) -> Any:
     return form.to_float(bundle.weights[f"{name}.{part}"]).astype(np.float32)
 
 
-def graph_configuration(bundle: Bundle, stock: bool, sequences: bool) -> dict[str, Any]:
+def graph_configuration(
+    bundle: Bundle, stock: bool, sequences: bool, style: str = "auto"
+) -> dict[str, Any]:
     """hls4ml's configuration of a bundle: every type by layer."""
     named: dict[str, Any] = {INPUT: {"Precision": {"result": str(bundle.spec.input)}}}
     for number, layer in enumerate(bundle.spec.layers):
@@ -178,6 +185,8 @@ def graph_configuration(bundle: Bundle, stock: bool, sequences: bool) -> dict[st
             precision["result"] = str(layer.output)
             named[f"{layer.name}_linear"] = {"Precision": {"result": str(layer.output)}}
     model = {"Precision": {"default": "fixed<16,6>"}, "ReuseFactor": 1, "Strategy": "Latency"}
+    if style != "auto":
+        model["PipelineStyle"] = style
     return {"Model": model, "LayerName": named}
 
 

@@ -20,7 +20,10 @@ PARAMETERS = {
 """Parameter of a style, and what every style has → help."""
 
 
-def style_options(command: Command) -> Command:
+STYLES = ("baked", "folded", "loadable")
+
+
+def style_options(command: Command, styles: tuple[str, ...] = STYLES) -> Command:
     """``--style``, ``--wire`` and an option for each of `PARAMETERS`; those not given are None."""
     for name, text in reversed(PARAMETERS.items()):
         command = click.option(f"--{name.replace('_', '-')}", type=int, help=text)(command)
@@ -29,7 +32,7 @@ def style_options(command: Command) -> Command:
     )(command)
     return click.option(
         "--style",
-        type=click.Choice(["baked", "folded", "loadable"]),
+        type=click.Choice(styles),
         default="folded",
         show_default=True,
         help="Constants; block RAM and multipliers; LUT RAM.",

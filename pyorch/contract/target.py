@@ -37,6 +37,21 @@ class Part:
         return f"{self.device} {self.package}, speed {self.speed}"
 
 
+@dataclass(frozen=True, slots=True)
+class HlsProject:
+    """C++ for a vendor's high-level synthesis.
+
+    Attributes:
+        top: its function, with streams ``s_axis`` and ``m_axis``.
+        sources: what is compiled.
+        files: all files, relative to the project's folder.
+    """
+
+    top: str
+    sources: tuple[str, ...]
+    files: tuple[str, ...]
+
+
 class Target(Protocol):
     """A board, or a bare chip, that fabrics are built for."""
 
@@ -122,6 +137,19 @@ class VendorTarget(Target, Protocol):
     @property
     def reports(self) -> tuple[str, ...]:
         """What the tools say about it."""
+        ...
+
+    @property
+    def ordering(self) -> str:
+        """The part as the vendor orders it."""
+        ...
+
+    def for_hls(self) -> VendorTarget:
+        """The same board for hls4ml's C++: with the tools that this takes beside the others."""
+        ...
+
+    def hls_files(self, project: HlsProject, clock_mhz: float) -> dict[str, str]:
+        """As `files`, for C++ in the folder ``hls4ml`` beside ``target`` instead of a fabric."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""``python -m sim.vivado vivado|v++|xclbinutil …``: the tools as programs, for scripts that start them."""
+"""``python -m sim.vivado vivado|vitis_hls|v++|xclbinutil …``: the tools as programs for scripts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sim.vivado.linker import describe, link
 from sim.vivado.session import run_vivado
+from sim.vivado.synthesis import run_vitis_hls
 from sim.vivado.tclsh import CommandError
 
 USAGE = ["-mode", "batch", "-nojournal", "-log", "vivado.log", "-source"]
@@ -22,6 +23,10 @@ def main() -> None:
             if words[:-1] != USAGE:
                 raise CommandError(f"vivado {' '.join(words)}: not {' '.join(USAGE)} SCRIPT")
             run_vivado(Path(words[-1]))
+        elif tool == "vitis_hls":
+            if words[:-1] != ["-f"]:
+                raise CommandError(f"vitis_hls {' '.join(words)}: not -f SCRIPT")
+            run_vitis_hls(Path(words[-1]))
         elif tool == "v++":
             link(words, Path())
         else:

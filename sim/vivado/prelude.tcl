@@ -8,7 +8,7 @@ namespace eval ::stand_in {
         variable questions
         variable answers
         set words {}
-        foreach word [linsert $args 0 $name] {
+        foreach word [linsert $args 0 [pwd] $name] {
             lappend words [binary encode hex [encoding convertto utf-8 $word]]
         }
         puts $questions [join $words ,]

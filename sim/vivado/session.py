@@ -8,8 +8,10 @@ from pathlib import Path
 from sim.vivado import core_commands, design_commands
 from sim.vivado.catalogue import PARTS
 from sim.vivado.handoff import handoff_text
+from sim.vivado.packager import COMPONENT
 from sim.vivado.signatures import COMMANDS, Call, parse
 from sim.vivado.state import Project, Run, State
+from sim.vivado.synthesis import synthesised_ip
 from sim.vivado.tclsh import CommandError, join_list, run_script, split_list
 from sim.vivado.xdc import check_constraints
 
@@ -83,6 +85,11 @@ def _update_ip_catalog(state: State, call: Call) -> str:
         for folder, core in state.cores.items()
         if core.saved and any(folder.is_relative_to(place) for place in project.repositories)
     }
+    for place in project.repositories:
+        for component in place.rglob(COMPONENT):
+            ip = synthesised_ip(component)
+            if ip is not None:
+                project.catalogue[ip.vlnv] = ip
     return ""
 
 
@@ -255,7 +262,8 @@ def run_vivado(script: Path, slack_ns: tuple[float, float] = (0.5, 0.1)) -> Stat
     """
     state = State(script.parent.resolve(), slack_ns=slack_ns)
 
-    def answer(words: list[str]) -> str:
+    def answer(words: list[str], place: Path) -> str:
+        state.base = place
         state.log.append(words)
         call = parse(words)
         return HANDLERS[call.name](state, call)

@@ -119,14 +119,33 @@ class Call:
         return tuple(self.options[name] for name in names)
 
 
-def parse(text: list[str]) -> Call:
+SYNTHESIS_COMMANDS = {
+    "open_project": _read("-reset -upgrade", 1, 1),
+    "set_top": _read("", 1, 1),
+    "add_files": _read("-tb -cflags= -csimflags= -blackbox=", 1, 1),
+    "open_solution": _read("-reset -flow_target=", 1, 1),
+    "set_part": _read("", 1, 1),
+    "create_clock": _read("-period= -name=", 0, 0),
+    "set_clock_uncertainty": _read("", 1, 2),
+    "config_compile": _read("-name_max_length=", 0, 0),
+    "config_schedule": _read("-enable_dsp_full_reg=false -enable_dsp_full_reg=true", 0, 0),
+    "csim_design": _read("-clean -O -argv=", 0, 0),
+    "csynth_design": _read("", 0, 0),
+    "export_design": _read(
+        "-format= -rtl= -vendor= -library= -ipname= -version= -output= -flow=", 0, 0
+    ),
+}
+"""Commands of Vitis HLS and their options (UG1399)."""
+
+
+def parse(text: list[str], commands: dict[str, Signature] = COMMANDS) -> Call:
     """Sort the words of a command.
 
     Raises:
         CommandError: an option that it does not have, one without its value, too few or too many words.
     """
     name, words = text[0], text[1:]
-    signature = COMMANDS[name]
+    signature = commands[name]
     flags: set[str] = set()
     options: dict[str, str] = {}
     rest: list[str] = []

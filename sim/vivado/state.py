@@ -47,7 +47,7 @@ class State:
     """A session.
 
     Attributes:
-        base: where it was started; relative paths begin there.
+        base: the working directory; relative paths begin there.
         project: the open one.
         closed: those that were.
         values: object → properties that were set.

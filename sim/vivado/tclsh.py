@@ -13,8 +13,8 @@ from pyorch.contract.errors import BuildError, EnvironmentMissingError
 PRELUDE = Path(__file__).with_name("prelude.tcl")
 LIMIT_S = 60.0
 
-Answer = Callable[[list[str]], str]
-"""Takes the words of a command and returns its result; raises `CommandError`."""
+Answer = Callable[[list[str], Path], str]
+"""Takes the words of a command and the working directory, returns its result; raises `CommandError`."""
 
 
 class CommandError(BuildError):
@@ -62,7 +62,7 @@ def run_script(
         for line in questions:
             words = [bytes.fromhex(word).decode() for word in line.rstrip("\n").split(",")]
             try:
-                outcome, text = "ok", answer(words)
+                outcome, text = "ok", answer(words[1:], Path(words[0]))
             except CommandError as error:
                 outcome, text = "error", str(error)
             answers.write(f"{outcome},{text.encode().hex()}\n")

@@ -20,7 +20,7 @@ def check_constraints(path: Path, clocks: list[str]) -> list[tuple[str, str]]:
     """
     bounded: list[tuple[str, str]] = []
 
-    def answer(words: list[str]) -> str:
+    def answer(words: list[str], _place: Path) -> str:
         name, rest = words[0], words[1:]
         if name == "get_ports":
             if rest[0] not in clocks:

@@ -46,6 +46,7 @@ class Vendor(TimingTarget):
     name, flow, ran = "vendor", "vivado", False
     tools, release, script = ("vivado",), "2023.2", "build.sh"
     products, reports = ("fabric.bit", "fabric.hwh"), ("timing.rpt",)
+    ordering, for_hls, hls_files = "a part", None, None
 
 
 def test_a_vendors_target_is_emitted_checked_and_reported_with_an_assumed_clock(

@@ -1,6 +1,8 @@
 """What tests of the vendor's scripts share: fabrics, and build folders up to the vendor's step."""
 
+import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,3 +44,21 @@ def lay_out(fabrics: dict[int, tuple[Path, FabricManifest]], tmp_path: Path) -> 
         return folder / "target"
 
     return make
+
+
+@pytest.fixture
+def put_on_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[tuple[str, ...]], None]:
+    """``put_on_path(names)``: stand-ins of these programs come first on the path."""
+
+    def put(names: tuple[str, ...]) -> None:
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        for name in names:
+            program = folder / name
+            program.write_text(f'#!/bin/sh\nexec {sys.executable} -m sim.vivado {name} "$@"\n')
+            program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+    return put

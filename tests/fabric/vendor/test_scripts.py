@@ -1,12 +1,9 @@
 """Scripts for the vendor's tools, each run under `tclsh` with stand-ins that judge what it builds."""
 
 import json
-import os
 import re
 import shutil
-import stat
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -114,16 +111,6 @@ def test_every_property_names_the_document_that_states_it(
     assert seen > 100
 
 
-def stand_ins(folder: Path, names: tuple[str, ...]) -> str:
-    """A folder of programs of these names, as the first of the path."""
-    folder.mkdir()
-    for name in names:
-        program = folder / name
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m sim.vivado {name} "$@"\n')
-        program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    return f"{folder}{os.pathsep}{os.environ['PATH']}"
-
-
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle") / "model"
@@ -156,13 +143,17 @@ def test_a_build_without_the_tools_says_what_is_missing_and_what_to_run(
 
 @pytest.mark.parametrize("name", ["pynq-z2", "alveo-u50"])
 def test_a_build_goes_on_where_the_tools_are(
-    name: str, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    saved: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    put_on_path: Callable[[tuple[str, ...]], None],
 ) -> None:
     target = find_target(name)
     assert isinstance(target, VendorTarget)
     folder = tmp_path / "b"
     monkeypatch.setenv("PYORCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("PATH", stand_ins(tmp_path / "bin", target.tools))
+    put_on_path(target.tools)
     record = begin(target, saved, folder).run()
     assert record.verdict == "ok" and record.tools["vivado"] == "vivado stand-in 2023.2"
     assert all((folder / product).is_file() for product in target.products)
