@@ -135,8 +135,10 @@ class LstmEngine:
     def prepare(self) -> None:
         """What can be known before the next tick."""
 
-    def run(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
-        """Ticks [n, F], one after the other: logits and scores, each [n, O]."""
+    def run(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)], one_by_one: bool = False) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
+        """
+        Ticks [n, F], one after the other: logits and scores, each [n, O]; together, or each as it comes in a stream.
+        """
 
     def time_ticks(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], int, int]:
         """
@@ -150,7 +152,7 @@ class LstmEngine:
 
     def time_floor(self, weight_bytes: int, runs: int) -> NDArray[numpy.int64]:
         """
-        ns of each pass of one dot-product instruction for every 64 bytes of weights, rounded up to 1,024 bytes, a clock reading included: what no kernel can beat. Empty where the path has no such instruction.
+        ns of each pass of one dot-product instruction for every 64 bytes of weights, rounded up to 1,024 bytes, a clock reading included: what no kernel can beat that reads its weights for every tick. Empty where the path has no such instruction.
         """
 
     def window(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:

@@ -48,13 +48,19 @@ Pair<std::int64_t> outputs(const LstmEngine& engine) {
 }
 
 // Every tick of [n][F] from the present state: logits and scores [n][O].
-Pair<std::int64_t> run(LstmEngine& engine, const Vectors& features) {
+Pair<std::int64_t> run(LstmEngine& engine, const Vectors& features, bool one_by_one) {
     check_length(features.shape(1), engine.features());
     const std::size_t n = features.shape(0), width = static_cast<std::size_t>(engine.outputs());
     std::vector<std::int64_t> logits(n * width), scores(n * width);
     {
         nb::gil_scoped_release unlocked;
-        engine.run(features.data(), static_cast<std::int64_t>(n), logits.data(), scores.data());
+        if (!one_by_one) engine.run(features.data(), static_cast<std::int64_t>(n), logits.data(), scores.data());
+        for (std::size_t t = 0; one_by_one && t < n; ++t) {
+            engine.step(features.data() + t * features.shape(1));
+            engine.prepare();
+            std::copy_n(engine.logits(), width, logits.data() + t * width);
+            std::copy_n(engine.scores(), width, scores.data() + t * width);
+        }
     }
     return {copied(logits.data(), {n, width}), copied(scores.data(), {n, width})};
 }
@@ -154,7 +160,8 @@ void bind_inference(nb::module_& module) {
             },
             "features"_a, "One tick [F]: logits and scores, each [O].")
         .def("prepare", &LstmEngine::prepare, "What can be known before the next tick.")
-        .def("run", &run, "features"_a, "Ticks [n, F], one after the other: logits and scores, each [n, O].")
+        .def("run", &run, "features"_a, "one_by_one"_a = false,
+             "Ticks [n, F], one after the other: logits and scores, each [n, O]; together, or each as it comes in a stream.")
         .def("time_ticks", &time_ticks, "features"_a,
              "Ticks [n, F], timed: ns of each step with the preparation done before it, then, of the same ticks "
              "again, ns of all steps and preparations back to back, and of the same in one call of `run`. A clock "
@@ -163,7 +170,8 @@ void bind_inference(nb::module_& module) {
              "Vectors [n, F]: ns of one part of a tick n times back to back; the stream starts anew after it.")
         .def("time_floor", &time_floor, "weight_bytes"_a, "runs"_a,
              "ns of each pass of one dot-product instruction for every 64 bytes of weights, rounded up to 1,024 "
-             "bytes, a clock reading included: what no kernel can beat. Empty where the path has no such instruction.")
+             "bytes, a clock reading included: what no kernel can beat that reads its weights for every tick. Empty where "
+             "the path has no such instruction.")
         .def(
             "window",
             [](LstmEngine& self, const Vectors& features) {

@@ -289,7 +289,8 @@ void pack(const Packing& packing, int count, const std::int32_t* values, const A
     }
 }
 
-// What no kernel can beat: one dot-product instruction for every 64 bytes of weights, sixteen sums, nothing else.
+// What no kernel that reads its weights for every tick can beat: one dot-product instruction for every 64 bytes of them,
+// sixteen sums, nothing else.
 void stream(const char* weights, std::int64_t vectors) {
     __m512i sums[lanes];
     clear(sums);

@@ -128,7 +128,7 @@ struct Kernels {
     void (*convert)(const Conversion&, int count, const std::int32_t* sums, std::int32_t* values,
                     std::int64_t* wide);  // null: the engine's own loop
     void (*pack)(const Packing&, int count, const std::int32_t* values, const Activations& packed);
-    // What no kernel can beat, for measurements: a dot-product instruction for every vector of weights, nothing
+    // What no kernel that reads its weights for every tick can beat, for measurements: a dot-product instruction for every vector of weights, nothing
     // else. nullptr: not written for this instruction set.
     void (*stream)(const char* weights, std::int64_t vectors) = nullptr;
     // The product of many rows of bytes in one plane, `stride` apart, into rows of out, `columns` apart: weights are
