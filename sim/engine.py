@@ -15,7 +15,13 @@ from pyorch.inference.model_check import check_model
 
 POLLS = 10_000
 """Reads of the mailbox after which the card counts as dead; one takes about ten cycles."""
-OPTIONS = ("style", "mailbox", "multipliers", "chunk", "planes", "cuts", "copies")
+OPTIONS = (
+    "style", "mailbox", "multipliers", "chunk", "planes", "cuts", "copies", "clock_mhz", "host_ns",
+)  # fmt: skip
+ASSUMED_MHZ = 50.0
+"""Of the core, where nothing was routed: the default of the target ``ecp5-85k``."""
+ASSUMED_HOST_NS = 1500.0
+"""Of a tick's register writes and reads over a card's bus; to be measured on the card."""
 
 
 class CardEngine(FabricEngine):
@@ -28,7 +34,7 @@ class CardEngine(FabricEngine):
         Args:
             bundle: the model.
             options: ``style`` (default folded) and its parameters; ``mailbox``: ticks by registers (default)
-                or by DMA frames.
+                or by DMA frames; ``clock_mhz``, ``host_ns``: of the card that `computed_times` is about.
 
         Raises:
             ModelError, UsageError: the style does not carry the model.
@@ -47,7 +53,9 @@ class CardEngine(FabricEngine):
 
         style = str(options.get("style", "folded"))
         parameters = {
-            name: int(value) for name, value in options.items() if name not in ("style", "mailbox")
+            name: int(value)
+            for name, value in options.items()
+            if name not in ("style", "mailbox", "clock_mhz", "host_ns")
         }
         folder = tempfile.TemporaryDirectory(prefix="pyorch-card-")
         project = Path(folder.name) / "project"
@@ -66,12 +74,25 @@ class CardEngine(FabricEngine):
             device=f"simulated card, {style}",
         )
         engine.fabric, engine.pynq_device, engine.folder = fabric, device, folder
+        engine.clock_mhz = float(options.get("clock_mhz", ASSUMED_MHZ))
+        engine.host_ns = float(options.get("host_ns", ASSUMED_HOST_NS))
         engine.replay_golden()
         return engine
 
     fabric: Any
     pynq_device: Any
     folder: Any
+    clock_mhz: float
+    host_ns: float
+
+    def computed_times(self) -> tuple[list[int], str]:
+        """(ns of an idle tick, how it came about): simulated cycles and two assumptions."""
+        cycles = self.driver.manifest.cycles["idle_tick"]
+        ns = round(cycles * 1000 / self.clock_mhz + self.host_ns)
+        return [ns], (
+            f"{cycles} simulated cycles at an assumed {self.clock_mhz:g} MHz, and an assumed "
+            f"{self.host_ns:,.0f} ns of bus"
+        )
 
     def tick_engine(self) -> Any:
         """The mailbox as the native tick loop drives it; this engine must stay open meanwhile."""

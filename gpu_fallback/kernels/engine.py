@@ -12,6 +12,7 @@ from gpu_fallback.kernels.library import Kernel
 from gpu_fallback.kernels.program import Packed, pack
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import UsageError
+from pyorch.contract.fixed import IntArray
 
 TIMEOUT_NS = 1_000_000_000
 """How long an answer is waited for: a healthy one takes microseconds."""
@@ -36,6 +37,14 @@ class CudaCell(Cell):
         logits = np.empty((1, self._outputs), np.int32)
         self._kernel.call("step", self._model, _pointer(x), _pointer(logits), _timeout())
         return logits
+
+    def times(self, vectors: IntArray) -> IntArray:
+        """ns of each tick [m, F]."""
+        values, ns = np.ascontiguousarray(vectors, np.int32), np.empty(len(vectors), np.int64)
+        self._kernel.call(
+            "time_steps", self._model, _pointer(values), len(values), len(values), _pointer(ns)
+        )
+        return ns
 
     def window(self, vectors: Array) -> Array:
         """All vectors in one request."""
@@ -68,6 +77,11 @@ class CudaEngine(CellEngine):
     """A persistent CUDA kernel: exact, weights in shared memory, woken through mapped memory."""
 
     NAME = "cuda"
+
+    def native_times(self, features: IntArray) -> IntArray:
+        """ns of each tick [m, F]: from the first word written to the last word of the answer read."""
+        assert isinstance(self._cell, CudaCell)
+        return self._cell.times(self._checked(features, (len(features), self.spec.features)))
 
     @classmethod
     def cell(cls, bundle: Bundle, precision: Precision, zeros: list[Array]) -> tuple[Cell, str]:

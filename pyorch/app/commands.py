@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyorch.app.place import place
+
 if TYPE_CHECKING:
     from pyorch.app.replay import Progress
 
@@ -203,4 +205,4 @@ def _command_line(verb: str) -> str:
     return shlex.join(["pyorch", *sys.argv[1:]]) if verb in sys.argv[1:2] else f"pyorch {verb}"
 
 
-COMMANDS: list[click.Command] = [replay, report, demo, doctor]
+COMMANDS: list[click.Command] = [replay, report, demo, doctor, place]

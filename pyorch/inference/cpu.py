@@ -88,6 +88,11 @@ class CpuEngine(StreamEngine):
         features = self._checked(features, (len(features), self.spec.features))
         return self.native.run(np.ascontiguousarray(features, dtype=np.int32))
 
+    def native_times(self, features: IntArray) -> IntArray:
+        """ns of each tick [m, F] as a native caller sees it: vector to scores, preparation done before."""
+        checked = self._checked(features, (len(features), self.spec.features))
+        return np.asarray(self.native.time_ticks(np.ascontiguousarray(checked, np.int32))[0])
+
     def _step(self, features: IntArray) -> Outputs:
         outputs = Outputs(*self.native.step(features.astype(np.int32)))
         self.native.prepare()
