@@ -1,7 +1,6 @@
-"""Constant products as adders: CSD digits, multiples shared between rows, balanced trees of exact widths.
+"""Constant products as adders: CSD digits, sums shared between rows, balanced trees of exact widths.
 
-A constant costs one adder less than it has digits; a row's tree is
-ceil(log2(terms)) deep.
+The tree of a row of d digits is ceil(log2(d)) adders deep, whatever it shares with others.
 """
 
 from __future__ import annotations
@@ -9,7 +8,8 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field, replace
 
-from hls.digits import csd_digits
+from hls.digits import csd_digits, digits_per_row
+from hls.emit.shared_sums import Pair, Part, share
 from pyorch.contract.fixed import IntArray
 
 
@@ -50,7 +50,7 @@ class Adders:
     depth: int = 0
     registers: int = 0
     cuts: tuple[int, ...] = ()
-    _multiples: dict[tuple[str, int], Term] = field(default_factory=dict)
+    _nets: dict[str, Term] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
 
     def add(self, part: Adders) -> None:
@@ -77,29 +77,40 @@ class Adders:
             term = replace(term, net=held, since=0)
         return term
 
-    def multiple(self, value: Term, constant: int) -> Term:
-        """``value * constant``; odd parts are shared between all rows."""
-        sign = -1 if constant < 0 else 1
-        magnitude, shift = abs(constant), 0
-        while magnitude % 2 == 0:
-            magnitude, shift = magnitude // 2, shift + 1
-        key = (value.net, magnitude)
-        if key not in self._multiples:
-            terms = [
-                Term(value.depth, place, value.net, s, value.low, value.high, value.since)
-                for s, place in csd_digits(magnitude)
-            ]
-            self._multiples[key] = self.sum(terms, f"{value.net}_times_{magnitude}")
-        found = self._multiples[key]
-        return Term(
-            found.depth,
-            found.shift + shift,
-            found.net,
-            found.sign * sign,
-            found.low,
-            found.high,
-            found.since,
+    def products(self, values: list[Term], matrix: IntArray) -> list[list[Term]]:
+        """Terms of each row of constants: ``matrix`` [inputs, rows] with the values that each row uses.
+
+        Args:
+            values: [row * inputs + input]; equal terms are the same value.
+        """
+        inputs, rows = matrix.shape
+        parts: list[list[Part]] = []
+        for row in range(rows):
+            own: list[Part] = []
+            for value, constant in zip(values[row * inputs :], matrix[:, row], strict=False):
+                self._nets[value.net] = value
+                sign = -1 if constant < 0 else 1
+                own += [
+                    Part(0, value.net, place, sign * digit)
+                    for digit, place in csd_digits(abs(int(constant)))
+                ]
+            parts.append(own)
+        return [[self._term(part) for part in row] for row in share(parts, self._share)]
+
+    def _share(self, pair: Pair, depth: int) -> str:
+        """Write the sum of a pair."""
+        first, second = max(0, -pair.shift), max(0, pair.shift)
+        name = f"shared{len(self._nets)}"
+        self._nets[name] = self._add(
+            self._term(Part(depth, pair.first, first, 1)),
+            self._term(Part(depth, pair.second, second, pair.sign)),
+            name,
         )
+        return name
+
+    def _term(self, part: Part) -> Term:
+        net = self._nets[part.net]
+        return replace(net, shift=net.shift + part.shift, sign=net.sign * part.sign)
 
     def sum(self, terms: list[Term], name: str) -> Term:
         """A balanced tree: always the two shallowest terms next."""
@@ -152,16 +163,7 @@ class Kernel:
 
 def tree_depth(matrix: IntArray) -> int:
     """Adders one behind the other in the deepest row of constants [inputs, rows], without its base."""
-    tree = Adders()
-    deepest = 0
-    for row in range(matrix.shape[1]):
-        terms = [
-            tree.multiple(Term(0, 0, f"v{k}", 1, -1, 1, 0), int(value))
-            for k, value in enumerate(matrix[:, row])
-            if value
-        ]
-        deepest = max(deepest, tree.sum(terms, f"row{row}").depth if terms else 0)
-    return deepest
+    return max(int(digits - 1).bit_length() if digits else 0 for digits in digits_per_row(matrix))
 
 
 def kernel(
@@ -192,13 +194,13 @@ def kernel(
     ends: list[str] = []
     ranges: list[tuple[int, int]] = []
     last = max(cuts, default=0)
-    for row, (least, most) in enumerate(bases):
-        copy = row * copies // rows
-        terms = [
-            tree.multiple(Term(0, 0, f"v{copy}_{k}", 1, low, high, 0), int(matrix[k, row]))
-            for k in range(inputs)
-            if matrix[k, row]
-        ]
+    values = [
+        Term(0, 0, f"v{row * copies // rows}_{k}", 1, low, high, 0)
+        for row in range(rows)
+        for k in range(inputs)
+    ]
+    products = tree.products(values, matrix)
+    for row, ((least, most), terms) in enumerate(zip(bases, products, strict=True)):
         given = f"$signed(base[{row * width}+:{signed_width(least, most)}])"
         if terms:
             total = tree.sum(terms, f"row{row}")

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from hls.digits import digits_per_row, within_budget
 from hls.emit.adders import Adders, Kernel, kernel, tree_depth
 from hls.emit.bounds import cells_that_clamp, hidden_clamps, small_product_fits
+from hls.emit.shared_sums import Pair, Part, share
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.fixed import FixedFormat, IntArray, Overflow
 from pyorch.contract.model import LstmLayer
@@ -111,3 +112,32 @@ def test_a_unit_clamps_c_unless_no_state_and_no_sum_can_leave_its_format() -> No
     assert cells_that_clamp(bundle, replace(layer, cell=FixedFormat(16, 2)), sums) == 0b011
     wrapping = replace(layer, cell=FixedFormat(16, 4, overflow=Overflow.WRAP))
     assert cells_that_clamp(bundle, wrapping, sums) == 0
+
+
+def test_sums_that_rows_share_are_made_once_and_no_tree_gets_deeper() -> None:
+    matrix = within_budget(np.random.default_rng(5).integers(-32, 32, (20, 80)), 16, 31)
+    adders = Adders()
+    made = kernel("rows", matrix, 8, 0, 24, [(0, 0)] * 80, adders)
+    alone = int(digits_per_row(matrix).sum())  # one adder a digit, the last for the base
+    assert adders.count < 0.7 * alone
+    assert adders.depth == tree_depth(matrix) + 1 == 5
+    used = [len(re.findall(rf"\bv0_{k}\b", made.text)) - 1 for k in range(20)]
+    apart = [sum(int(n) for n in digits_per_row(matrix[k][None])) for k in range(20)]
+    assert max(used) < 0.5 * max(apart)  # a value goes to fewer adders, so it is sooner everywhere
+
+
+def test_pairs_of_rows_that_share_nothing_stay_apart() -> None:
+    rows = [[Part(0, "a", 0, 1), Part(0, "b", 2, -1)], [Part(0, "a", 0, 1), Part(0, "b", 3, -1)]]
+    assert share(rows, lambda pair, depth: pytest.fail(f"{pair}")) == rows
+
+
+def test_a_pair_is_found_again_shifted_and_negated() -> None:
+    rows = [[Part(0, "a", 0, 1), Part(0, "b", 2, -1)], [Part(0, "b", 5, 1), Part(0, "a", 3, -1)]]
+    asked: list[tuple[Pair, int]] = []
+
+    def make(pair: Pair, depth: int) -> str:
+        asked.append((pair, depth))
+        return "sum"
+
+    assert share(rows, make) == [[Part(1, "sum", 0, 1)], [Part(1, "sum", 3, -1)]]
+    assert asked == [(Pair("a", "b", 2, -1), 0)]
