@@ -27,6 +27,9 @@ TIMING = "timing.json"
 FABRIC_TOP = "fabric_top"
 """Stays a module of the netlist, so that the very netlist that is routed can be simulated at its ports."""
 _ADDERS = Path(__file__).with_name("adders.v")
+_MAPPING = "+&scorr;&sweep;&dc2;&dch,-f,-r;&ps;&if,{W},{D},{R},-v;&mfs,-C,10"
+"""Technology mapping as Yosys has it, but for two things that took most of the time of synthesis: a limit of
+conflicts in the search for smaller logic at its end, and its own check, for the netlist is simulated."""
 _SIZES = {"LFE5U-12F": "--12k", "LFE5U-25F": "--25k", "LFE5U-45F": "--45k", "LFE5U-85F": "--85k"}
 
 
@@ -49,7 +52,7 @@ def synthesis_script(files: Sequence[str], top: str) -> str:
         "opt_expr",
         "opt_clean",
         "techmap -map ../adders.v",
-        # half of synthesis' time; the netlist is simulated instead
+        f"scratchpad -set abc9.script {_MAPPING}",
         "scratchpad -set abc9.verify false",
         f"synth_ecp5 -top {top} -run coarse:",
         "setattr -unset src",
