@@ -66,12 +66,12 @@ void bind_settings(nb::module_& module) {
         .def("add_rule",
              [](QuotingSettings& s, bool armed, bool endangered_down, bool both_sides, std::vector<int> outputs,
                 std::vector<std::int64_t> thresholds, std::vector<std::int64_t> releases, std::int32_t widen_bp100,
-                std::int32_t size_percent, std::int64_t dwell_ns) {
+                std::int32_t size_percent, std::int64_t dwell_ns, std::int64_t reach) {
                  s.rules.push_back({armed, endangered_down, both_sides, std::move(outputs), std::move(thresholds),
-                                    std::move(releases), widen_bp100, size_percent, dwell_ns});
+                                    std::move(releases), widen_bp100, size_percent, dwell_ns, reach});
              },
              nb::kw_only(), "armed"_a, "endangered_down"_a, "both_sides"_a, "outputs"_a, "thresholds"_a, "releases"_a,
-             "widen_bp100"_a, "size_percent"_a, "dwell_ns"_a)
+             "widen_bp100"_a, "size_percent"_a, "dwell_ns"_a, "reach"_a)
         .def("set_fair_shift",
              [](QuotingSettings& s, int up, int down, std::int64_t move_bp100, std::int64_t deadband,
                 std::int64_t maximum_bp100, std::int64_t step_bp100, bool armed) {

@@ -28,6 +28,7 @@ class Pricer {
     bool expired(std::size_t option, std::int64_t minutes) const {
         return expiries_s_[option / per_expiry_] - 60 * minutes <= 0;
     }
+    std::int64_t expiry_of(std::size_t option) const { return static_cast<std::int64_t>(option / per_expiry_); }
     bool is_put(std::size_t option) const { return rights_ == 2 && option % 2 == 1; }
 
     // All values and Greeks anew; those of expired options become 0.

@@ -24,7 +24,7 @@ struct Protection {
     std::int64_t bid_bp100 = 0, ask_bp100 = 0, bid_percent = 100, ask_percent = 100;
     bool operator==(const Protection&) const = default;
 
-    static Protection of(const Adjustment& a, bool is_put) {
+    static Protection of(const Effect& a, bool is_put) {
         return is_put ? Protection{a.extra_up_bp100, a.extra_down_bp100, a.size_up_percent, a.size_down_percent}
                       : Protection{a.extra_down_bp100, a.extra_up_bp100, a.size_down_percent, a.size_up_percent};
     }
@@ -96,8 +96,9 @@ class Quoter {
         pending_ = false;
     }
 
-    void update(const Pricer& pricer, std::int64_t minutes, const Adjustment& adjustment, std::int64_t local_ns,
-                RiskGate& gate) {
+    // rules: the policy's, for those of limited reach.
+    void update(const Pricer& pricer, std::int64_t minutes, const Adjustment& adjustment,
+                const std::vector<Rule>& rules, std::int64_t local_ns, RiskGate& gate) {
         pending_ = false;
         refused_ = 0;
         wanted_.clear();
@@ -110,7 +111,10 @@ class Quoter {
         const std::int64_t underlying_bp100 = adjustment.forecast_bp100 + inventory_bp100_;
         for (std::size_t option = 0; option < live_.size(); ++option) {
             const Live& live = live_[option];
-            const Protection protection = Protection::of(adjustment, pricer.is_put(option));
+            const Effect effect = adjustment.limited == 0
+                                      ? static_cast<const Effect&>(adjustment)
+                                      : effect_of(rules, adjustment.active, pricer.expiry_of(option));
+            const Protection protection = Protection::of(effect, pricer.is_put(option));
             Quote quote;
             if (!pricer.expired(option, minutes)) {
                 std::int64_t shifted = own_nano_[option];

@@ -69,6 +69,7 @@ class QuotingPath {
             throw std::invalid_argument("one symbol and one position for each option");
         if (s.rules.size() > 32) throw std::invalid_argument("at most 32 rules");
         for (const Rule& rule : s.rules) {
+            if (rule.reach < 1) throw std::invalid_argument("a rule reaches the nearest expiry at least");
             if (rule.outputs.size() != rule.thresholds.size() || rule.outputs.size() != rule.releases.size())
                 throw std::invalid_argument("one threshold and one release for each condition");
             for (const int output : rule.outputs)
@@ -139,7 +140,7 @@ class QuotingPath {
             const bool update = moved || adjusted || quoter_.pending();
             if (update) {
                 quoted_adjustment_ = adjustment;
-                quoter_.update(pricer_, record.minutes, adjustment, in.local_ns, gate_);
+                quoter_.update(pricer_, record.minutes, adjustment, policy_.rules(), in.local_ns, gate_);
                 record.refused = quoter_.refused();
             }
             record.inventory_bp100 = static_cast<std::int32_t>(quoter_.inventory_bp100());

@@ -9,6 +9,7 @@ it never fires.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from pyorch.contract.bundle import Bundle
@@ -25,15 +26,29 @@ def output_index(spec: ModelSpec) -> dict[str, int]:
     return {name: index for index, name in enumerate(names)}
 
 
-def arm_rules(rules: tuple[Rule, ...], bundle: Bundle) -> tuple[ArmedRule, ...]:
+def arm_rules(
+    rules: tuple[Rule, ...], bundle: Bundle, expiries_days: tuple[int, ...] = ()
+) -> tuple[ArmedRule, ...]:
     """All rules, in order.
+
+    Args:
+        expiries_days: the universe's, for rules of limited reach.
 
     Raises:
         UsageError: a condition names a head that gives no probabilities, or a rule wants a share that
             the bundle does not resolve.
     """
     quantiles = bundle.provenance.get("score_quantiles")
-    return tuple(_arm(rule, bundle.spec, quantiles) for rule in rules)
+    armed = (_arm(rule, bundle.spec, quantiles) for rule in rules)
+    return tuple(_limit(one, rule, expiries_days) for one, rule in zip(armed, rules, strict=True))
+
+
+def _limit(armed: ArmedRule, rule: Rule, expiries_days: tuple[int, ...]) -> ArmedRule:
+    days = rule.expires_within_days
+    if days is None:
+        return armed
+    note = f"{armed.note}; options that expire within {days} days"
+    return replace(armed, reach=sum(expiry <= days for expiry in expiries_days), note=note)
 
 
 def _arm(rule: Rule, spec: ModelSpec, quantiles: dict[str, Any] | None) -> ArmedRule:

@@ -102,6 +102,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         fires_at_most_percent: sets the conditions without ``probability`` to the quantile of their
             calibrated score that leaves this share of the calibration block's ticks above it.
         both_sides: bid and ask widen; otherwise only the endangered one.
+        expires_within_days: only options that expire so many days after the tape's first day, or sooner, are
+            affected; None: all.
         release_margin: while acting, conditions need this much less to keep it acting.
     """
 
@@ -112,6 +114,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     widen_bp: BasisPoints
     size_cut_percent: Annotated[int, Meta(ge=0, le=99)]
     both_sides: bool = True
+    expires_within_days: Annotated[int, Meta(ge=1, le=3650)] | None = None
     dwell_ms: Milliseconds = 0
     release_margin: Probability = 0.0
 
@@ -344,6 +347,12 @@ def _check(config: QuotingConfig, path: Path, text: str) -> None:
         where = f"{path}:{line}: rules[{index}] ({rule.name})"
         if names.count(rule.name) > 1:
             raise UsageError(f"{where}: the name is used twice; rules are reported by name")
+        days = rule.expires_within_days
+        if days is not None and days < config.universe.expiries_days[0]:
+            raise UsageError(
+                f"{where}: expires_within_days = {days} leaves no option, the nearest expiry is "
+                f"{config.universe.expiries_days[0]} days off; raise it, or remove it for all"
+            )
         literal = [c.probability is not None for c in rule.conditions]
         if rule.fires_at_most_percent is None and not all(literal):
             raise UsageError(

@@ -41,6 +41,7 @@ def native_settings(plan: QuotingPlan) -> _native.QuotingSettings:
             widen_bp100=rule.widen_bp100,
             size_percent=rule.size_percent,
             dwell_ns=rule.dwell_ns,
+            reach=rule.reach,
         )
     shift, skew = plan.fair_shift, plan.inventory
     settings.set_fair_shift(

@@ -62,7 +62,8 @@ class QuotingPathTwin:
         self._surface = plan.surface()
         self._policy = Policy(plan.rules, plan.fair_shift)
         puts = tuple(option.right == "put" for option in plan.universe.options)
-        self._quoter = Quoter(plan.terms, puts, self.gate, plan.inventory)
+        expiries = tuple(option.expiry for option in plan.universe.options)
+        self._quoter = Quoter(plan.terms, puts, self.gate, plan.inventory, plan.rules, expiries)
         self._adjustment = Adjustment()
         self._values: list[OptionValue] = []
         self._priced: tuple[int, int, int] | None = None
@@ -108,7 +109,7 @@ class QuotingPathTwin:
         adjustment = Adjustment()
         if data_valid and model_valid and warm:
             adjustment = self._policy.decide(given.scores, given.local_ns)
-        values |= adjustment._asdict()
+        values |= {k: v for k, v in adjustment._asdict().items() if k != "limited"}
         if gate.admit(self.killed, data_valid, not stale, model_valid, warm) is not None:
             flags |= TickFlag.BLOCKED
             if quoter.live:

@@ -176,7 +176,7 @@ def make_plan(
         surface_label="SVI (configuration), moved by the tape's surface rows"
         + _verdict(parameters, universe),
         maximum_surface_age_ns=surface.maximum_age_ms * 1_000_000,
-        rules=arm_rules(config.rules, bundle),
+        rules=arm_rules(config.rules, bundle, config.universe.expiries_days),
         fair_shift=arm_shift(config.fair_shift, bundle),
         inventory=config.inventory_skew,
         base_half_spread_bp100=config.base_half_spread_bp100,

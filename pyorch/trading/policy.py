@@ -11,11 +11,15 @@ a sum.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from pyorch.contract.fixed import IntArray
 from pyorch.trading.fair_shift import ArmedShift
+
+ALL_EXPIRIES = 1 << 16
+"""A reach beyond any universe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class ArmedRule:
         thresholds, releases: per condition, in 15-bit probabilities.
         size_percent: what it leaves of the size.
         armed: False: never fires; ``note`` says why.
+        reach: how many expiries, the nearest first, it affects; 1 at least.
         note: where the thresholds come from, or why it is disarmed.
     """
 
@@ -41,6 +46,32 @@ class ArmedRule:
     dwell_ns: int
     armed: bool
     note: str
+    reach: int = ALL_EXPIRIES
+
+
+class Effect(NamedTuple):
+    """What acting rules do to the quotes of an expiry; `Adjustment` says which side is which."""
+
+    extra_down_bp100: int = 0
+    extra_up_bp100: int = 0
+    size_down_percent: int = 100
+    size_up_percent: int = 100
+
+
+def effect_of(rules: Sequence[ArmedRule], active: int, expiry: int) -> Effect:
+    """The largest addition and deepest cut of the rules in ``active`` that reach the expiry."""
+    extra_down = extra_up = 0
+    size_down = size_up = 100
+    for index, rule in enumerate(rules):
+        if not (active >> index & 1 and expiry < rule.reach):
+            continue
+        if rule.both_sides or rule.endangered == "down":
+            extra_down = max(extra_down, rule.widen_bp100)
+            size_down = min(size_down, rule.size_percent)
+        if rule.both_sides or rule.endangered == "up":
+            extra_up = max(extra_up, rule.widen_bp100)
+            size_up = min(size_up, rule.size_percent)
+    return Effect(extra_down, extra_up, size_down, size_up)
 
 
 class Adjustment(NamedTuple):
@@ -60,6 +91,8 @@ class Adjustment(NamedTuple):
     size_up_percent: int = 100
     forecast_bp100: int = 0
     """Forecast move of the underlying, from which fair values are quoted."""
+    limited: int = 0
+    """Of the acting rules those that do not reach all expiries; above, the nearest expiry's effect."""
 
 
 class Policy:
@@ -70,6 +103,7 @@ class Policy:
         self.shift = shift or ArmedShift()
         self._forecast_bp100 = 0
         self._until_ns = [0] * len(rules)
+        self._limited = sum((rule.reach < ALL_EXPIRIES) << k for k, rule in enumerate(rules))
 
     def reset(self) -> None:
         """Forget every dwell and the forecast: the stream was broken, all quotes are withdrawn."""
@@ -78,8 +112,7 @@ class Policy:
 
     def decide(self, scores: IntArray, local_ns: int) -> Adjustment:
         """Take in a tick's calibrated scores [O] at receive time ``local_ns``."""
-        fired = active = extra_down = extra_up = 0
-        size_down = size_up = 100
+        fired = active = 0
         for index, rule in enumerate(self.rules):
             if not rule.armed:
                 continue
@@ -91,16 +124,7 @@ class Policy:
             if fires or held:
                 self._until_ns[index] = local_ns + rule.dwell_ns
             fired |= fires << index
-            if not (fires or acting):
-                continue
-            active |= 1 << index
-            if rule.both_sides or rule.endangered == "down":
-                extra_down = max(extra_down, rule.widen_bp100)
-                size_down = min(size_down, rule.size_percent)
-            if rule.both_sides or rule.endangered == "up":
-                extra_up = max(extra_up, rule.widen_bp100)
-                size_up = min(size_up, rule.size_percent)
+            active |= (fires or acting) << index
         self._forecast_bp100 = self.shift.next_bp100(self._forecast_bp100, scores)
-        return Adjustment(
-            fired, active, extra_down, extra_up, size_down, size_up, self._forecast_bp100
-        )
+        effect = effect_of(self.rules, active, 0)
+        return Adjustment(fired, active, *effect, self._forecast_bp100, active & self._limited)

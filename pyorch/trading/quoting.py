@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pyorch.trading.fair_shift import NANO_PER_BP100, InventorySkew, delta_ppm, shift_nano
-from pyorch.trading.policy import Adjustment
+from pyorch.trading.policy import Adjustment, ArmedRule, Effect, effect_of
 from pyorch.trading.pricing import OptionValue
 from pyorch.trading.records import Reason, Refusal
 from pyorch.trading.risk import NO_QUOTE, Quote, RiskGate
@@ -53,7 +53,7 @@ class Protection(NamedTuple):
     ask_percent: int = 100
 
     @classmethod
-    def of(cls, adjustment: Adjustment, is_put: bool) -> Protection:
+    def of(cls, adjustment: Adjustment | Effect, is_put: bool) -> Protection:
         """A fall hurts who bids for calls and who offers puts; a rise the others."""
         down = adjustment.extra_down_bp100, adjustment.size_down_percent
         up = adjustment.extra_up_bp100, adjustment.size_up_percent
@@ -128,15 +128,26 @@ class Quoter:
     last quote, and price moves below ``minimum_change_ticks`` are left. Quotes are sent in the order of
     `PRIORITY`.
 
+    Args:
+        rules, expiries: the policy's rules and each option's expiry, for rules of limited reach.
+
     Attributes:
         inventory_bp100: the portfolio's skew of the underlying at the last update.
         pending: a changed quote waits for its interval, for message credit or for notional.
     """
 
     def __init__(
-        self, terms: Terms, puts: tuple[bool, ...], gate: RiskGate, skew: InventorySkew
+        self,
+        terms: Terms,
+        puts: tuple[bool, ...],
+        gate: RiskGate,
+        skew: InventorySkew,
+        rules: tuple[ArmedRule, ...] = (),
+        expiries: tuple[int, ...] = (),
     ) -> None:
         self.terms = terms
+        self.rules = rules
+        self.expiries = expiries
         self.skew = skew
         self.inventory_bp100 = 0
         self.puts = puts
@@ -156,6 +167,12 @@ class Quoter:
         self.gate.quoted_lots = 0
         self.pending = False
 
+    def _protection(self, adjustment: Adjustment, option: int) -> Protection:
+        if not adjustment.limited:
+            return Protection.of(adjustment, self.puts[option])
+        effect = effect_of(self.rules, adjustment.active, self.expiries[option])
+        return Protection.of(effect, self.puts[option])
+
     def update(
         self,
         values: list[OptionValue],
@@ -172,7 +189,7 @@ class Quoter:
         underlying_bp100 = adjustment.forecast_bp100 + self.inventory_bp100
         wanted: list[tuple[int, Reason, Quote, Protection]] = []
         for option, live in enumerate(self._live):
-            protection = Protection.of(adjustment, self.puts[option])
+            protection = self._protection(adjustment, option)
             quote = NO_QUOTE
             if not expired[option]:
                 shifted = shift_nano(underlying_bp100, deltas[option])

@@ -38,7 +38,7 @@ def plan_with(**changes: object) -> QuotingPlan:
     down = ArmedRule(
         "down", "down", (0,), (20_000,), (16_000,), 1500, 70, True, 5_000_000, True, ""
     )
-    up = ArmedRule("up", "up", (1, 0), (25_000, 10), (25_000, 0), 730, 45, False, 0, True, "")
+    up = ArmedRule("up", "up", (1, 0), (25_000, 10), (25_000, 0), 730, 45, False, 0, True, "", 1)
     quoting = config.quoting
     plan = QuotingPlan(
         universe=Universe(options, (2 * 86_400, 28 * 86_400), 0.05, "BTCUSD"),
@@ -140,6 +140,10 @@ def test_native_path_and_twin_write_the_same_records_and_bytes(
         batch.ticks["forecast_bp100"].min() == -250 and batch.ticks["forecast_bp100"].max() == 250
     )
     assert len(np.unique(batch.ticks["inventory_bp100"])) > 2
+    # The rule "up" alone reaches the first expiry only.
+    ticks = dict(zip(batch.ticks["tick"].tolist(), batch.ticks["active"].tolist(), strict=True))
+    alone = [q for q in batch.quotes if ticks[q["tick"]] == 2 and q["reason"] == Reason.WIDEN]
+    assert alone and {int(q["option"]) // 10 for q in alone} == {0}
     assert set(batch.quotes["reason"]) >= {Reason.FIRST, Reason.WIDEN, Reason.NARROW, Reason.MOVE}
     flags = np.bitwise_or.reduce(batch.ticks["flags"])
     assert flags == sum(TickFlag)

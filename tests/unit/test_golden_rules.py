@@ -4,9 +4,11 @@ The article's rule: P(significant move within 50 ms) ≥ 0.70, the same within 1
 endangered side falls by 20 %) ≥ 0.60 → 15 bp of the underlying wider, maximum size 30 % smaller.
 """
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from pyorch.contract.score_quantiles import score_quantiles
 from pyorch.trading.arming import arm_rules
 from pyorch.trading.config import load_config
 from pyorch.trading.fair_shift import InventorySkew
-from pyorch.trading.policy import Adjustment, ArmedRule, Policy
+from pyorch.trading.policy import ALL_EXPIRIES, Adjustment, ArmedRule, Policy, effect_of
 from pyorch.trading.pricing import EXPIRED, OptionValue
 from pyorch.trading.quoting import PRIORITY, Protection, Quoter, Sent, Terms, make_quote
 from pyorch.trading.records import Reason
@@ -116,6 +118,44 @@ def test_hysteresis_holds_in_the_band_and_lets_go_below_it(
     assert policy.decide(scores(**band), DWELL_NS - 1)[2:6] == WIDE  # prolonged from here
     assert policy.decide(scores(**below), 2 * DWELL_NS - 2)[2:6] == WIDE
     assert policy.decide(scores(**below), 2 * DWELL_NS - 1)[2:6] == CALM
+
+
+@pytest.mark.parametrize(
+    ("expiry", "both", "far", "widened"),
+    [
+        (0, True, False, 1500), (0, False, True, 700), (0, True, True, 1500),
+        (1, True, False, 0), (1, False, True, 700), (1, True, True, 700),
+    ],
+)  # fmt: skip
+def test_the_affected_set_is_what_expires_soon_enough_and_overlaps_take_the_maximum(
+    expiry: int, both: bool, far: bool, widened: int
+) -> None:
+    (article,) = rules("article-down")
+    near = replace(article, reach=1)
+    all_of_them = replace(article, widen_bp100=700, outputs=(5,), thresholds=(1,), releases=(1,))
+    given = (DOWN if both else {}) | ({"ask": 1} if far else {})
+    adjustment = Policy((near, all_of_them)).decide(scores(**given), 0)
+    effect = effect_of((near, all_of_them), adjustment.active, expiry)
+    assert effect.extra_down_bp100 == effect.extra_up_bp100 == widened
+    assert adjustment.limited == int(both)
+    limits = Limits(500, 500, 10**6, 1000, 100, (0, 0))
+    ours = Quoter(
+        FINE, (False, True), RiskGate(limits), InventorySkew(), (near, all_of_them), (0, 1)
+    )
+    plain = make_quote(FINE, VALUE.value_btc, Protection())
+    sent = ours.update([VALUE] * 2, [False] * 2, adjustment, 0)[expiry]
+    assert plain.bid_ticks - sent.quote.bid_ticks == widened // 100
+    assert sent.quote.ask_ticks - plain.ask_ticks == widened // 100
+
+
+def test_a_rule_s_days_become_its_reach() -> None:
+    rule = msgspec.structs.replace(load_config().rules[0], expires_within_days=20)
+    bundle: Any = SimpleNamespace(spec=SimpleNamespace(heads=HEADS, outputs=OUTPUTS), provenance={})
+    (armed,) = arm_rules((rule,), bundle, (7, 14, 28))
+    assert armed.reach == 2
+    assert armed.note.endswith("; options that expire within 20 days")
+    (everywhere,) = arm_rules(load_config().rules[:1], bundle, (7, 14, 28))
+    assert everywhere.reach == ALL_EXPIRIES
 
 
 @pytest.mark.parametrize(

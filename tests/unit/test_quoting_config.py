@@ -54,6 +54,11 @@ def test_default_quotes_twenty_options_and_arms_the_literal_rule() -> None:
         ("maximum_age_ms = 30000", "maximum_age_ms = -1", r":\d+: Expected `int` >= 0"),
         ('lot_btc = "0.1"', 'lot_btc = "-1"', r"quoting.lot_btc: '-1' is not a positive decimal"),
         ("minimum_size_lots = 1", "minimum_size_lots = 51", r"51 is above size_lots = 50"),
+        (
+            "widen_bp = 15.0",
+            "widen_bp = 15.0\nexpires_within_days = 6",
+            r"expires_within_days = 6 leaves no option, the nearest expiry is 7 days off; raise it",
+        ),
         ("article-up", "article-down", r"the name is used twice"),
         ("fires_at_most_percent = 1.0", "", r"a condition has no probability"),
         ("[risk]", "[risk", r"not TOML: .*line \d+"),
