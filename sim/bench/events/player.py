@@ -130,7 +130,7 @@ def defined(
     shown = np.zeros(3 + 4 * shape.levels, np.int64)
     count = 0
     for row, number, mark in zip(events.tolist(), numbers.tolist(), stale.tolist(), strict=True):
-        local, price, quantity, kind, side, flags, instrument = row[0], *row[5:11]
+        local, _, _, _, _, price, quantity, kind, side, flags, instrument, _ = row
         own = instrument == 0
         if own:
             book.apply(row)
