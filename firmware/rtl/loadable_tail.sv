@@ -2,7 +2,7 @@
 //
 // `go` takes `sums` (rows 4 * unit + gate, gates i, f, g, o); h leaves four cycles later with `h_valid` and stands in `h_state`.
 // Stages: 0 index, 1 gates and products, 2 c and index of tanh(c), 3 tanh(c) and h.
-// Half an LSB of c is added to i·g, beside f·c; the index of tanh(c) is taken before c is clamped where the table ends before c does.
+// Half an LSB of c is added in the carry chain of f·c + i·g; the index of tanh(c) is taken before c is clamped where the table ends before c does.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -51,9 +51,8 @@ module loadable_tail #(
     localparam int FC_WIDTH = T_WIDTH + C_WIDTH + S_FRACTION - FC_FRACTION;
     localparam int IG_WIDTH = 2 * T_WIDTH + S_FRACTION - IG_FRACTION;
     localparam int S_WIDTH = (FC_WIDTH > IG_WIDTH ? FC_WIDTH : IG_WIDTH) + 2;
-    // half an LSB of c is a bit of i·g
-    localparam int ROUND_EARLY = C_ROUND != 0 && IG_FRACTION > C_FRACTION ? 1 : 0;
-    localparam int HALF_PLACE = ROUND_EARLY != 0 ? IG_FRACTION - C_FRACTION - 1 : 0;
+    localparam int ROUND_EARLY = C_ROUND != 0 && S_FRACTION > C_FRACTION ? 1 : 0;
+    localparam int HALF_PLACE = ROUND_EARLY != 0 ? S_FRACTION - C_FRACTION - 1 : 0;
     // clamped c and c give the same index where the table's range lies inside that of c
     localparam int CELL_RANGE_BITS = 3;
     localparam int INDEX_EARLY =
@@ -129,21 +128,24 @@ module loadable_tail #(
             wire signed [C_WIDTH-1:0] earlier = stage_1[1] ? 0 : cell_state[unit*C_WIDTH+:C_WIDTH];
             wire signed [T_WIDTH+C_WIDTH-1:0] kept;
             multiply #(.A_WIDTH(T_WIDTH), .B_WIDTH(C_WIDTH), .INPUT(0)) keep (.clk(clk), .a(forget), .b(earlier), .product(kept));
-            wire signed [2*T_WIDTH-1:0] added_exact, product;
-            multiply #(.A_WIDTH(T_WIDTH), .B_WIDTH(T_WIDTH), .INPUT(0), .OUTPUT(0)) add (.clk(clk), .a(in), .b(new_value), .product(added_exact));
-            wire signed [2*T_WIDTH:0] half = ROUND_EARLY << HALF_PLACE;
-            reg signed [2*T_WIDTH:0] added;
+            wire signed [2*T_WIDTH-1:0] added, product;
+            multiply #(.A_WIDTH(T_WIDTH), .B_WIDTH(T_WIDTH), .INPUT(0)) add (.clk(clk), .a(in), .b(new_value), .product(added));
             reg signed [T_WIDTH-1:0] out_2, out_3;
             always @(posedge clk) begin
-                added <= added_exact + half;
                 out_2 <= out_entry[unit*T_WIDTH+:T_WIDTH];
                 out_3 <= out_2;
             end
             // stage 2
             wire signed [S_WIDTH-1:0] kept_wide = kept;
             wire signed [S_WIDTH-1:0] added_wide = added;
-            wire signed [S_WIDTH-1:0] cell_sum =
-                (kept_wide <<< (S_FRACTION - FC_FRACTION)) + (added_wide <<< (S_FRACTION - IG_FRACTION));
+            wire signed [S_WIDTH-1:0] kept_aligned = kept_wide <<< (S_FRACTION - FC_FRACTION);
+            wire signed [S_WIDTH-1:0] added_aligned = added_wide <<< (S_FRACTION - IG_FRACTION);
+            wire signed [S_WIDTH-1:0] cell_sum;
+            if (ROUND_EARLY != 0) begin : g_rounded
+                sum_with_half #(.WIDTH(S_WIDTH), .HALF(HALF_PLACE)) to_sum (.a(kept_aligned), .b(added_aligned), .sum(cell_sum));
+            end else begin : g_exact
+                assign cell_sum = kept_aligned + added_aligned;
+            end
             wire signed [C_WIDTH-1:0] cell_next;
             convert #(
                 .FROM_WIDTH(S_WIDTH), .FROM_FRACTION(S_FRACTION), .TO_WIDTH(C_WIDTH), .TO_FRACTION(C_FRACTION),

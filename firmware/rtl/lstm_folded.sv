@@ -125,14 +125,13 @@ module lstm_folded #(
 
     wire refresh = clear || swap || state_write;
     wire x_completes = holds_r || x_first;
-    wire want_x = x_valid && !holds_x && (h_known || !x_completes) && !refresh;
-    wire want_r = h_known && !holds_r && !refresh;
-    wire begin_x = !active && at_x && want_x;
-    wire begin_r = !active && at_r && want_r;
+    // at_x and at_r are low while an operation is under way; x_ready waits for nothing that comes with the vector
+    assign x_ready = at_x && !holds_x && (h_known || !x_completes);
+    wire begin_x = x_ready && x_valid;
+    wire begin_r = at_r && h_known && !holds_r && !refresh;
     wire begins = begin_x || begin_r;
     wire begin_final = begin_x ? x_completes : holds_x;
     wire begin_adds = begin_x ? holds_r && !x_first : holds_x;
-    assign x_ready = begin_x;
 
     wire issue_x = active ? is_x : at_x;
     wire issue_final = active ? final_op : begin_final;
@@ -150,6 +149,7 @@ module lstm_folded #(
     wire next_holds_r = (begins ? (begin_r || holds_r) && !begin_final : holds_r) && !refresh;
     wire fetch_r = !next_holds_r && (next_holds_x || (h_known && !(begins && begin_final) && !(x_valid && !begin_x)));
     wire goes_on = (issue && !issue_ends) || stall;
+    wire [STEP_BITS-1:0] next_step = refresh ? 0 : !issue ? step : pass_ends ? 0 : step + 1'b1;
 
     always @(posedge clk) begin
         at_x <= 0;
@@ -176,9 +176,9 @@ module lstm_folded #(
         end
         if (issue) begin
             active <= !issue_ends;
-            step <= pass_ends ? 0 : step + 1'b1;
             if (pass_ends) pass <= last_pass ? 0 : pass + 1'b1;
         end
+        step <= next_step;
         outstanding <= outstanding + chunk_issued - chunk_taken;
         holds_x <= next_holds_x;
         holds_r <= next_holds_r;
@@ -186,7 +186,6 @@ module lstm_folded #(
         if (h_complete) h_known <= 1;
         if (refresh) begin  // drained: only R·h can be under way, and it begins anew
             active <= 0;
-            step <= 0;
             pass <= 0;
         end
         if (swap) bank <= !bank;
@@ -210,13 +209,18 @@ module lstm_folded #(
     // ---- operands: one of x and one of h a lane and word; copies, since x goes away and h changes under way
     reg [INPUTS*X_WIDTH-1:0] x_held;
     reg [ UNITS*H_WIDTH-1:0] h_held;
-    wire [INPUTS*X_WIDTH-1:0] x_now = active ? x_held : x;
-    wire [ UNITS*H_WIDTH-1:0] h_now = active ? h_held : h_state;
     always @(posedge clk) begin
-        if (!active && at_x && !holds_x) x_held <= x;
-        if (!active && at_r) h_held <= h_state;
+        if (at_x && !holds_x) x_held <= x;
+        if (at_r) h_held <= h_state;
     end
     wire mixed = MIXED != 0 && step == own;
+    // what chooses operands has a copy for every input of a cycle: no operation under way, issue_x, step
+    wire [SPREAD*(2+STEP_BITS)-1:0] choices;
+    copies #(.WIDTH(2 + STEP_BITS), .COPIES(SPREAD)) choose (
+        .clk(clk),
+        .d({rst || refresh || !goes_on, rst || (!refresh && (goes_on ? issue_x : !fetch_r)), rst ? {STEP_BITS{1'b0}} : next_step}),
+        .q(choices)
+    );
 
     wire [4*LANES*W_WIDTH-1:0] word;
     bank_memory #(
@@ -253,6 +257,11 @@ module lstm_folded #(
     genvar part, row, w;
     generate
         for (part = 0; part < SPREAD; part = part + 1) begin : g_operand
+            wire rests, takes_x;
+            wire [STEP_BITS-1:0] present;
+            assign {rests, takes_x, present} = choices[part*(2+STEP_BITS)+:2+STEP_BITS];
+            wire [INPUTS*X_WIDTH-1:0] x_now = rests ? x : x_held;
+            wire [UNITS*H_WIDTH-1:0] h_now = rests ? h_state : h_held;
             wire [MOST*V_WIDTH-1:0] of_x, of_h;  // by word
             for (w = 0; w < MOST; w = w + 1) begin : g_word
                 localparam int PLACE = w * SPREAD + part;
@@ -273,7 +282,7 @@ module lstm_folded #(
                 from_x = of_x[0+:V_WIDTH];
                 from_h = of_h[0+:V_WIDTH];
                 for (n = 1; n < MOST; n = n + 1)
-                    if (step == n) begin
+                    if (present == n) begin
                         from_x = of_x[n*V_WIDTH+:V_WIDTH];
                         from_h = of_h[n*V_WIDTH+:V_WIDTH];
                     end
@@ -282,7 +291,7 @@ module lstm_folded #(
                                       : issue_adds ? of_h[R_OWN*V_WIDTH+:V_WIDTH] : {V_WIDTH{1'b0}};
             // an operand goes to every row: a copy for every two of them
             copies #(.WIDTH(V_WIDTH), .COPIES(ROWS / 2)) operand (
-                .clk(clk), .d(mixed ? shared : issue_x ? from_x : from_h), .q(operands[part*ROWS/2*V_WIDTH+:ROWS/2*V_WIDTH])
+                .clk(clk), .d(mixed ? shared : takes_x ? from_x : from_h), .q(operands[part*ROWS/2*V_WIDTH+:ROWS/2*V_WIDTH])
             );
         end
         for (row = 0; row < ROWS; row = row + 1) begin : g_row

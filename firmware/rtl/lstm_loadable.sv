@@ -97,16 +97,20 @@ module lstm_loadable #(
     reg step_first, step_answer;
     reg [7:0] remaining;  // cycles until the sums stand
     reg [AT_BITS-1:0] at;  // which bits come; not 0: an operation is under way
+    reg rests;  // at is 0
     wire h_complete;
     wire refresh = clear || swap || state_write;
-    wire begins = copied && at == 0 && !completing && !refresh && h_known && (x_valid || !holds_r);
-    wire begin_x = begins && x_valid;
-    assign x_ready = begin_x;
+    // x_ready waits for nothing that comes with the vector
+    assign x_ready = copied && rests && !completing && h_known;
+    wire begin_x = x_ready && x_valid;
+    wire begins = x_ready && (x_valid || (!holds_r && !refresh));
+    wire [AT_BITS-1:0] next_at =
+        rst || refresh ? 0 : begins ? (ITERATIONS > 1 ? 1 : 0) : rests || at == ITERATIONS - 1 ? 0 : at + 1'b1;
     wire go = completing && remaining == 0 && h_ready;
 
     always @(posedge clk) begin
-        if (begins && ITERATIONS > 1) at <= 1;
-        else if (at != 0) at <= at == ITERATIONS - 1 ? 0 : at + 1'b1;
+        at <= next_at;
+        rests <= next_at == 0;
         if (remaining != 0) remaining <= remaining - 1'b1;
         if (begins) holds_r <= !x_valid;
         if (begin_x) begin
@@ -118,30 +122,24 @@ module lstm_loadable #(
         end
         if (go) completing <= 0;
         if (h_complete) h_known <= 1;
-        if (refresh) begin
-            holds_r <= 0;
-            at <= 0;
-        end
+        if (refresh) holds_r <= 0;
         if (rst) begin
             holds_r <= 0;
             h_known <= 1;
             completing <= 0;
-            at <= 0;
             remaining <= 0;
         end
     end
     assign drained = h_known;
-    assign idle = drained && holds_r && copied && at == 0;
+    assign idle = drained && holds_r && copied && rests;
 
     // ---- bits of x and h, as offset binary: the top bit turned over. What an operation does not take is 0 everywhere; h of zero state
     // is its offset alone.
     reg [INPUTS*X_WIDTH-1:0] x_held;
     reg takes_x, takes_h, from_zero;  // the operation under way
-    wire rests = at == 0;
     wire x_on = rests ? x_valid : takes_x;
     wire h_on = rests ? !holds_r || (x_valid && x_first) : takes_h;
     wire zero = rests ? x_valid && x_first : from_zero;
-    wire [INPUTS*X_WIDTH-1:0] x_now = rests ? x : x_held;
     wire [UNITS*H_WIDTH-1:0] h_state;
     always @(posedge clk)
         if (rests) begin
@@ -153,18 +151,23 @@ module lstm_loadable #(
     wire [INPUTS*PLANES-1:0] x_bits;
     wire [UNITS*PLANES-1:0] h_bits;
     wire [PLANES-1:0] x_top, h_top;  // the top bit is among the present ones
+    // what chooses bits has a copy for every four values
+    wire [(X_GROUPS+R_GROUPS)*(1+AT_BITS)-1:0] choices;
+    copies #(.WIDTH(1 + AT_BITS), .COPIES(X_GROUPS + R_GROUPS)) choose (.clk(clk), .d({next_at == 0, next_at}), .q(choices));
     genvar k, p;
     generate
         for (p = 0; p < PLANES; p = p + 1) begin : g_plane
             assign x_top[p] = x_on && at * PLANES + p == X_WIDTH - 1;
             assign h_top[p] = h_on && at * PLANES + p == H_WIDTH - 1;
             for (k = 0; k < INPUTS; k = k + 1) begin : g_x
-                wire [ITERATIONS*PLANES-1:0] value = x_now[k*X_WIDTH+:X_WIDTH];
-                assign x_bits[k*PLANES+p] = (value[at*PLANES+p] && x_on) ^ x_top[p];
+                wire [AT_BITS:0] choice = choices[k/4*(1+AT_BITS)+:1+AT_BITS];
+                wire [ITERATIONS*PLANES-1:0] value = choice[AT_BITS] ? x[k*X_WIDTH+:X_WIDTH] : x_held[k*X_WIDTH+:X_WIDTH];
+                assign x_bits[k*PLANES+p] = (value[choice[AT_BITS-1:0]*PLANES+p] && x_on) ^ x_top[p];
             end
             for (k = 0; k < UNITS; k = k + 1) begin : g_h
                 wire [ITERATIONS*PLANES-1:0] value = h_state[k*H_WIDTH+:H_WIDTH];
-                assign h_bits[k*PLANES+p] = (value[at*PLANES+p] && h_on && !zero) ^ h_top[p];
+                wire [AT_BITS:0] choice = choices[(X_GROUPS+k/4)*(1+AT_BITS)+:1+AT_BITS];
+                assign h_bits[k*PLANES+p] = (value[choice[AT_BITS-1:0]*PLANES+p] && h_on && !zero) ^ h_top[p];
             end
         end
     endgenerate

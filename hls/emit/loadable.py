@@ -31,6 +31,7 @@ RTL = (
     "lut_ram.sv",
     "stage.sv",
     "multiply.sv",
+    "sum_with_half.sv",
     "constant_memory.sv",
     "loadable_tail.sv",
     "copies.sv",

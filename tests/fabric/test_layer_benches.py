@@ -29,7 +29,7 @@ FULL = [
     Case("folded", 6, 20, "default", 1, {"multipliers": 28, "chunk": 4}),
     Case("folded", 3, 9, "wide", 1, {"multipliers": 8, "chunk": 2}),
     Case("loadable", 5, 7, "narrow", 0),
-    Case("loadable", 6, 10, "default", 0, {"planes": 1, "x_planes": 2, "cuts": 22}),
+    Case("loadable", 6, 10, "default", 0, {"planes": 2}),
     Case("loadable", 5, 7, "narrow", 1),
     Case("baked", 3, 6, "narrow", 0),
     Case("baked", 3, 6, "default", 0, {"cuts": 127, "copies": 3}),
