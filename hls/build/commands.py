@@ -32,8 +32,9 @@ _STEP = click.Choice(STEPS)
               show_default=True, help="Minutes until a seed's place and route is given up.")  # fmt: skip
 @click.option("--verify", is_flag=True, help="Build nothing; check every file of the folder, and that it "
               "was built from BUNDLE.")  # fmt: skip
-@click.option("--explore", "exploring", is_flag=True, help="Synthesise every style with several parameters, "
-              "route the best, draw latency, area and F1.")  # fmt: skip
+@click.option("--explore", "exploring", is_flag=True, help="Synthesise every style (or one: --style) with "
+              "several parameters, route the best (unless --to synthesise), draw latency, area "
+              "and F1.")  # fmt: skip
 @click.option("--with", "others", type=_PATH, multiple=True,
               help="With --explore: further bundles beside BUNDLE.")  # fmt: skip
 @click.option("--out", type=_PATH, help="The build's folder; default: out/build-TARGET-STYLE.")
@@ -74,7 +75,8 @@ def build(
     path = bundle or shipped_bundle()
     target = find_target(target_name)
     if exploring:
-        _explore(target, [path, *others], out, limit_minutes, as_json)
+        chosen = style if _is_given("style") else ""
+        _explore(target, [path, *others], chosen, last, out, limit_minutes, as_json)
         return
     model = Bundle.load(path)
     parameters = given(options)
@@ -105,10 +107,22 @@ def build(
             screen.summary(folder, f"pyorch build {words}")
 
 
+def _is_given(option: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _explore(
-    target: Target, bundles: list[Path], out: Path | None, limit_minutes: float, as_json: bool
+    target: Target,
+    bundles: list[Path],
+    style: str,
+    last: str,
+    out: Path | None,
+    limit_minutes: float,
+    as_json: bool,
 ) -> None:
-    from hls.build.explore import FRONTIER, Exploration
+    from hls.build.explore import FRONTIER, GRID, Exploration
     from hls.build.frontier import write_frontier
     from hls.build.show import Screen
     from hls.build.tools import ecp5_tools
@@ -118,8 +132,9 @@ def _explore(
     models = [(path, Bundle.load(path)) for path in bundles]
     with Screen(as_json) as screen:
         Exploration(
-            target, models, folder, ecp5_tools(), limit_s=limit_minutes * 60, report=screen.line,
-            announce=screen.done, remark=screen.remark,
+            target, models, folder, ecp5_tools(), [one for one in GRID if style in ("", one[0])],
+            routing=STEPS.index(last) >= STEPS.index("place-and-route"), limit_s=limit_minutes * 60,
+            report=screen.line, announce=screen.done, remark=screen.remark,
         ).run()  # fmt: skip
     text = (folder / FRONTIER).read_text()
     page = write_frontier(folder, json.loads(text))

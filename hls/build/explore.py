@@ -125,13 +125,19 @@ def mark_front(points: Sequence[Point]) -> None:
 
 @dataclass(slots=True)
 class Exploration:
-    """Points of some models on a target."""
+    """Points of some models on a target.
+
+    Attributes:
+        grid: style and parameters of every point.
+        routing: whether the front is routed, or compared as synthesised.
+    """
 
     target: Target
     models: list[tuple[Path, Bundle]]
     folder: Path
     tools: Tools
     grid: Sequence[tuple[str, dict[str, int]]] = GRID
+    routing: bool = True
     limit_s: float = 3 * 3600.0
     report: Report = lambda line: None
     announce: Callable[[Job, str, StepRecord], None] = lambda job, how, record: None
@@ -151,7 +157,7 @@ class Exploration:
             self._write([one for one, _ in points])
         mark_front([point for point, _ in points])
         for point, model in points:
-            if point.front:
+            if point.front and self.routing:
                 self._route(point, model)
                 self._write([one for one, _ in points])
         mark_front([point for point, _ in points])

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from hls.build import explore, tools
+from hls.build.commands import build
 from hls.build.depth import longest_path_ns
 from hls.build.explore import FRONTIER, Exploration, Point, mark_front
 from hls.build.flow import Build
@@ -61,25 +64,50 @@ def test_the_longest_path_is_that_of_cells_and_wires(tmp_path: Path) -> None:
 def test_an_exploration_routes_the_front_and_goes_on_where_it_stopped(
     begin_build: Begin, tmp_path: Path
 ) -> None:
-    tools, bundle, model = (lambda b: (b.tools, b.bundle, b.model))(begin_build(tmp_path / "x"))
-    assert tools is not None
+    ours = begin_build(tmp_path / "x")
+    assert ours.tools is not None
     settled: list[tuple[str, str]] = []
 
-    def explore() -> list[Point]:
+    def run() -> list[Point]:
         settled.clear()
         return Exploration(
-            find_target("ecp5-85k"), [(bundle, model)], tmp_path / "out", tools, SMALL,
+            find_target("ecp5-85k"), [(ours.bundle, ours.model)], tmp_path / "out", ours.tools, SMALL,
             announce=lambda job, how, record: settled.append((job.name, how)),
         ).run()  # fmt: skip
 
-    first, odd = explore()
+    first, odd = run()
     assert "6" in odd.refused and not odd.front
     assert first.front and first.achieved_mhz == pytest.approx(61.0)
     assert first.programmed_mhz == pytest.approx(61.0, rel=0.01)
     assert ("place-and-route 1", "run") in settled
-    explore()
+    run()
     assert {how for name, how in settled if name != "emit"} == {"kept"}
     found = json.loads((tmp_path / "out" / FRONTIER).read_text())
     assert [entry.get("basis") for entry in found["points"]] == ["routed", None]
     page = write_frontier(tmp_path / "out", found).read_text()
     assert "Left out" in page and "multipliers 4" in page and "not stated" in page
+
+
+def test_one_style_is_explored_without_routing(
+    begin_build: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = begin_build(tmp_path / "x")
+    monkeypatch.setattr(explore, "GRID", (*SMALL, ("baked", {"cuts": 0})))
+    monkeypatch.setattr(tools, "ecp5_tools", lambda: ours.tools)
+    words = [
+        "--explore",
+        "--style",
+        "folded",
+        "--to",
+        "synthesise",
+        "--out",
+        str(tmp_path / "out"),
+        "--json",
+    ]
+    done = CliRunner().invoke(build, [str(ours.bundle), *words])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)["points"]
+    assert [(point["style"], point["parameters"]) for point in found] == list(SMALL)
+    assert found[0]["front"] and found[0]["basis"] == "netlist, before routing"
+    assert not list((tmp_path / "out").rglob("seeds"))
+    assert "not routed" in (tmp_path / "out" / "frontier.html").read_text()
