@@ -65,6 +65,8 @@ def _plot(points: list[dict[str, Any]], figure_name: str, title: str) -> str:
                 textcoords="offset points", fontsize=10, color=INK,
             )  # fmt: skip
         axes.set_yscale("log")
+        for written in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            written("{x:,.0f}")
         axes.margins(x=0.18, y=0.15)
         axes.set_xlabel("share of the scarcest resource, %")
         axes.set_title(title)
