@@ -33,7 +33,7 @@ from pyorch.contract.target import Target
 
 FRONTIER = "frontier.json"
 GRID: tuple[tuple[str, dict[str, int]], ...] = (
-    *(("folded", {"multipliers": number}) for number in (16, 32, 64, 112)),
+    *(("folded", {"multipliers": number}) for number in (16, 32, 64, 128)),
     *(("loadable", {"planes": number}) for number in (1, 2, 4)),
     *(("baked", {"cuts": number}) for number in (0, 36)),
 )
