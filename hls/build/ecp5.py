@@ -33,15 +33,9 @@ conflicts in the search for smaller logic at its end, and its own check, for the
 _SIZES = {"LFE5U-12F": "--12k", "LFE5U-25F": "--25k", "LFE5U-45F": "--45k", "LFE5U-85F": "--85k"}
 
 
-MAPPING = "&scorr;&sweep;&dc2;&dch,-f,-r;&ps;&if,{W},{D},{R},-v;&mfs,-M,500"
-"""Yosys' own script for abc9, but `&mfs` looks at windows of at most 500 nodes (2000 by default): a
-fifth of the time for a small `baked` fabric, at most 3 % more LUTs (docs/measurements/build.md)."""
-
-
 def synthesis_script(files: Sequence[str], top: str) -> str:
     """The Yosys script; paths are relative to the folder ``fabric``, where the memories lie."""
     lines = [
-        f'scratchpad -set abc9.script "+{MAPPING}"',
         "read_verilog -lib -specify +/ecp5/cells_sim.v +/ecp5/cells_bb.v",
         "read_verilog -lib -specify -overwrite ../multipliers.v",
         f"read_verilog -sv -defer -DFABRIC_ECP5 {' '.join(files)}",
