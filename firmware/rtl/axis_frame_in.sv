@@ -52,7 +52,9 @@ module axis_frame_in #(
     localparam int BEAT_BITS = BEATS > 1 ? $clog2(BEATS) : 1;
 
     reg [1:0] state;
-    reg [7:0] kind, code;
+    // of the frame under way, decided ahead because every ready hangs on them
+    reg step_frame, window_frame, last_vector;
+    reg [7:0] code;
     reg [15:0] vectors, number;
     reg [31:0] sequence_number;
     reg [BEAT_BITS-1:0] beat;
@@ -68,7 +70,7 @@ module axis_frame_in #(
     // a frame that is dropped does not keep the mailbox waiting
     assign mail_ready = state != VECTORS && room && !rst;
     wire mail_taken = mail_valid && mail_ready;
-    assign in_window = state == VECTORS && kind == WINDOW;
+    assign in_window = state == VECTORS && window_frame;
     assign busy = state == VECTORS || v_valid || d_valid;
 
     // ---- lanes
@@ -103,9 +105,8 @@ module axis_frame_in #(
     wire [7:0] verdict = !enable ? NOT_READY : !owned ? OWNER : bad_kind ? KIND : bad_count ? COUNT : OK;
 
     wire vector_ends = taken && state == VECTORS && last_beat;
-    wire last_vector = number + 16'd1 == vectors;
-    wire pass_on = vector_ends && (kind != STEP || s_axis_tlast);
-    wire answered = kind == WINDOW ? last_vector && s_axis_tlast : 1'b1;
+    wire pass_on = vector_ends && (!step_frame || s_axis_tlast);
+    wire answered = !window_frame || (last_vector && s_axis_tlast);
     wire [7:0] ending = !vector_ends || !last_vector ? SHORT : OK;
 
     always @(posedge clk) begin
@@ -116,12 +117,14 @@ module axis_frame_in #(
             v_valid <= 1;
             v_loaded <= 1;
             v <= converted;
-            v_step <= mail_taken || kind != WINDOW;
-            v_first <= !mail_taken && kind == WINDOW && number == 0;
+            v_step <= mail_taken || !window_frame;
+            v_first <= !mail_taken && window_frame && number == 0;
             v_answer <= mail_taken || answered;
         end
         if (taken && state == HEADER) begin
-            kind <= new_kind;
+            step_frame <= new_kind == STEP;
+            window_frame <= new_kind == WINDOW;
+            last_vector <= new_vectors == 1;
             vectors <= new_vectors;
             sequence_number <= s_axis_tdata[63:32];
             number <= 0;
@@ -141,6 +144,7 @@ module axis_frame_in #(
             beat <= last_beat ? 0 : beat + 1'b1;
             if (vector_ends) begin
                 number <= number + 1'b1;
+                last_vector <= number + 16'd2 == vectors;
                 saturated <= saturated || (|too_large);
                 if (pass_on && answered) d_answers <= d_answers + 1'b1;
             end
