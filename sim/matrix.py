@@ -93,18 +93,26 @@ FULL = (
     *_both("folded", 1, (9, 9), multipliers=112),
     *_both("folded", 28, (32,), multipliers=112),
     MatrixCase("folded", 16, (32,), parameters={"multipliers": 16}),
-    MatrixCase("folded", 100, (100, 100), parameters={"multipliers": 112}, steps=1_000),
+    MatrixCase("folded", 100, (100, 100), parameters={"multipliers": 112}),
     *_both("loadable", 6, (20,)),
     *_both("loadable", 1, (9, 9)),
+    *_both("loadable", 16, (16,)),
     MatrixCase("loadable", 16, (32,), "narrow"),
+    MatrixCase("loadable", 28, (32,), "narrow"),
     *_both("baked", 6, (20,)),
+    MatrixCase("baked", 16, (16,), "narrow"),
     *_both("baked", 1, (9, 9), cuts=31),
 )
-"""All shapes; the big ones with fewer steps."""
+"""All shapes."""
+
+
+MARKET = 2
+"""Which comparison of a verification is the first one with features of a market."""
 
 
 def table(rows: Sequence[tuple[MatrixCase, Verification]], seconds: float) -> str:
     """The measured matrix as Markdown."""
+    markets = {found.comparisons[MARKET].stimulus for _, found in rows}
     figures = ("idle_tick", "interval", "cold_window", "clear", "state_load", "swap", "swap_load")
     lines = [
         "# Fabrics in simulation",
@@ -112,10 +120,11 @@ def table(rows: Sequence[tuple[MatrixCase, Verification]], seconds: float) -> st
         "Emitted RTL under Verilator against the reference, written by `./scripts/test --full`. Cycles are "
         "measured at the ports; every one equals the prediction of the manifest, or the run fails. Weights "
         "are random: bits and cycles do not depend on them, accuracy is not looked at here. `interval` of a "
-        "windowed model is that of sliding windows of 20 vectors. Multipliers: array + tail + dense.",
+        "windowed model is that of sliding windows of 20 vectors. Multipliers: array + tail + dense. "
+        "Features: random, of a market (its features in the model's shape), at the ends of their format.",
         "",
         f"{datetime.now(UTC):%Y-%m-%d}, {len(rows)} of the {len(FULL)} fabrics of the matrix, "
-        f"{seconds / 60:.0f} minutes.",
+        f"{seconds / 60:.0f} minutes; market: {', '.join(sorted(markets))}.",
         "",
         "| style | features × units | formats | served | parameters | steps | compared | mismatches | "
         + " | ".join(name.replace("_", " ") for name in figures)

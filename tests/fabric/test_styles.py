@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from pyorch.contract.digest import write_atomically
 from pyorch.contract.errors import DataError
 from pyorch.contract.precision import PRESETS
-from pyorch.features.definitions import default_schema
+from pyorch.features.definitions import default_schema, schema_of
 from pyorch.inference.sample import random_bundle
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.feeds.binance import read_recordings
@@ -25,7 +25,8 @@ from sim.commands import simulate
 from sim.matrix import FULL, QUICK, MatrixCase, table
 from sim.verify import Verification, of_market
 
-SMALL = random_bundle(1, 16, (6,), PRESETS["narrow"], window=5)
+SMALL = random_bundle(1, 6, (8,), PRESETS["narrow"])
+"""Of the shape and formats of other tests' fabrics: one compilation for all."""
 TABLE = Path(__file__).parents[2] / "docs" / "measurements" / "fabric.md"
 
 
@@ -65,13 +66,13 @@ def test_fabric_is_the_reference_in_the_predicted_cycles(case: MatrixCase, tmp_p
 def test_a_recorded_market_passes_through_features_and_fabric_without_a_mismatch(
     tape: Path, tmp_path: Path
 ) -> None:
-    schema, spec = default_schema(), SMALL.spec
+    schema, spec = schema_of(default_schema().names[:6]), SMALL.spec
     spec = replace(spec, feature_schema=schema.digest())
     bundle = replace(SMALL, spec=spec, schema=schema)
     bundle.save(tmp_path / "bundle")
     out = ["--out", str(tmp_path / "fabric"), "--tape", str(tape), "--json"]
-    given = [str(tmp_path / "bundle"), "--multipliers", "28", "--steps", "2000", *out]
-    result = CliRunner().invoke(simulate, given)
+    given = [str(tmp_path / "bundle"), "--wire", "fixed<12,4,RND,SAT>", "--multipliers", "28"]
+    result = CliRunner().invoke(simulate, [*given, "--steps", "2000", *out])
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)["figures"]
     assert figures["recorded_stateful_steps"] == 2000
