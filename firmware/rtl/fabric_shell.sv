@@ -154,7 +154,7 @@ module fabric_shell #(
 
     // ---- mailbox
     reg [64*IN_BEATS-1:0] mail_beats;
-    reg [64*OUT_BEATS-1:0] answer_beats, copied_beats;
+    reg [64*OUT_BEATS-1:0] answer_beats = 0, copied_beats = 0;  // the window is read before there is an answer
     reg [1:0] answer_flags, copied_flags;
     reg [31:0] mail_sequence, answer_sequence, copied_sequence;
     reg mail_valid, mail_busy, mail_saturated;

@@ -123,8 +123,9 @@ module sequencer #(
                 .stage_write(stage_write), .stage_value(stage_value), .stage_busy(stage_busy),
                 .stage_count_write(stage_count_write), .stage_count(stage_count), .stored(stored), .oldest(oldest)
             );
-            // not inside a window; but a tick that came before the window's first vector needs its own
-            assign due = !settled && (v_valid ? v_step : !in_window);
+            // not inside a window; but a tick that came before the window's first vector needs its own, and so does a held
+            // fabric whose next vector is that one: its host waits until all is done
+            assign due = !settled && (v_valid ? v_step || (hold && v_first) : !in_window || (hold && !opened));
             wire give = v_valid && !replaying && (v_step ? settled : 1'b1) && !blocked;
             assign x_valid = replaying ? fetched : give;
             assign x = replaying ? vector : v;

@@ -14,7 +14,7 @@ from sim.bench.shell.bench_clocked import Clocked
 
 CYCLES = 9_000
 PATIENCE = 600
-"""Cycles without a vector or a request done, though one waits."""
+"""Cycles in which a vector or a request may wait, or a hold may find the block not quiet."""
 Vector = tuple[int, ...]
 INPUTS = (
     "hold", "v_valid", "v", "v_step", "v_first", "v_answer", "in_window", "x_ready", "drained", "idle",
@@ -95,12 +95,15 @@ class SequencerBench(Clocked):
             for _ in range(int(self.rng.integers(0, 60))):
                 yield {}
             chosen = self.rng.random()
-            if chosen < 0.2:
+            if chosen < 0.3:
+                yield {"hold": 1}
+                while chosen < 0.2 and not self.see("quiet"):  # as a host that reads the state
+                    yield {"hold": 1}
                 for _ in range(int(self.rng.integers(1, 40))):
                     yield {"hold": 1}
                 continue
             wanted = {name for name in ("clear", "swap") if self.rng.random() < 0.5}
-            if chosen < 0.5:
+            if chosen < 0.6:
                 yield from self.stage()
                 wanted = (wanted - {"clear"}) | {"take"}
             yield {f"want_{name}": 1 for name in wanted}
@@ -171,9 +174,11 @@ class SequencerBench(Clocked):
         if given["want_clear"]:
             self.must = (self.must | {"clear"}) - {"take"}
         self.must |= {name for name in ("swap", "take") if given[f"want_{name}"]}
-        waits = (self.must or given["v_valid"]) and not (acts or offered or given["hold"])
-        self.waiting = self.waiting + 1 if waits else 0
-        assert self.waiting < PATIENCE, f"{PATIENCE} cycles without a vector or a request done"
+        waits = self.must or (not self.see("quiet") if given["hold"] else given["v_valid"])
+        self.waiting = self.waiting + 1 if waits and not (acts or offered) else 0
+        assert self.waiting < PATIENCE, (
+            f"{PATIENCE} cycles without a vector, a request done, or quiet in a hold"
+        )
         await self.edge()
 
     def vectors(self) -> list[Vector]:
