@@ -170,6 +170,8 @@ def finish_core(script: Script) -> None:
     """Check and save the core."""
     script.run("ipx::create_xgui_files $core", "ipx::update_checksums $core")
     script.run(
-        "if {![ipx::check_integrity $core]} {", '    error "the packaged IP is not consistent"', "}"
+        "if {[string is false -strict [ipx::check_integrity $core]]} {",
+        '    error "the packaged IP is not consistent"',
+        "}",
     )
     script.run("ipx::save_core $core")

@@ -10,6 +10,7 @@ import click
 
 from hls.build.plan import STEPS
 from hls.emit.options import STYLES, as_words, given, style_options
+from pyorch.contract.errors import UsageError
 from pyorch.contract.target import Target
 
 _PATH = click.Path(path_type=Path)
@@ -74,6 +75,11 @@ def build(
 
     path = bundle or shipped_bundle()
     target = find_target(target_name)
+    if exploring and target.flow != "ecp5":
+        raise UsageError(
+            f"--explore synthesises and routes with the open tools, which have no {target.part}; choose "
+            "--target ecp5-85k or ulx3s"
+        )
     if exploring:
         chosen = style if _is_given("style") else ""
         _explore(target, [path, *others], chosen, last, out, limit_minutes, as_json)

@@ -181,8 +181,20 @@ def _launch_runs(state: State, call: Call) -> str:
         run.done = True
         run.folder.mkdir(parents=True, exist_ok=True)
         if call.options.get("-to_step") == "write_bitstream":
-            (run.folder / f"{project.top}.bit").write_bytes(b"stand-in, no bitstream\n")
+            (run.folder / f"{project.top}.bit").write_bytes(_bitstream(project.top, project.part))
     return ""
+
+
+def _bitstream(name: str, part: str) -> bytes:
+    """A file in the layout of a `.bit`, without a bitstream in it."""
+    texts = (name, part, "2000/01/01", "00:00:00")
+    fields = b"".join(
+        bytes([97 + k]) + (len(text) + 1).to_bytes(2, "big") + text.encode() + b"\0"
+        for k, text in enumerate(texts)
+    )
+    body = b"stand-in, no bitstream\n"
+    begin = bytes.fromhex("00090ff00ff00ff00ff0000001")
+    return begin + fields + b"e" + len(body).to_bytes(4, "big") + body
 
 
 def _wait_on_runs(state: State, call: Call) -> str:

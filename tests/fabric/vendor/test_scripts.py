@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
 
 from firmware.block_design import DMA, FABRIC, FABRIC_VLNV
 from firmware.driver import FabricDriver
@@ -16,8 +17,10 @@ from firmware.register_map import register_map
 from firmware.vendor.alveo import ALVEO_U50, AlveoTarget
 from firmware.vendor.documents import DOCUMENTS
 from firmware.vendor.zynq import KRIA_KV260, PYNQ_Z2, ZynqTarget
-from hls.build.flow import Build
+from hls.build.commands import build
+from hls.build.flow import Build, store
 from hls.build.plan import make_plan
+from hls.build.whole import is_whole
 from pyorch.contract.build_record import BuildRecord
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import EnvironmentMissingError, UsageError
@@ -161,6 +164,22 @@ def test_a_build_goes_on_where_the_tools_are(
     basis = json.loads((folder / "report.json").read_text())["clock"]["basis"]
     assert basis.startswith(("the vendor's timing analysis: setup slack 0.500", "asked of the"))
     assert BuildRecord.load(folder).changed_files(folder) == []
+    if name == "pynq-z2":
+        cut = tmp_path / "cut.bit"
+        made = (folder / "fabric.bit").read_bytes()
+        for size in (len(made) - 1, 40):
+            cut.write_bytes(made[:size])
+            assert is_whole(folder / "fabric.bit") and not is_whole(cut)
+    kept = store(record, folder, saved)
+    assert {path.name for path in kept.iterdir()} >= {*target.products, "report.json"}
+
+
+def test_exploring_is_for_parts_that_the_open_tools_route() -> None:
+    result = CliRunner().invoke(build, ["--explore", "--target", "pynq-z2"])
+    assert isinstance(result.exception, UsageError)
+    assert "which have no xc7z020 clg400, speed -1; choose --target ecp5-85k" in str(
+        result.exception
+    )
 
 
 def test_clocks_that_a_target_cannot_make_are_refused() -> None:
