@@ -11,7 +11,7 @@ from pyorch.contract.build_record import BuildRecord
 from pyorch.contract.digest import digest_of_file
 from pyorch.contract.errors import BuildError, EnvironmentMissingError
 from pyorch.contract.fabric import FabricManifest
-from pyorch.contract.target import find_target
+from pyorch.contract.target import HlsProject, find_target
 
 Begin = Callable[..., Build]
 Settle = Callable[[Build], dict[str, str]]
@@ -46,7 +46,13 @@ class Vendor(TimingTarget):
     name, flow, ran = "vendor", "vivado", False
     tools, release, script = ("vivado",), "2023.2", "build.sh"
     products, reports = ("fabric.bit", "fabric.hwh"), ("timing.rpt",)
-    ordering, for_hls, hls_files = "a part", None, None
+    ordering = "a part"
+
+    def for_hls(self) -> "Vendor":
+        return self
+
+    def hls_files(self, project: HlsProject, clock_mhz: float) -> dict[str, str]:
+        return {}
 
 
 def test_a_vendors_target_is_emitted_checked_and_reported_with_an_assumed_clock(
