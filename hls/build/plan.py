@@ -88,13 +88,13 @@ def make_plan(
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """``3``: seeds 1 to 3; ``4,9``: these.
+    """``3``: seeds 1 to 3; ``4,9``: these; ``7,``: seed 7 alone.
 
     Raises:
         UsageError: neither.
     """
     try:
-        numbers = tuple(int(part) for part in text.split(","))
+        numbers = tuple(int(part) for part in text.removesuffix(",").split(","))
     except ValueError as error:
         raise UsageError(
             f"--seeds {text}: give how many (3), or which, with commas (4,9)"
