@@ -16,6 +16,9 @@ from pyorch.inference.placement import Placed, Placement
 from pyorch.inference.placement import place as measure
 
 PERCENTILES = {"p50": 50.0, "p99": 99.0, "p99.9": 99.9, "max": 100.0}
+COLUMNS = ("engine", *PERCENTILES, "hand-over", "in time", "bits", "how")
+TIMES = len(PERCENTILES) + 1
+"""Columns of times, behind the name."""
 INSTRUMENTS = 200
 
 
@@ -163,13 +166,19 @@ def _print(found: Placement) -> None:
 
     console = Console()
     table = Table(box=None, pad_edge=False)
-    for column in ("engine", *PERCENTILES, "hand-over", "in time", "bits", "how"):
-        right = column in (*PERCENTILES, "hand-over")
-        table.add_column(column, justify="right" if right else "left")
-    for one in sorted(found.engines, key=lambda e: e.percentile(99.9) if e.ns.size else np.inf):
-        if one.info is not None:
-            table.add_row(*_row(one, found.deadline_ns))
+    for number, column in enumerate(COLUMNS[:-1]):
+        right = 0 < number <= TIMES
+        table.add_column(column, justify="right" if right else "left", no_wrap=True)
+    shown = sorted(found.engines, key=lambda e: e.percentile(99.9) if e.ns.size else np.inf)
+    rows = [_row(one, found.deadline_ns) for one in shown if one.info is not None]
+    for row in rows:
+        table.add_row(*row[:-1])
+    console.print(
+        f"us from the features to the outputs; deadline {found.deadline_ns / 1000:,.0f} us"
+    )
     console.print(table)
+    for row in rows:
+        console.print(f"[dim]{row[0]}: {row[-1]}[/]")
     for one in found.engines:
         if one.info is None:
             console.print(f"[dim]{one.name}: {one.refused}[/]")
@@ -186,8 +195,8 @@ def _row(one: Placed, deadline_ns: float) -> list[str]:
 
 
 def microseconds(ns: float) -> str:
-    """``1.23 us``."""
-    return f"{ns / 1000:,.2f} us"
+    """``1.23``."""
+    return f"{ns / 1000:,.2f}"
 
 
 def write_placement_page(bundle: Bundle, found: Placement, command: str, path: Path) -> None:
@@ -204,7 +213,8 @@ def write_placement_page(bundle: Bundle, found: Placement, command: str, path: P
         "bundle": bundle,
         "command": command,
         "machine": machine(),
-        "columns": ["engine", *PERCENTILES, "hand-over", "in time", "bits", "how"],
+        "columns": COLUMNS,
+        "times": TIMES,
         "rows": rows,
         "refused": [one for one in found.engines if one.info is None],
         "order": found.order,
