@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from gpu_fallback.runtimes import OnnxRuntimeEngine
+from pyorch.inference.peers import onnxruntime_call
 
 Work = Callable[[], None]
 
@@ -329,7 +329,7 @@ def stand_in_tensorrt(driver: StandInDriver, version: str = "10.9.0") -> Any:
                 kind = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
                 shape = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
                 self.ports[value.name] = (shape, kind)
-            self.call = OnnxRuntimeEngine.call(model)[0]
+            self.call = onnxruntime_call(model)
 
         @property
         def num_io_tensors(self) -> int:

@@ -25,6 +25,7 @@ from pyorch.contract.fixed import FixedFormat, IntArray, Overflow, Rounding
 from pyorch.contract.model import Activation, LstmLayer
 from pyorch.contract.precision import PRESETS
 from pyorch.inference.complete import random_features
+from pyorch.inference.peers import onnxruntime_call
 from pyorch.inference.reference import advance, answer, run_windows, zero_state
 from pyorch.inference.sample import random_bundle
 
@@ -59,7 +60,7 @@ def test_windows_of_a_batch_are_the_references_or_within_the_bound(
     length = 6
     features = np.stack([runs(bundle)[0][k : k + length] for k in range(3)])
     kind = np.int32 if precision == "exact" else np.float16 if precision == "fp16" else np.float32
-    call, _ = OnnxRuntimeEngine.call(export_window(bundle, precision, length, batch=3))
+    call = onnxruntime_call(export_window(bundle, precision, length, batch=3))
     entering = features if precision == "exact" else spec.input.to_float(features)
     logits = call({"x": entering.astype(kind)})["logits"]
     expected, _ = run_windows(bundle, features)
