@@ -23,13 +23,13 @@ class Arbiter:
         bundle: model.
 
     Attributes:
-        agreed: state after tick `agreed_sequence`.
+        agreed: the state before the first of `entries`.
         entries: ticks and resets since then.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         self._reference = ReferenceEngine.open(bundle)
-        self.agreed, self.agreed_sequence = self._reference.state(), 0
+        self.agreed = self._reference.state()
         self.entries: deque[Entry] = deque()
         self._replayed = 0  # how many entries the reference has run
         self._answers: dict[int, Outputs] = {}
@@ -52,9 +52,9 @@ class Arbiter:
         self._replay()
         return self._reference.state()
 
-    def agree(self, state: State, sequence: int) -> None:
+    def agree(self, state: State) -> None:
         """Take a state, after everything recorded, as right; what led to it is forgotten."""
-        self.agreed, self.agreed_sequence = state, sequence
+        self.agreed = state
         self.entries.clear()
         self._answers.clear()
         self._replayed = 0

@@ -155,7 +155,7 @@ class Care:
                 state = states.get(member.name, first)
                 if member.running and not equal_states(state, first):
                     group.record(member, Incident.WRONG, "its state is not the reference's")
-        group.arbiter.agree(first, group.sequence)
+        group.arbiter.agree(first)
         for member in inexact:  # their error does not add up beyond a checkpoint
             assert member.lane is not None
             member.pending.clear()

@@ -98,7 +98,8 @@ class EngineGroup:
 
     Attributes:
         records: what befell the engines, newest last.
-        counts: ticks, hand-overs, late answers, compared ticks, wrong answers used, ...
+        counts: ticks, hand_overs, late_answers (used after the deadline), compared, wrong_used, ..., and each
+            incident by its name (``late``: an engine missed its patience).
 
     Raises:
         DeviceError: no engine opens; the message has each one's reason.
@@ -163,7 +164,7 @@ class EngineGroup:
         if mode == "passive" and self.settings.every > 1 and sequence % self.settings.every == 0:
             self._ask_shadows()
         self.counts["ticks"] += 1
-        self.counts["late"] += prediction.late
+        self.counts["late_answers"] += prediction.late
         self.counts["cautious"] += prediction.cautious
         if self._answering not in ("", prediction.engine):
             self.counts["hand_overs"] += 1
