@@ -15,6 +15,8 @@ from pyorch.inference.model_check import check_model
 
 POLLS = 10_000
 """Reads of the mailbox after which the card counts as dead; one takes about ten cycles."""
+PATIENCE_S = 60.0
+"""Of the driver with a simulated card, whose pace is that of a machine that may be busy."""
 OPTIONS = (
     "style", "mailbox", "multipliers", "chunk", "planes", "cuts", "copies", "clock_mhz", "host_ns",
 )  # fmt: skip
@@ -66,6 +68,7 @@ class CardEngine(FabricEngine):
         fabric = SimulatedFabric(project)
         device = SimulatedDevice(fabric)
         driver, _ = open_overlay(bundle, project, device)
+        driver.timeout_s = PATIENCE_S
         engine = cls(
             bundle,
             driver,

@@ -9,7 +9,8 @@ import click
 from hls.emit.options import as_words, given, style_options
 
 _PATH = click.Path(path_type=Path)
-NOISY_WAIT_S = 0.1
+NOISY_WAIT_S, NOISY_ATTEMPTS = 0.1, 200
+"""Of a request on a damaged line; a busy machine simulates slowly, which is no fault of the line."""
 
 
 @click.command()
@@ -74,7 +75,7 @@ def serial(
             )
             link, before = engine.driver.link, engine.driver.bridge_counters()
             if noise is not None:
-                link.wait_s = NOISY_WAIT_S
+                link.wait_s, link.attempts = NOISY_WAIT_S, NOISY_ATTEMPTS
                 board.disturb(
                     Noise(
                         noise,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pyorch.contract.bundle import Bundle
+from pyorch.contract.digest import write_atomically
 from pyorch.contract.fixed import FixedFormat
 from pyorch.contract.precision import PRESETS
 from pyorch.inference.sample import random_bundle
@@ -108,11 +110,56 @@ FULL = (
 
 MARKET = 2
 """Which comparison of a verification is the first one with features of a market."""
+SUFFIX = ".row"
 
 
-def table(rows: Sequence[tuple[MatrixCase, Verification]], seconds: float) -> str:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the verification of one fabric of the matrix found, as its line in the table.
+
+    Attributes:
+        name: of the case.
+        market: the stimulus of a market: a recorded one or a simulated one.
+        seconds: it took.
+    """
+
+    name: str
+    market: str
+    steps: int
+    compared: int
+    mismatches: int
+    cycles: dict[str, int]
+    multipliers: int
+    seconds: float
+
+    @classmethod
+    def of(cls, case: MatrixCase, found: Verification, seconds: float) -> Row:
+        """Of a verification."""
+        return cls(
+            case.name,
+            found.comparisons[MARKET].stimulus,
+            sum(one.steps for one in found.comparisons),
+            sum(one.compared for one in found.comparisons),
+            found.mismatches,
+            dict(found.cycles),
+            found.manifest.estimates.get("multipliers", 0),
+            seconds,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder that the processes of a run share."""
+        write_atomically(folder / f"{self.name}{SUFFIX}", json.dumps(asdict(self)).encode())
+
+
+def rows_in(folder: Path) -> list[Row]:
+    """The rows that were saved there, in the order of `FULL`."""
+    paths = [folder / f"{case.name}{SUFFIX}" for case in FULL]
+    return [Row(**json.loads(path.read_text())) for path in paths if path.is_file()]
+
+
+def table(rows: Sequence[Row]) -> str:
     """The measured matrix as Markdown."""
-    markets = {found.comparisons[MARKET].stimulus for _, found in rows}
+    markets, cases = {row.market for row in rows}, {case.name: case for case in FULL}
     figures = ("idle_tick", "interval", "cold_window", "clear", "state_load", "swap", "swap_load")
     lines = [
         "# Fabrics in simulation",
@@ -124,15 +171,17 @@ def table(rows: Sequence[tuple[MatrixCase, Verification]], seconds: float) -> st
         "Features: random, of a market (its features in the model's shape), at the ends of their format.",
         "",
         f"{datetime.now(UTC):%Y-%m-%d}, {len(rows)} of the {len(FULL)} fabrics of the matrix, "
-        f"{seconds / 60:.0f} minutes; market: {', '.join(sorted(markets))}.",
+        f"{sum(row.seconds for row in rows) / 60:.0f} minutes of one process; "
+        f"market: {', '.join(sorted(markets))}.",
         "",
         "| style | features × units | formats | served | parameters | steps | compared | mismatches | "
         + " | ".join(name.replace("_", " ") for name in figures)
         + " | multipliers |",
         "|" + "---|" * (9 + len(figures)),
     ]
-    for case, found in rows:
-        cycles = [str(found.cycles.get(name, "–")) for name in figures]
+    for row in rows:
+        case = cases[row.name]
+        cycles = [str(row.cycles.get(name, "–")) for name in figures]
         cells = [
             case.style,
             f"{case.features} × {' + '.join(map(str, case.units))}",
@@ -140,11 +189,11 @@ def table(rows: Sequence[tuple[MatrixCase, Verification]], seconds: float) -> st
             case.mode,
             ", ".join(f"{key} {value}" for key, value in sorted(case.parameters.items()))
             or "default",
-            f"{sum(one.steps for one in found.comparisons):,}",
-            f"{sum(one.compared for one in found.comparisons):,}",
-            str(found.mismatches),
+            f"{row.steps:,}",
+            f"{row.compared:,}",
+            str(row.mismatches),
             *cycles,
-            str(found.manifest.estimates.get("multipliers", 0)),
+            str(row.multipliers),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

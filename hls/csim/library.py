@@ -21,6 +21,7 @@ from hls.csim.project import Project, write_project
 from hls.csim.readback import check_types, read_weights
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import BuildError, EnvironmentMissingError, UsageError
+from pyorch.contract.exclusive import exclusively
 from pyorch.contract.fixed import IntArray
 from pyorch.contract.model import LstmLayer
 
@@ -100,15 +101,12 @@ class Simulation:
             parts = (project.digest(), bridge, _compiler_version(), *FLAGS)
             digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
             target = cache / digest[:32]
-            if not (target / LIBRARY).is_file():
-                (folder / "bridge.cpp").write_text(bridge)
-                _compile(folder)
-                shutil.rmtree(target, ignore_errors=True)
-                try:
+            with exclusively(cache / f"{target.name}.lock"):
+                if not (target / LIBRARY).is_file():
+                    (folder / "bridge.cpp").write_text(bridge)
+                    _compile(folder)
+                    shutil.rmtree(target, ignore_errors=True)
                     folder.rename(target)
-                except OSError:  # another process has just put the same program there
-                    if not (target / LIBRARY).is_file():
-                        raise
         project = replace(project, folder=target)
         simulation = cls(project, digest)
         read_weights(project, simulation.weights)

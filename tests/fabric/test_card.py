@@ -19,7 +19,7 @@ from pyorch.inference.registry import open_engine
 from pyorch.inference.sample import random_bundle
 
 pytest.importorskip("pynq", reason="needs the extra `board`")
-from sim.engine import CardEngine
+from sim.engine import PATIENCE_S, CardEngine
 
 BUNDLE = random_bundle(31, 6, (8,), window=5)
 OTHER = random_bundle(32, 6, (8,), window=5)
@@ -45,7 +45,7 @@ def windowed() -> Iterator[CardEngine]:
 @pytest.fixture(autouse=True)
 def fresh(engine: CardEngine) -> None:
     engine.pynq_device.stuck = False
-    engine.driver.timeout_s = 2.0
+    engine.driver.timeout_s = PATIENCE_S
     engine.driver.put("ERRORS", 0x1F)
     engine.driver.own(1)
     engine.reset()
@@ -205,7 +205,7 @@ def test_a_card_that_stops_answering_is_an_error_in_time(engine: CardEngine) -> 
     with pytest.raises(DeviceError, match=r"result channel: not done within 0\.05 s"):
         engine.step(features(BUNDLE, 1)[0])
     engine.pynq_device.stuck = False
-    engine.driver.timeout_s = 2.0
+    engine.driver.timeout_s = PATIENCE_S
     engine.driver.start()
     x = features(BUNDLE, 5)
     np.testing.assert_array_equal(engine.run(x)[0], run_sequence(BUNDLE, x)[0])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from firmware.serial.engine import SerialEngine
-from firmware.serial.link import ATTEMPTS, LinkCounts, SerialLink
+from firmware.serial.link import LinkCounts, SerialLink
 from firmware.serial.packets import Command
 from hls.emit.project import image_for
 from pyorch.contract.bundle import Bundle
@@ -32,6 +32,8 @@ BUNDLE = random_bundle(
 )  # that of the conformance suite: compiled once for both
 OTHER = random_bundle(60, *SHAPE, heads=HEADS)
 WAIT_S = 0.5
+ATTEMPTS = 200
+"""On a busy machine the board answers late: how many attempts an answer takes says nothing."""
 TO, FROM = "to the board", "from the board"
 
 
@@ -153,7 +155,7 @@ def test_a_board_with_another_model_is_refused_or_loaded(free_board: SimulatedBo
 # ---- faults of the line
 def check_accounts(engine: SerialEngine, board: SimulatedBoard, before: dict[str, int]) -> None:
     """What the bridge counted is what its twin in Python saw on the same bytes; nothing ran twice."""
-    engine.driver.link.wait_s = 5.0  # the reading itself is not to be repeated
+    engine.driver.link.wait_s = 60.0  # the reading itself is not to be repeated
     after = engine.driver.bridge_counters()
     change = {name: (count - before[name]) % 65536 for name, count in after.items()}
     seen = board.to_board
@@ -314,7 +316,7 @@ def test_a_packet_longer_than_the_buffer_is_refused_and_counted(engine: SerialEn
         DeviceError, match=r"no valid answer to request \d+ in 1 attempts of .*refused.*FIRE1"
     ):
         link.run(bytes(3000), 0)
-    link.attempts, link.wait_s = 8, WAIT_S
+    link.attempts, link.wait_s = ATTEMPTS, WAIT_S
     link.connect()
     assert engine.driver.bridge_counters()["too_long"] >= 1
 
@@ -329,6 +331,7 @@ def test_the_button_resets_and_the_host_is_told(
     with pytest.raises(DeviceError, match="no valid answer"):
         engine.step(features(1)[0])
     board.press(False)
+    link.attempts, link.wait_s = ATTEMPTS, WAIT_S
     with pytest.raises(DeviceError, match="STRANGER"):
         engine.step(features(1)[0])
     board.to_board.accepted = board.to_board.damaged = board.to_board.too_long = 0

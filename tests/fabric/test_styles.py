@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,23 +20,14 @@ from pyorch.inference.sample import random_bundle
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.feeds.binance import read_recordings
 from pyorch.market.tape import write_tape
+from sim.bench.coverage import VARIABLE
 from sim.commands import simulate
-from sim.matrix import FULL, QUICK, MatrixCase, table
+from sim.matrix import FULL, QUICK, MatrixCase, Row, rows_in, table
 from sim.verify import Verification, of_market
 
 SMALL = random_bundle(1, 6, (8,), PRESETS["narrow"])
 """Of the shape and formats of other tests' fabrics: one compilation for all."""
 TABLE = Path(__file__).parents[2] / "docs" / "measurements" / "fabric.md"
-
-
-@pytest.fixture(scope="module")
-def measured() -> Iterator[list[tuple[MatrixCase, Verification]]]:
-    """What the full matrix found; with ``PYORCH_TEST_FULL=1`` a complete run becomes `TABLE`."""
-    start = time.monotonic()
-    rows: list[tuple[MatrixCase, Verification]] = []
-    yield rows
-    if os.environ.get("PYORCH_TEST_FULL") == "1" and len(rows) == len(FULL):
-        write_atomically(TABLE, table(rows, time.monotonic() - start).encode())
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +89,22 @@ def test_vectors_of_a_market_fit_a_model_that_is_not_on_features() -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("case", FULL, ids=lambda case: case.name)
 def test_every_fabric_is_the_reference_in_the_predicted_cycles(
-    case: MatrixCase,
-    tmp_path: Path,
-    measured: list[tuple[MatrixCase, Verification]],
-    request: pytest.FixtureRequest,
+    case: MatrixCase, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     try:
         recorded = request.getfixturevalue("tape")
     except pytest.skip.Exception:
         recorded = None  # then the market is a simulated one
-    measured.append((case, check(case, tmp_path, recorded)))
+    start = time.monotonic()
+    found = check(case, tmp_path, recorded)
+    Row.of(case, found, time.monotonic() - start).save(Path(os.environ[VARIABLE]))
+
+
+@pytest.mark.full
+@pytest.mark.sums_up
+def test_every_fabric_of_the_matrix_has_been_verified() -> None:
+    """With ``PYORCH_TEST_FULL=1`` a complete matrix becomes `TABLE`."""
+    rows = rows_in(Path(os.environ[VARIABLE]))
+    assert {row.name for row in rows} == {case.name for case in FULL}
+    if os.environ.get("PYORCH_TEST_FULL") == "1":
+        write_atomically(TABLE, table(rows).encode())

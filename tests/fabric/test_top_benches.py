@@ -129,7 +129,7 @@ def test_every_frame_has_the_references_result_for_long(
 
 
 @pytest.mark.full
-@pytest.mark.judges_coverage
+@pytest.mark.sums_up
 def test_every_declared_bin_was_met(request: pytest.FixtureRequest) -> None:
     waived = {} if ICARUS else {"icarus": "Icarus Verilog is not installed"}
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from pyorch.contract.digest import digest_of, digest_of_file
 from pyorch.contract.events import EventArray, Flag, Kind, Side
+from pyorch.contract.exclusive import exclusively
 from pyorch.contract.fabric import rtl_folder
 from pyorch.market.window_book import WindowBook
 from pyorch.market.wire import Frames
@@ -50,7 +50,6 @@ def library_of(shape: Shape) -> Path:
     settings = (shape.instruments, shape.window_bits, shape.levels)
     key = digest_of([*(digest_of_file(path) for path in (*SOURCES, shim)), *settings, tool.digest])
     folder = cache_folder() / f"events-{key[:24]}"
-    folder.mkdir(parents=True, exist_ok=True)
     top = Top(
         "event_book_bench", shim, {}, (f"WINDOW_BITS={shape.window_bits}", f"LEVELS={shape.levels}")
     )
@@ -58,8 +57,7 @@ def library_of(shape: Shape) -> Path:
         f"-G{name}={value}"
         for name, value in zip(("INSTRUMENTS", "WINDOW_BITS", "LEVELS"), settings, strict=True)
     ]
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusively(folder / "lock"):
         if not (folder / LIBRARY).is_file():
             arguments = [*WARNINGS, *parameters, *map(str, SOURCES)]
             compile_verilog(arguments, folder, top, tool, folder, folder.parent)

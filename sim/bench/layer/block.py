@@ -7,7 +7,6 @@ state access, loads in mid-stream) runs in C++ (`lstm_bench.cpp`), and the same 
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import shutil
 import subprocess
@@ -25,6 +24,7 @@ from hls.emit.style import Block, StylePlan
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import digest_of, digest_of_file
 from pyorch.contract.errors import BuildError, MismatchError
+from pyorch.contract.exclusive import exclusively
 from pyorch.contract.fabric import rtl_folder
 from pyorch.contract.fixed import IntArray
 from pyorch.contract.model import LstmLayer
@@ -294,9 +294,7 @@ def build(plan: StylePlan, block: Block) -> ctypes.CDLL:
     )
     folder = cache_folder() / f"block-{key[:24]}"
     library = folder / "bench.so"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusively(folder / "lock"):
         if not library.is_file():
             _compile(folder, tool, block, [*map(str, sources)], bench)
     return _declared(ctypes.CDLL(str(library)))
