@@ -288,7 +288,19 @@ class QuotingSettings:
 
     def set_terms(self, *, tick_nano: int, coarse_tick_factor: int, coarse_from_nano: int, base_nano: int, size_lots: int, minimum_size_lots: int, minimum_change_ticks: int, minimum_interval_ns: int) -> None: ...
 
-    def set_limits(self, *, price_collar_ticks: int, position_limit_lots: int, notional_limit_lots: int, quotes_per_second: int, quotes_burst: int, positions_lots: Sequence[int]) -> None: ...
+    def set_limits(self, *, price_collar_ticks: int, bounds: Sequence[int], quotes_per_second: int, quotes_burst: int, positions_lots: Sequence[int], venues: Sequence[int], acknowledged: bool, acknowledge_ns: int, reference_interval_ns: int, reference_age_ns: int, protection: Sequence[int]) -> None: ...
+
+    @property
+    def targets(self) -> list[str]: ...
+
+    @targets.setter
+    def targets(self, arg: Sequence[str], /) -> None: ...
+
+    @property
+    def stop_when_full(self) -> bool: ...
+
+    @stop_when_full.setter
+    def stop_when_full(self, arg: bool, /) -> None: ...
 
     def set_fix(self, *, sender: str, target: str, account: str, underlying: str, symbols: Sequence[str], price_units: int, price_places: int, size_units: int, size_places: int) -> None: ...
 
@@ -299,6 +311,12 @@ class QuotingPath:
 
     def surface(self, atm_ppm: int, skew_ppm: int, local_ns: int) -> None:
         """Take in a SURFACE row."""
+
+    def trade(self, price_ticks: int, local_ns: int) -> None:
+        """Take in a TRADE row of instrument 0."""
+
+    def take(self, inputs: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)]) -> None:
+        """Take in rows of pyorch.trading.inputs.INPUT_DTYPE."""
 
     @property
     def surfaces_refused(self) -> int:
@@ -316,6 +334,13 @@ class QuotingPath:
         """
         The book became invalid: withdraw everything, forget dwell and warm-up.
         """
+
+    @property
+    def positions_lots(self) -> list[int]: ...
+
+    @property
+    def open_lots(self) -> list[tuple[int, int]]:
+        """Per option what could still be bought and sold."""
 
     def refusals(self) -> list[int]:
         """Counters of the risk gate by reason."""

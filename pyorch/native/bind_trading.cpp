@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "event_array.hpp"
 #include "quoting_drain.hpp"
 #include "quoting_path.hpp"
 
@@ -22,6 +23,7 @@ using pyorch::QuotingSettings;
 
 namespace {
 
+using pyorch::Inputs;
 using Ints32 = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Ints64 = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
@@ -95,14 +97,21 @@ void bind_settings(nb::module_& module) {
              nb::kw_only(), "tick_nano"_a, "coarse_tick_factor"_a, "coarse_from_nano"_a, "base_nano"_a, "size_lots"_a,
              "minimum_size_lots"_a, "minimum_change_ticks"_a, "minimum_interval_ns"_a)
         .def("set_limits",
-             [](QuotingSettings& s, std::int64_t price_collar_ticks, std::int64_t position_limit_lots,
-                std::int64_t notional_limit_lots, std::int64_t quotes_per_second, std::int64_t quotes_burst,
-                std::vector<std::int64_t> positions_lots) {
-                 s.limits = {price_collar_ticks, position_limit_lots, notional_limit_lots,
-                             quotes_per_second,  quotes_burst,        std::move(positions_lots)};
+             [](QuotingSettings& s, std::int64_t price_collar_ticks, std::array<std::int64_t, 5> bounds,
+                std::int64_t quotes_per_second, std::int64_t quotes_burst, std::vector<std::int64_t> positions_lots,
+                std::vector<std::uint32_t> venues, bool acknowledged, std::int64_t acknowledge_ns,
+                std::int64_t reference_interval_ns, std::int64_t reference_age_ns,
+                std::array<std::int64_t, 4> protection) {
+                 s.limits = {price_collar_ticks,    bounds,           quotes_per_second, quotes_burst,
+                             std::move(positions_lots), std::move(venues), acknowledged,  acknowledge_ns,
+                             reference_interval_ns, reference_age_ns,
+                             {protection[0], protection[1], protection[2], protection[3]}};
              },
-             nb::kw_only(), "price_collar_ticks"_a, "position_limit_lots"_a, "notional_limit_lots"_a,
-             "quotes_per_second"_a, "quotes_burst"_a, "positions_lots"_a)
+             nb::kw_only(), "price_collar_ticks"_a, "bounds"_a, "quotes_per_second"_a, "quotes_burst"_a,
+             "positions_lots"_a, "venues"_a, "acknowledged"_a, "acknowledge_ns"_a, "reference_interval_ns"_a,
+             "reference_age_ns"_a, "protection"_a)
+        .def_rw("targets", &QuotingSettings::targets)
+        .def_rw("stop_when_full", &QuotingSettings::stop_when_full)
         .def("set_fix",
              [](QuotingSettings& s, std::string sender, std::string target, std::string account,
                 std::string underlying, std::vector<std::string> symbols, std::int64_t price_units, int price_places,
@@ -125,6 +134,10 @@ void bind_trading(nb::module_& module) {
     nb::class_<QuotingPath>(module, "QuotingPath", "Policy, pricing, quoting, risk and FIX encoding, tick by tick.")
         .def(nb::init<const QuotingSettings&>(), "settings"_a)
         .def("surface", &QuotingPath::surface, "atm_ppm"_a, "skew_ppm"_a, "local_ns"_a, "Take in a SURFACE row.")
+        .def("trade", &QuotingPath::trade, "price_ticks"_a, "local_ns"_a, "Take in a TRADE row of instrument 0.")
+        .def("take", [](QuotingPath& p, const Inputs& rows) {
+                 for (const pyorch::Input& input : pyorch::as_inputs(rows)) p.take(input);
+             }, "inputs"_a, "Take in rows of pyorch.trading.inputs.INPUT_DTYPE.")
         .def_prop_ro("surfaces_refused", &QuotingPath::surfaces_refused, "SURFACE rows that would have made arbitrage.")
         .def("kill", [](QuotingPath& p, bool up) { p.killed.store(up); }, "up"_a = true,
              "Raise or lower the kill flag; it is read at every tick.")
@@ -144,6 +157,13 @@ void bind_trading(nb::module_& module) {
              "data_valid"_a, "Take in a tick. Raises RuntimeError when the rings are full: drain at least every 1,000 ticks.")
         .def("invalidate", &QuotingPath::invalidate, "row"_a, "local_ns"_a, "sequence"_a,
              "The book became invalid: withdraw everything, forget dwell and warm-up.")
+        .def_prop_ro("positions_lots", [](const QuotingPath& p) { return p.gate().positions_lots; })
+        .def_prop_ro("open_lots", [](const QuotingPath& p) {
+                 std::vector<std::pair<std::int64_t, std::int64_t>> open;
+                 for (std::size_t option = 0; option < p.gate().exposures.size(); ++option)
+                     open.emplace_back(p.gate().exposures.open(option, 0), p.gate().exposures.open(option, 1));
+                 return open;
+             }, "Per option what could still be bought and sold.")
         .def("refusals", [](const QuotingPath& p) { return p.gate().counts(); }, "Counters of the risk gate by reason.")
         .def("drain", &pyorch::drain, "limit"_a = static_cast<std::size_t>(-1),
              "(ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.");

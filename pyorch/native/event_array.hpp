@@ -1,4 +1,4 @@
-// Arrays of events as Python hands them over: int64 [rows, 8], see pyorch.contract.events.event_words.
+// Arrays of events and inputs as Python hands them over: int64 [rows, 8], see pyorch.contract.events.event_words.
 #pragma once
 
 #include <nanobind/ndarray.h>
@@ -6,6 +6,7 @@
 #include <span>
 
 #include "event.hpp"
+#include "inputs.hpp"
 
 namespace pyorch {
 
@@ -13,6 +14,12 @@ using EventWords = nanobind::ndarray<const std::int64_t, nanobind::shape<-1, 8>,
 
 inline std::span<const Event> as_events(const EventWords& words) {
     return {reinterpret_cast<const Event*>(words.data()), words.shape(0)};
+}
+
+// The same for rows of pyorch.trading.inputs.INPUT_DTYPE.
+using Inputs = EventWords;
+inline std::span<const Input> as_inputs(const Inputs& words) {
+    return {reinterpret_cast<const Input*>(words.data()), words.shape(0)};
 }
 
 }  // namespace pyorch

@@ -25,7 +25,7 @@ struct FixIdentity {
 
 class FixEncoder {
    public:
-    static constexpr std::size_t maximum_entries = 16;
+    static constexpr std::size_t maximum_entries = Quoter::maximum_entries;
 
     explicit FixEncoder(const FixIdentity& id) : price_(id.price), size_(id.size) {
         if (id.price.places > 9 || id.size.places > 9) throw std::invalid_argument("at most 9 decimal places");

@@ -11,6 +11,7 @@ inline constexpr int maximum_outputs = 16;
 enum TickFlag : std::uint32_t {
     tick_book_valid = 1, tick_model_valid = 2, tick_warm = 4, tick_priced = 8, tick_quoted = 16,
     tick_cancelled = 32, tick_killed = 64, tick_pending = 128, tick_blocked = 256, tick_surface_stale = 512,
+    tick_paused = 1024, tick_frozen = 2048, tick_model_off = 4096, tick_session_down = 8192, tick_journal_full = 16384,
 };
 
 struct TickRecord {

@@ -38,9 +38,16 @@ class Pricer {
     double premium_adjusted_delta(std::size_t option) const {
         return rows_[value_at_[option] + (call_premium_adjusted_delta - call_value) * padded_];
     }
+    double gamma(std::size_t option) const { return of_strike(option, gamma_row); }
+    double vega(std::size_t option) const { return of_strike(option, vega_row); }
     OptionValue value(std::size_t option) const;
 
    private:
+    double of_strike(std::size_t option, int row) const {
+        const int value = is_put(option) ? put_value : call_value;
+        return rows_[value_at_[option] + static_cast<std::size_t>(row - value) * padded_];
+    }
+
     std::vector<double> strikes_, log_strikes_;  // [padded]: the last strike fills up
     std::vector<std::int64_t> expiries_s_;
     int rights_;

@@ -5,7 +5,11 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <utility>
 #include <vector>
+
+#include "exposure.hpp"
+#include "inputs.hpp"
 
 namespace pyorch {
 
@@ -15,49 +19,141 @@ struct Quote {
     std::int64_t bid_ticks = 0, ask_ticks = 0, bid_lots = 0, ask_lots = 0;
     bool operator==(const Quote&) const = default;
     std::int64_t lots() const { return bid_lots + ask_lots; }
+    std::int64_t lots(int side) const { return side == 0 ? bid_lots : ask_lots; }
+    void leave_out(int side) { (side == 0 ? bid_ticks : ask_ticks) = (side == 0 ? bid_lots : ask_lots) = 0; }
 };
 
 // Indices of the counters: pyorch.trading.records.Refusal.
 enum class Refusal : int {
-    killed = 0, invalid_data, stale_surface, invalid_model, warming_up, price_collar, position_limit, notional_limit, message_rate,
-    none
+    killed = 0, paused, journal_full, session_down, invalid_data, stale_surface, invalid_model, warming_up,
+    protected_, price_collar, self_cross, position_limit, delta_limit, gamma_limit, vega_limit, notional_limit,
+    message_rate, none
+};
+inline constexpr std::size_t refusals = static_cast<std::size_t>(Refusal::none);
+
+struct Protection {
+    std::int64_t interval_ns = 0, lots = 0, delta = 0, reset_after_ns = 0;
 };
 
 struct Limits {
-    std::int64_t price_collar_ticks = 1, position_limit_lots = 1, notional_limit_lots = 1;
+    std::int64_t price_collar_ticks = 1;
+    std::array<std::int64_t, limit_names> bounds{1, 1, 1, 1, 1};
     std::int64_t quotes_per_second = 1, quotes_burst = 1;
     std::vector<std::int64_t> positions_lots;
+    std::vector<std::uint32_t> venues;  // per option
+    bool acknowledged = false;
+    std::int64_t acknowledge_ns = 0, reference_interval_ns = 0, reference_age_ns = 0;
+    Protection protection;
 };
+
+// Delta, gamma, vega of a lot, in the integers of pyorch.trading.risk.Greeks.
+using Greeks = std::array<std::int64_t, 3>;
 
 class RiskGate {
    public:
-    explicit RiskGate(Limits limits) : limits_(std::move(limits)) {}
+    explicit RiskGate(Limits limits)
+        : limits_(std::move(limits)), bounds(limits_.bounds), positions_lots(limits_.positions_lots),
+          exposures(limits_.venues, limits_.acknowledged), greeks(positions_lots.size()) {}
 
-    const std::array<std::int64_t, 9>& counts() const { return counts_; }
-    std::int64_t quoted_lots = 0;  // bids and asks of all live quotes together
+   private:
+    Limits limits_;
 
-    Refusal admit(bool killed, bool data_valid, bool surface_fresh, bool model_valid, bool warm) {
-        if (killed) return count(Refusal::killed);
-        if (!data_valid) return count(Refusal::invalid_data);
-        if (!surface_fresh) return count(Refusal::stale_surface);
-        if (!model_valid) return count(Refusal::invalid_model);
-        if (!warm) return count(Refusal::warming_up);
-        return Refusal::none;
+   public:
+    std::array<std::int64_t, limit_names> bounds;
+    std::vector<std::int64_t> positions_lots;
+    Exposures exposures;
+    std::vector<Greeks> greeks;
+    std::int64_t frozen_ns = -1;
+
+    const std::array<std::int64_t, refusals>& counts() const { return counts_; }
+    const Limits& limits() const { return limits_; }
+
+    // refused: whether each refusal before `protected_` holds, in that order.
+    Refusal admit(std::int64_t local_ns, const std::array<bool, 8>& refused) {
+        const bool is_frozen = frozen(local_ns);
+        for (std::size_t k = 0; k < refused.size(); ++k)
+            if (refused[k]) return count(static_cast<Refusal>(k));
+        return is_frozen ? count(Refusal::protected_) : Refusal::none;
     }
 
-    Refusal check(std::size_t option, const Quote& quote, const Quote& live, std::int64_t value_nano,
+    bool frozen(std::int64_t local_ns) {
+        const std::int64_t after = limits_.protection.reset_after_ns;
+        if (frozen_ns >= 0 && after > 0 && local_ns - frozen_ns >= after) frozen_ns = -1;
+        return frozen_ns >= 0;
+    }
+
+    // The sums that `check` and `place` keep up within one update.
+    void sum() {
+        worst_ = {};
+        open_lots_ = 0;
+        for (std::size_t option = 0; option < greeks.size(); ++option) {
+            const std::int64_t bid = exposures.open(option, 0), ask = exposures.open(option, 1);
+            open_lots_ += bid + ask;
+            for (std::size_t m = 0; m < 3; ++m) {
+                const std::int64_t each = greeks[option][m], held = each * positions_lots[option];
+                worst_[m][0] += (each < 0 ? -each * bid : each * ask) - held;
+                worst_[m][1] += (each > 0 ? each * bid : -each * ask) + held;
+            }
+        }
+    }
+
+    // What of the quote may go out is left in it.
+    Refusal check(std::size_t option, Quote& quote, bool reference_known, std::int64_t reference_nano,
                   std::int64_t tick_nano) {
         const std::int64_t collar = limits_.price_collar_ticks * tick_nano;
-        if ((quote.bid_lots > 0 && std::abs(quote.bid_ticks * tick_nano - value_nano) > collar) ||
-            (quote.ask_lots > 0 && std::abs(quote.ask_ticks * tick_nano - value_nano) > collar))
-            return count(Refusal::price_collar);
-        const std::int64_t position = limits_.positions_lots[option];
-        if (position + quote.bid_lots > limits_.position_limit_lots ||
-            quote.ask_lots - position > limits_.position_limit_lots)
-            return count(Refusal::position_limit);
-        if (quoted_lots - live.lots() + quote.lots() > limits_.notional_limit_lots)
-            return count(Refusal::notional_limit);
-        return Refusal::none;
+        const auto off = [&](std::int64_t ticks, std::int64_t lots) {
+            return lots > 0 && (!reference_known || std::abs(ticks * tick_nano - reference_nano) > collar);
+        };
+        if (off(quote.bid_ticks, quote.bid_lots) || off(quote.ask_ticks, quote.ask_lots))
+            return refuse(quote, Refusal::price_collar);
+        if (crosses(option, quote)) return refuse(quote, Refusal::self_cross);
+        Refusal reason = Refusal::none;
+        for (const int side : {0, 1}) {
+            const Refusal refusal = check_side(option, quote, side);
+            if (refusal == Refusal::none) continue;
+            quote.leave_out(side);
+            reason = count(refusal);
+        }
+        const std::int64_t more = added(option, quote, 0) + added(option, quote, 1);
+        if (more > 0 && open_lots_ + more > bounds[limit_notional]) return refuse(quote, Refusal::notional_limit);
+        return reason;
+    }
+
+    void place(std::size_t option, std::int64_t sequence, const Quote& quote) {
+        const std::int64_t before[] = {exposures.open(option, 0), exposures.open(option, 1)};
+        exposures.place(option, sequence, quote.bid_lots, quote.ask_lots);
+        for (const int side : {0, 1}) {
+            const std::int64_t more = exposures.open(option, side) - before[side];
+            open_lots_ += more;
+            for (std::size_t m = 0; m < 3; ++m) {
+                const std::int64_t each = greeks[option][m];
+                if (each != 0) worst_[m][(each > 0) == (side == 0)] += more * std::abs(each);
+            }
+        }
+    }
+
+    void filled(std::size_t option, int side, std::int64_t lots, std::int64_t sequence, std::int64_t local_ns) {
+        const std::int64_t change = side == 0 ? lots : -lots;
+        positions_lots[option] += change;
+        exposures.filled(option, sequence, side, lots);
+        const Protection& protection = limits_.protection;
+        if (protection.interval_ns == 0) return;
+        while (fills_ > 0 && fill_[first_].local_ns <= local_ns - protection.interval_ns) {
+            first_ = (first_ + 1) % fill_.size();
+            --fills_;
+        }
+        fill_[(first_ + fills_++) % fill_.size()] = {local_ns, lots, change * greeks[option][0]};
+        std::int64_t total = 0, net = 0;
+        for (std::size_t k = 0; k < fills_; ++k) {
+            const Fill& fill = fill_[(first_ + k) % fill_.size()];
+            total += fill.lots;
+            net += fill.delta;
+        }
+        if (fills_ == fill_.size() || total >= protection.lots || std::abs(net) >= protection.delta) freeze(local_ns);
+    }
+    void freeze(std::int64_t local_ns) {
+        frozen_ns = local_ns;
+        fills_ = 0;
     }
 
     bool take_credit(std::int64_t local_ns) {
@@ -79,13 +175,50 @@ class RiskGate {
     }
 
    private:
+    struct Fill {
+        std::int64_t local_ns, lots, delta;
+    };
+
     Refusal count(Refusal refusal) {
         ++counts_[static_cast<std::size_t>(refusal)];
         return refusal;
     }
+    Refusal refuse(Quote& quote, Refusal refusal) {
+        quote = {};
+        return count(refusal);
+    }
 
-    Limits limits_;
-    std::array<std::int64_t, 9> counts_{};
+    bool crosses(std::size_t option, const Quote& q) const {
+        return (q.bid_lots > 0 && exposures.order_lots(option, 1) > 0 &&
+                q.bid_ticks >= exposures.order_ticks(option, 1)) ||
+               (q.ask_lots > 0 && exposures.order_lots(option, 0) > 0 &&
+                q.ask_ticks <= exposures.order_ticks(option, 0)) ||
+               (q.bid_lots > 0 && q.ask_lots > 0 && q.bid_ticks >= q.ask_ticks);
+    }
+
+    std::int64_t added(std::size_t option, const Quote& quote, int side) const {
+        return quote.lots(side) - (limits_.acknowledged ? 0 : exposures.quoted(option, side));
+    }
+
+    Refusal check_side(std::size_t option, const Quote& quote, int side) const {
+        if (quote.lots(side) == 0) return Refusal::none;
+        const std::int64_t more = added(option, quote, side);
+        if (more <= 0) return Refusal::none;
+        const std::int64_t position = side == 0 ? positions_lots[option] : -positions_lots[option];
+        if (position + exposures.open(option, side) + more > bounds[limit_position]) return Refusal::position_limit;
+        for (std::size_t m = 0; m < 3; ++m) {
+            const std::int64_t each = greeks[option][m];
+            if (each != 0 && worst_[m][(each > 0) == (side == 0)] + more * std::abs(each) > bounds[limit_delta + m])
+                return static_cast<Refusal>(static_cast<int>(Refusal::delta_limit) + static_cast<int>(m));
+        }
+        return Refusal::none;
+    }
+
+    std::array<std::int64_t, refusals> counts_{};
+    std::array<std::array<std::int64_t, 2>, 3> worst_{};  // [delta, gamma, vega][below, above]
+    std::int64_t open_lots_ = 0;
+    std::array<Fill, 256> fill_{};
+    std::size_t first_ = 0, fills_ = 0;
     std::int64_t credit_nano_ = -1, credit_ns_ = 0;
 };
 

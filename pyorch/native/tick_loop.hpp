@@ -118,6 +118,7 @@ class TickLoop {
         }
         if (event.flags & flag_last) message_open_ = false;
         if (event.kind == Kind::surface) path_.surface(event.price_ticks, event.quantity_lots, event.local_ns);
+        if (event.kind == Kind::trade && event.instrument == 0) path_.trade(event.price_ticks, event.local_ns);
         const bool was_active = stream_.active();
         const bool due = stream_.apply(event);
         if (was_active && !stream_.active()) path_.invalidate(row, event.local_ns, event.sequence);

@@ -6,7 +6,6 @@ type or a value outside its limits is refused with the file, the line, the key a
 
 from __future__ import annotations
 
-import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -17,9 +16,9 @@ from msgspec import Meta
 
 from pyorch.contract.digest import digest_of
 from pyorch.contract.errors import UsageError
+from pyorch.trading.config_check import check, where
 from pyorch.trading.fair_shift import InventorySkew
 from pyorch.trading.records import MAXIMUM_RULES
-from pyorch.trading.surface import PARAMETERS, Kind, arbitrage_at, slices_of
 
 Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -28,18 +27,9 @@ Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 BasisPoints = Annotated[float, Meta(ge=0.0, le=10_000.0)]
 Coefficient = Annotated[float, Meta(ge=-100.0, le=100.0)]
 Wing = Annotated[float, Meta(ge=0.01, le=100.0)]
+Amount = Annotated[float, Meta(gt=0.0, le=1_000_000.0)]
 Identifier = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,32}$")]
 
-ADVICE: dict[Kind, tuple[str, str]] = {
-    "skew": ("skew", "take less skew, or raise put_wing (call_wing for a rising one)"),
-    "negative variance": ("atm_volatility", "raise it, or take less skew"),
-    "wing": ("put_wing", "lower it and call_wing"),
-    "butterfly": ("curvature", "raise the wings, or take less curvature or skew"),
-    "calendar": ("atm_volatility", "raise the later expiry, or its wings"),
-}
-"""Kind of arbitrage → the key that the message points to, and what to try."""
-MAXIMUM_OPTIONS = 256
-MAXIMUM_SCALE_LOTS = 1_000_000
 NANO_BTC = 1_000_000_000
 """1e-9 BTC a bitcoin."""
 
@@ -152,21 +142,62 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits of the risk gate; every quote passes all of them or is not sent."""
+    """Limits of the risk gate; every quote passes all of them or is not sent.
+
+    Position, delta, gamma, vega and lots are limited in the worst case: everything that could be filled on
+    the bad side is filled.
+
+    Attributes:
+        delta_limit_btc: premium-adjusted delta of the portfolio, in BTC, either way.
+        gamma_limit_btc: change of that delta for 1 % of the underlying.
+        vega_limit_btc: change of the portfolio's value for a volatility point.
+        acknowledge_ms: a venue that owes an answer for longer counts as down.
+        reference_interval_ms: how often the collar's independent fair values are priced.
+        reference_age_ms: without a trade of the underlying for longer there are none, and no quotes.
+    """
 
     price_collar_ticks: Positive
     position_limit_lots: Positive
     notional_limit_lots: Positive
+    delta_limit_btc: Amount
+    gamma_limit_btc: Amount
+    vega_limit_btc: Amount
     quotes_per_second: Positive
     quotes_burst: Positive
+    acknowledge_ms: Milliseconds
+    reference_interval_ms: Annotated[int, Meta(ge=1, le=86_400_000)]
+    reference_age_ms: Annotated[int, Meta(ge=1, le=86_400_000)]
+
+
+class MarketMakerProtection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Too many fills within an interval withdraw everything.
+
+    Attributes:
+        lots: filled within ``interval_ms``, both sides together.
+        delta_btc: net delta filled within it.
+        reset_after_ms: quoting begins again by itself after it; 0: only when an operator says so.
+    """
+
+    interval_ms: Annotated[int, Meta(ge=1, le=86_400_000)]
+    lots: Positive
+    delta_btc: Amount
+    reset_after_ms: Milliseconds
+
+
+class FurtherVenue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A venue beside the first: the expiries that are quoted there."""
+
+    target: Identifier
+    expiries_days: Annotated[tuple[int, ...], Meta(min_length=1)]
 
 
 class FixIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """CompIDs and account of the FIX 4.4 session."""
+    """CompIDs and account of the FIX 4.4 sessions; ``target`` is the venue of all other expiries."""
 
     sender: Identifier
     target: Identifier
     account: Identifier
+    further: Annotated[tuple[FurtherVenue, ...], Meta(max_length=7)] = ()
 
 
 class QuotingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -179,6 +210,7 @@ class QuotingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     fair_shift: FairShift | None = None
     inventory: Inventory | None = None
     risk: RiskLimits
+    protection: MarketMakerProtection | None = None
     fix: FixIdentity
 
     def digest(self) -> str:
@@ -213,13 +245,29 @@ class QuotingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             return InventorySkew()
         return InventorySkew(
             delta_skew_bp100=bp100(self.inventory.delta_skew_bp),
-            delta_scale_lots=self._delta_scale_lots,
+            delta_scale_lots=self.delta_scale_lots,
             position_skew_bp100=bp100(self.inventory.position_skew_bp),
             position_scale_lots=self.risk.position_limit_lots,
         )
 
     @property
-    def _delta_scale_lots(self) -> int:
+    def targets(self) -> tuple[str, ...]:
+        """Per venue its TargetCompID."""
+        return self.fix.target, *(venue.target for venue in self.fix.further)
+
+    @property
+    def venue_of_expiry(self) -> tuple[int, ...]:
+        """Per expiry its venue."""
+        where = {d: k for k, v in enumerate(self.fix.further, 1) for d in v.expiries_days}
+        return tuple(where.get(days, 0) for days in self.universe.expiries_days)
+
+    def lots(self, btc: float) -> float:
+        """An amount of the underlying in lots."""
+        return btc / float(self.quoting.lot_btc)
+
+    @property
+    def delta_scale_lots(self) -> int:
+        """The portfolio's delta at which the whole skew holds; 0 without one."""
         scale = self.inventory.delta_scale_btc if self.inventory is not None else 0.0
         return round(scale / float(self.quoting.lot_btc))
 
@@ -257,110 +305,6 @@ def load_config(path: Path | None = None) -> QuotingConfig:
     try:
         config = msgspec.convert(values, QuotingConfig)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{_where(path, text, str(error))}: {error}") from error
-    _check(config, path, text)
+        raise UsageError(f"{where(path, text, str(error))}: {error}") from error
+    check(config, path, text)
     return config
-
-
-def _where(path: Path, text: str, message: str) -> str:
-    """``path:line`` of the key that a msgspec message (``... - at `$.rules[0].name` ``) names."""
-    located = re.search(r"at `\$\.?(.*)`$", message)
-    unknown = re.search(r"unknown field `(\w+)`", message)
-    parts = re.findall(r"(\w+)(?:\[(\d+|\.\.\.)\])?", located[1]) if located else []
-    keys = [(name, int(index) if index.isdigit() else 0) for name, index in parts]
-    if unknown:
-        keys.append((unknown[1], 0))
-    return f"{path}:{_line_of(text, keys)}" if keys else str(path)
-
-
-def _line_of(text: str, keys: list[tuple[str, int]]) -> int:
-    """The line of a key below its tables (the nearest that exists), counted from 1."""
-    lines = text.splitlines()
-    at = 0
-    for depth, (name, index) in enumerate(keys):
-        pattern = rf"\s*\[\[?{name}\]\]?" if depth == 0 else rf"(.*[{{,\s]|){name}\s*="
-        for _ in range(index + 1 if depth == 0 else 1):
-            found = [i for i, line in enumerate(lines) if i >= at and re.match(pattern, line)]
-            if not found:
-                return max(at, 1)
-            at = found[0] + 1
-    return at
-
-
-def _check(config: QuotingConfig, path: Path, text: str) -> None:
-    """What one key's type cannot say: keys that must fit each other."""
-
-    def fail(table: str, key: str, message: str) -> None:
-        line = _line_of(text, [(table, 0), (key, 0)])
-        raise UsageError(f"{path}:{line}: {table}.{key}: {message}")
-
-    expiries = len(config.universe.expiries_days)
-    for key in PARAMETERS:
-        count = len(getattr(config.surface, key))
-        if count != expiries:
-            fail("surface", key, f"has {count} values for {expiries} expiries; give one for each")
-    if config.option_count > MAXIMUM_OPTIONS:
-        fail(
-            "universe",
-            "strikes",
-            f"makes {config.option_count} options, the limit is {MAXIMUM_OPTIONS}; take fewer",
-        )
-    if list(config.universe.expiries_days) != sorted(set(config.universe.expiries_days)):
-        fail("universe", "expiries_days", "must rise, each day once")
-    slices = slices_of(
-        [[round(v * 1e6) for v in getattr(config.surface, name)] for name in PARAMETERS]
-    )
-    seconds = [86_400 * days for days in config.universe.expiries_days]
-    for violation in arbitrage_at(slices, seconds, 0)[:1]:
-        fail("surface", ADVICE[violation.kind][0], f"{violation}; {ADVICE[violation.kind][1]}")
-    for key in ("option_tick_btc", "coarse_from_btc", "lot_btc"):
-        value = getattr(config.quoting, key)
-        if not re.fullmatch(r"\d{1,4}(\.\d{1,8})?", value) or Decimal(value) <= 0:
-            fail("quoting", key, f'{value!r} is not a positive decimal such as "0.0001"')
-    if config.coarse_from_nano % (config.tick_nano * config.quoting.coarse_tick_factor):
-        fail("quoting", "coarse_from_btc", "is not a multiple of the coarse tick that begins there")
-    if config.quoting.minimum_size_lots > config.quoting.size_lots:
-        fail(
-            "quoting",
-            "minimum_size_lots",
-            f"{config.quoting.minimum_size_lots} is above size_lots = {config.quoting.size_lots}",
-        )
-    if config.inventory is not None and not 1 <= config._delta_scale_lots <= MAXIMUM_SCALE_LOTS:
-        fail(
-            "inventory",
-            "delta_scale_btc",
-            f"is {config._delta_scale_lots} lots of {config.quoting.lot_btc} BTC; "
-            f"1 to {MAXIMUM_SCALE_LOTS} are possible",
-        )
-    shift = config.fair_shift
-    if shift is not None and shift.up == shift.down:
-        fail("fair_shift", "up", f"is {shift.up} like down: the difference is always 0")
-    if shift is not None and shift.step_bp > shift.maximum_bp:
-        fail(
-            "fair_shift",
-            "step_bp",
-            f"{shift.step_bp:g} is above maximum_bp = {shift.maximum_bp:g}: no forecast would be taken",
-        )
-    names = [rule.name for rule in config.rules]
-    for index, rule in enumerate(config.rules):
-        line = _line_of(text, [("rules", index)])
-        where = f"{path}:{line}: rules[{index}] ({rule.name})"
-        if names.count(rule.name) > 1:
-            raise UsageError(f"{where}: the name is used twice; rules are reported by name")
-        days = rule.expires_within_days
-        if days is not None and days < config.universe.expiries_days[0]:
-            raise UsageError(
-                f"{where}: expires_within_days = {days} leaves no option, the nearest expiry is "
-                f"{config.universe.expiries_days[0]} days off; raise it, or remove it for all"
-            )
-        literal = [c.probability is not None for c in rule.conditions]
-        if rule.fires_at_most_percent is None and not all(literal):
-            raise UsageError(
-                f"{where}: a condition has no probability; "
-                "give one, or fires_at_most_percent for the rule"
-            )
-        if rule.fires_at_most_percent is not None and all(literal):
-            raise UsageError(
-                f"{where}: fires_at_most_percent sets conditions without probability, all have one; "
-                "remove it, or remove a probability"
-            )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyorch import _native
+from pyorch.trading.inputs import InputArray
 from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, JournalBatch
 
@@ -70,14 +72,32 @@ def native_settings(plan: QuotingPlan) -> _native.QuotingSettings:
         minimum_change_ticks=terms.minimum_change_ticks,
         minimum_interval_ns=terms.minimum_interval_ns,
     )
+    protection = limits.protection
     settings.set_limits(
         price_collar_ticks=limits.price_collar_ticks,
-        position_limit_lots=limits.position_limit_lots,
-        notional_limit_lots=limits.notional_limit_lots,
+        bounds=[
+            limits.position_limit_lots,
+            limits.delta,
+            limits.gamma,
+            limits.vega,
+            limits.notional_limit_lots,
+        ],
         quotes_per_second=limits.quotes_per_second,
         quotes_burst=limits.quotes_burst,
         positions_lots=list(limits.positions_lots),
+        venues=list(limits.venue_of),
+        acknowledged=limits.acknowledged,
+        acknowledge_ns=limits.acknowledge_ns,
+        reference_interval_ns=limits.reference_interval_ns,
+        reference_age_ns=limits.reference_age_ns,
+        protection=[
+            protection.interval_ns,
+            protection.lots,
+            protection.delta,
+            protection.reset_after_ns,
+        ],
     )
+    settings.targets = list(plan.targets)
     settings.set_fix(
         sender=codec.sender,
         target=codec.target,
@@ -94,6 +114,11 @@ def native_settings(plan: QuotingPlan) -> _native.QuotingSettings:
     settings.warm_up_ticks = plan.warm_up_ticks
     settings.origin_ns = plan.origin_ns
     return settings
+
+
+def input_words(inputs: InputArray) -> NDArray[np.int64]:
+    """Rows of `pyorch.trading.inputs.INPUT_DTYPE` as int64 [rows, 8], as native code receives them."""
+    return np.ascontiguousarray(inputs).view(np.int64).reshape(-1, 8)
 
 
 def batch_of(ticks: bytes, quotes: bytes, fix: bytes) -> JournalBatch:

@@ -9,11 +9,13 @@ import numpy as np
 
 from pyorch.contract.fixed import IntArray
 from pyorch.trading.fair_shift import PROBABILITY_ONE
+from pyorch.trading.inputs import InputKind, LimitName
 from pyorch.trading.plan import MINUTE_NS, QuotingPlan
 from pyorch.trading.policy import Adjustment, Policy
 from pyorch.trading.pricing import JOURNALLED, OptionValue, value_options
 from pyorch.trading.quoting import Quoter, Sent
 from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, JournalBatch, TickFlag
+from pyorch.trading.reference_value import ReferenceValues
 from pyorch.trading.risk import RiskGate
 
 
@@ -46,6 +48,37 @@ class _Record:
     messages: list[bytes] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Session:
+    """What is known of a venue's session.
+
+    Attributes:
+        sequence: of the last message sent.
+        waiting_ns: since when the venue owes an answer; 0: it owes none.
+        late: it has owed one for too long.
+    """
+
+    sequence: int = 0
+    waiting_ns: int = 0
+    connected: bool = True
+    late: bool = False
+
+    def sent(self, messages: int, local_ns: int) -> None:
+        """Messages went out."""
+        self.sequence += messages
+        if self.waiting_ns == 0:
+            self.waiting_ns = local_ns
+
+    def heard(self, sequence: int, local_ns: int) -> None:
+        """The venue has taken in a message."""
+        self.waiting_ns = 0 if sequence >= self.sequence else local_ns
+        self.late = False
+
+    def connect(self) -> None:
+        """The session is up anew, and nothing is owed."""
+        self.connected, self.late, self.waiting_ns = True, False, 0
+
+
 class QuotingPathTwin:
     """Policy, pricing, quoting, risk and encoding of one run.
 
@@ -60,14 +93,21 @@ class QuotingPathTwin:
         self.killed = False
         self.gate = RiskGate(plan.limits)
         self._surface = plan.surface()
+        limits = plan.limits
+        self._reference = ReferenceValues(
+            plan.universe, plan.surface(), limits.reference_interval_ns, limits.reference_age_ns
+        )
         self._policy = Policy(plan.rules, plan.fair_shift)
         puts = tuple(option.right == "put" for option in plan.universe.options)
         expiries = tuple(option.expiry for option in plan.universe.options)
-        self._quoter = Quoter(plan.terms, puts, self.gate, plan.inventory, plan.rules, expiries)
+        self.quoter = Quoter(plan.terms, puts, self.gate, plan.inventory, plan.rules, expiries)
+        venues = len(self.quoter.down)
+        self._sessions = [Session() for _ in range(venues)]
         self._adjustment = Adjustment()
         self._values: list[OptionValue] = []
         self._priced: tuple[int, int, int] | None = None
-        self._tick = self._since_reset = self._sequence = 0
+        self._tick = self._since_reset = 0
+        self._stopped = self._paused = self._model_off = self._full = self._dirty = False
         self._ticks: list[dict[str, Any]] = []
         self._quotes: list[tuple[Any, ...]] = []
         self._fix: list[bytes] = []
@@ -75,6 +115,10 @@ class QuotingPathTwin:
     def surface(self, atm_ppm: int, skew_ppm: int, local_ns: int) -> None:
         """Take in a SURFACE row."""
         self._surface.apply(atm_ppm, skew_ppm, local_ns, self._minutes(local_ns))
+
+    def trade(self, price_ticks: int, local_ns: int) -> None:
+        """Take in a TRADE row of instrument 0."""
+        self._reference.trade(price_ticks, local_ns)
 
     @property
     def surfaces_refused(self) -> int:
@@ -86,7 +130,7 @@ class QuotingPathTwin:
 
     def tick(self, given: TickInput) -> None:
         """Take in a tick."""
-        plan, gate, quoter = self.plan, self.gate, self._quoter
+        plan, gate, quoter = self.plan, self.gate, self.quoter
         record = self._start(given.row, given.local_ns, given.sequence)
         values = record.values
         values["forward_half_ticks"] = given.forward_half_ticks
@@ -99,21 +143,39 @@ class QuotingPathTwin:
         model_valid = all(0 <= given.scores[o] <= PROBABILITY_ONE for o in plan.probability_outputs)
         data_valid = given.data_valid and given.forward_half_ticks > 0
         stale = self._surface.stale(given.local_ns, plan.maximum_surface_age_ns)
+        stopped = self.killed or self._stopped
+        self._watch(record)
+        session_down = all(quoter.down)
+        frozen = gate.frozen(given.local_ns)
         flags = (
             TickFlag.BOOK_VALID * data_valid
             | TickFlag.MODEL_VALID * model_valid
             | TickFlag.WARM * warm
-            | TickFlag.KILLED * self.killed
+            | TickFlag.KILLED * stopped
             | TickFlag.SURFACE_STALE * stale
+            | TickFlag.PAUSED * self._paused
+            | TickFlag.FROZEN * frozen
+            | TickFlag.MODEL_OFF * self._model_off
+            | TickFlag.SESSION_DOWN * session_down
         )
         adjustment = Adjustment()
-        if data_valid and model_valid and warm:
+        if data_valid and model_valid and warm and not self._model_off:
             adjustment = self._policy.decide(given.scores, given.local_ns)
         values |= {k: v for k, v in adjustment._asdict().items() if k != "limited"}
-        if gate.admit(self.killed, data_valid, not stale, model_valid, warm) is not None:
+        refused = gate.admit(
+            given.local_ns,
+            stopped,
+            self._paused,
+            self._full,
+            session_down,
+            not data_valid,
+            stale,
+            not model_valid and not self._model_off,
+            not warm,
+        )
+        if refused is not None:
             flags |= TickFlag.BLOCKED
             if quoter.live:
-                flags |= TickFlag.CANCELLED
                 self._cancel(record)
         else:
             key = (given.forward_half_ticks, values["minutes"], self._surface.version)
@@ -125,13 +187,20 @@ class QuotingPathTwin:
             if moved or adjusted:
                 flags |= TickFlag.PRICED
             sent: list[Sent] = []
-            if moved or adjusted or quoter.pending or not self.skip:
-                self._adjustment = adjustment
+            if moved or adjusted or self._dirty or quoter.pending or not self.skip:
+                self._adjustment, self._dirty = adjustment, False
                 expired = [
                     plan.universe.expiries_s[option.expiry] - 60 * key[1] <= 0
                     for option in plan.universe.options
                 ]
-                sent = quoter.update(self._values, expired, adjustment, given.local_ns)
+                reference = None
+                if plan.limits.reference_interval_ns > 0:
+                    reference = self._reference.values_nano(given.local_ns, key[1], self._surface)
+                forward = key[0] * plan.universe.half_tick_usd
+                quoter.next_sequence = [session.sequence + 1 for session in self._sessions]
+                sent = quoter.update(
+                    self._values, expired, adjustment, given.local_ns, forward, reference
+                )
                 values["refused"] = quoter.refused
             values["inventory_bp100"] = quoter.inventory_bp100
             if sent:
@@ -144,17 +213,86 @@ class QuotingPathTwin:
         values["flags"] |= int(flags)
         self._tick += 1
         self._since_reset += 1
-        self._finish(record)
+        if not self._full:
+            self._finish(record)
 
     def invalidate(self, row: int, local_ns: int, sequence: int) -> None:
         """The book became invalid: withdraw everything, forget dwell and warm-up."""
-        if self._quoter.live:
-            record = self._start(row, local_ns, sequence)
-            record.values["flags"] = int(TickFlag.CANCELLED)
-            self._cancel(record)
-            self._finish(record)
+        if self.quoter.live:
+            self._cancel_between(row, local_ns, sequence)
         self._policy.reset()
         self._since_reset = 0
+
+    def take(self, given: Any) -> None:
+        """Take in a row of `pyorch.trading.inputs.INPUT_DTYPE`."""
+        kind, gate, quoter = InputKind(int(given["kind"])), self.gate, self.quoter
+        local_ns, sequence, value = (int(given[k]) for k in ("local_ns", "sequence", "value"))
+        venue, option, side, lots = (int(given[k]) for k in ("venue", "option", "side", "lots"))
+        self._dirty = True
+        withdraw = False
+        if kind in (InputKind.ACKNOWLEDGED, InputKind.CANCELLED, InputKind.PROTECTION):
+            self._sessions[venue].heard(sequence, local_ns)
+            if kind is InputKind.ACKNOWLEDGED:
+                gate.exposures.taken_in(venue, sequence)
+            else:
+                gate.exposures.cancelled(venue, sequence)
+            if kind is InputKind.PROTECTION:
+                gate.freeze(local_ns)
+                withdraw = True
+        elif kind is InputKind.REJECTED:
+            gate.exposures.rejected(option, sequence)
+            quoter.rejected(option, sequence)
+        elif kind is InputKind.FILLED:
+            was = gate.frozen(local_ns)
+            gate.filled(option, side, lots, sequence, local_ns)
+            quoter.filled(option, side, lots, sequence)
+            withdraw = gate.frozen(local_ns) and not was
+        elif kind is InputKind.OWN_ORDER:
+            gate.exposures.orders[option, side] = (int(given["price_ticks"]), lots)
+        elif kind is InputKind.DISCONNECTED:
+            self._sessions[venue].connected = False
+            quoter.withdraw(venue)
+        elif kind is InputKind.CONNECTED:
+            self._sessions[venue].connect()
+            gate.exposures.cancelled(venue, self._sessions[venue].sequence)
+            quoter.withdraw(venue)
+        elif kind in (InputKind.KILL, InputKind.REARM):
+            self._stopped = withdraw = kind is InputKind.KILL
+        elif kind in (InputKind.PAUSE, InputKind.RESUME):
+            self._paused = withdraw = kind is InputKind.PAUSE
+        elif kind in (InputKind.MODEL_OFF, InputKind.MODEL_ON):
+            self._model_off = kind is InputKind.MODEL_OFF
+        elif kind is InputKind.WIDEN:
+            quoter.widen_bp100 = value
+        elif kind is InputKind.SIZE_CAP:
+            quoter.size_cap_lots = value
+        elif kind is InputKind.LIMIT:
+            gate.bounds[LimitName(option)] = value
+        elif kind is InputKind.RESET_PROTECTION:
+            gate.frozen_ns = -1
+        elif kind in (InputKind.JOURNAL_FULL, InputKind.JOURNAL_READY):
+            withdraw = kind is InputKind.JOURNAL_FULL
+        full = kind is InputKind.JOURNAL_FULL
+        if withdraw:
+            self._cancel_between(int(given["row"]), local_ns, 0, full)
+        if kind in (InputKind.JOURNAL_FULL, InputKind.JOURNAL_READY):
+            self._full = full
+        self._update_down()
+
+    def _update_down(self) -> None:
+        self.quoter.down = [not s.connected or s.late for s in self._sessions]
+
+    def _watch(self, record: _Record) -> None:
+        """A venue that has been silent about our messages for too long counts as down."""
+        patience = self.plan.limits.acknowledge_ns
+        local_ns = record.values["local_ns"]
+        for venue, session in enumerate(self._sessions):
+            if not self.plan.limits.acknowledged or patience == 0 or session.late or self._full:
+                continue
+            if session.waiting_ns > 0 and local_ns - session.waiting_ns > patience:
+                session.late = True
+                self._cancel(record, venue)
+        self._update_down()
 
     def drain(self) -> JournalBatch:
         """Everything recorded since the last call."""
@@ -189,12 +327,26 @@ class QuotingPathTwin:
             }
         )
 
-    def _cancel(self, record: _Record) -> None:
-        self._sequence += 1
-        record.messages.append(
-            self.plan.codec.cancel_all(self._sequence, record.values["local_ns"])
-        )
-        self._quoter.withdraw_all()
+    def _cancel_between(self, row: int, local_ns: int, sequence: int, full: bool = False) -> None:
+        if self._full:  # nothing is live, and nothing more can be recorded
+            return
+        record = self._start(row, local_ns, sequence)
+        self._cancel(record)
+        record.values["flags"] |= int(TickFlag.JOURNAL_FULL) * full
+        if record.messages:
+            self._finish(record)
+
+    def _cancel(self, record: _Record, only: int | None = None) -> None:
+        """Withdraw everything (at one venue), where a session is up."""
+        local_ns = record.values["local_ns"]
+        for venue, session in enumerate(self._sessions):
+            if not session.connected or only not in (None, venue):
+                continue
+            session.sent(1, local_ns)
+            codec = self.plan.codec_of(venue)
+            record.messages.append(codec.cancel_all(session.sequence, local_ns))
+            record.values["flags"] |= int(TickFlag.CANCELLED)
+        self.quoter.withdraw(only)
         self._priced = None
         self._adjustment = Adjustment()
 
@@ -204,9 +356,13 @@ class QuotingPathTwin:
         for option, reason, quote in sent:
             values = self._values[option][:JOURNALLED]
             self._quotes.append((self._tick, local_ns, option, int(reason), *quote, *values))
-        messages = self.plan.codec.mass_quotes(self._sequence + 1, local_ns, sent)
-        self._sequence += len(messages)
-        record.messages += messages
+        for venue, session in enumerate(self._sessions):
+            there = [one for one in sent if self.quoter.venues[one.option] == venue]
+            codec = self.plan.codec_of(venue)
+            messages = codec.mass_quotes(session.sequence + 1, local_ns, there)
+            if messages:
+                session.sent(len(messages), local_ns)
+            record.messages += messages
 
     def _finish(self, record: _Record) -> None:
         record.values["fix_bytes"] = sum(map(len, record.messages))

@@ -19,7 +19,7 @@ from pyorch.trading.policy import ArmedRule
 from pyorch.trading.pricing import Option, Universe
 from pyorch.trading.quoting import Terms
 from pyorch.trading.records import MAXIMUM_FEATURES, MAXIMUM_OUTPUTS
-from pyorch.trading.risk import Limits
+from pyorch.trading.risk import Limits, Protection
 from pyorch.trading.surface import PARAMETERS, ParametersPpm, Surface, arbitrage_at, slices_of
 from pyorch.trading.transplant import read_snapshot, transplant
 
@@ -27,6 +27,7 @@ NANO = 1_000_000_000
 DAY_S = 86_400
 EXPIRY_HOUR_S = 8 * 3600
 MINUTE_NS = 60_000_000_000
+MILLISECOND_NS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,12 @@ class QuotingPlan:
     probability_outputs: tuple[int, ...]
     warm_up_ticks: int
     origin_ns: int
+    targets: tuple[str, ...] = ()
+    """Per venue the TargetCompID; empty: the codec's."""
+
+    def codec_of(self, venue: int) -> FixCodec:
+        """The codec of a venue's session."""
+        return replace(self.codec, target=self.targets[venue]) if self.targets else self.codec
 
     def surface(self) -> Surface:
         """A fresh surface, as it is before the first row."""
@@ -139,10 +146,12 @@ def make_plan(
     tape: Tape,
     positions_lots: tuple[int, ...] | None = None,
     chain: Path | None = None,
+    acknowledged: bool = False,
 ) -> QuotingPlan:
     """Resolve everything.
 
     Args:
+        acknowledged: venues answer; otherwise a message counts as taken in when it is sent.
         chain: an option chain in Parquet whose first snapshot's surface is transplanted to the tape, for
             tapes without one of their own; None: the configuration's.
         positions_lots: per option, signed, held for the run; none: flat.
@@ -198,6 +207,15 @@ def make_plan(
             quotes_per_second=risk.quotes_per_second,
             quotes_burst=risk.quotes_burst,
             positions_lots=positions,
+            delta=round(config.lots(risk.delta_limit_btc) * 1e6),
+            gamma=round(config.lots(risk.gamma_limit_btc) * 1e6),
+            vega=round(config.lots(risk.vega_limit_btc) * 1e9),
+            venues=tuple(config.venue_of_expiry[option.expiry] for option in universe.options),
+            acknowledged=acknowledged,
+            acknowledge_ns=risk.acknowledge_ms * MILLISECOND_NS,
+            reference_interval_ns=risk.reference_interval_ms * MILLISECOND_NS,
+            reference_age_ns=risk.reference_age_ms * MILLISECOND_NS,
+            protection=_protection(config),
         ),
         codec=FixCodec(
             sender=config.fix.sender,
@@ -213,12 +231,25 @@ def make_plan(
         probability_outputs=tuple(k for k, kind in enumerate(kinds) if kind != "linear"),
         warm_up_ticks=quoting.warm_up_ticks,
         origin_ns=int(tape.events["local_ns"][0]),
+        targets=config.targets,
     )
     if chain is None:
         return plan
     carried = transplant(read_snapshot(chain), universe.expiries_s, chain.name)
     verdict = _verdict(carried.parameters_ppm, universe)
     return plan.with_surface(carried.parameters_ppm, carried.label + verdict)
+
+
+def _protection(config: QuotingConfig) -> Protection:
+    given = config.protection
+    if given is None:
+        return Protection()
+    return Protection(
+        interval_ns=given.interval_ms * MILLISECOND_NS,
+        lots=given.lots,
+        delta=round(config.lots(given.delta_btc) * 1e6),
+        reset_after_ns=given.reset_after_ms * MILLISECOND_NS,
+    )
 
 
 def _verdict(parameters_ppm: ParametersPpm, universe: Universe) -> str:

@@ -12,13 +12,25 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pyorch.trading.fair_shift import NANO_PER_BP100, InventorySkew, delta_ppm, shift_nano
+from pyorch.trading.inputs import LimitName
 from pyorch.trading.policy import Adjustment, ArmedRule, Effect, effect_of
 from pyorch.trading.pricing import OptionValue
-from pyorch.trading.records import Reason, Refusal
-from pyorch.trading.risk import NO_QUOTE, Quote, RiskGate
+from pyorch.trading.records import Reason
+from pyorch.trading.risk import NO_QUOTE, Greeks, Quote, RiskGate
 
-PRIORITY = (Reason.WITHDRAW, Reason.WIDEN, Reason.MOVE, Reason.NARROW, Reason.FIRST)
+PRIORITY = (
+    Reason.WITHDRAW,
+    Reason.REDUCE,
+    Reason.WIDEN,
+    Reason.MOVE,
+    Reason.NARROW,
+    Reason.FIRST,
+)
 """The order in which message credit and notional are given out: what takes risk away goes first."""
+MAXIMUM_ENTRIES = 16
+"""Quotes that a message may hold."""
+GAMMA_MOVE = 0.01
+"""Gamma is limited as the change of delta for 1 % of the underlying."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,9 @@ class _Live:
     quote: Quote = NO_QUOTE
     protection: Protection = Protection()
     sent_ns: int = 0
+    sequence: int = 0
+    refused: bool = False
+    """The venue refused the last quote."""
 
 
 class Quoter:
@@ -133,7 +148,10 @@ class Quoter:
 
     Attributes:
         inventory_bp100: the portfolio's skew of the underlying at the last update.
-        pending: a changed quote waits for its interval, for message credit or for notional.
+        pending: a changed quote waits for its interval, for message credit or for a limit.
+        widen_bp100, size_cap_lots: an operator's; 0 none.
+        down: per venue whether its session is down.
+        next_sequence: per venue the number of the next message.
     """
 
     def __init__(
@@ -154,18 +172,45 @@ class Quoter:
         self.gate = gate
         self.pending = False
         self.refused = 0
+        self.widen_bp100 = self.size_cap_lots = 0
+        self.venues = gate.limits.venue_of
+        self.down = [False] * (max(self.venues) + 1)
+        self.next_sequence = [1] * len(self.down)
+        self._placed = [0] * len(self.down)
         self._live = [_Live() for _ in puts]
 
     @property
     def live(self) -> bool:
-        """Whether the venue holds any quote of us."""
-        return self.gate.quoted_lots > 0
+        """Whether the venues hold any quote of us, as far as we know."""
+        return any(live.quote != NO_QUOTE for live in self._live)
 
-    def withdraw_all(self) -> None:
-        """The venue was told to cancel everything."""
-        self._live = [_Live() for _ in self.puts]
-        self.gate.quoted_lots = 0
+    def withdraw(self, venue: int | None = None) -> None:
+        """The venue (None: every one) was told to cancel everything, or is known to hold nothing."""
+        for option, live in enumerate(self._live):
+            if venue is None or self.venues[option] == venue:
+                live.quote, live.protection = NO_QUOTE, Protection()
+        if not self.gate.limits.acknowledged:
+            self.gate.exposures.forget()
         self.pending = False
+
+    def rejected(self, option: int, sequence: int) -> None:
+        """The venue refused a quote and holds none of the option; it is tried again after the interval."""
+        live = self._live[option]
+        if live.sequence == sequence:
+            live.quote, live.protection, live.refused = NO_QUOTE, Protection(), True
+
+    def filled(self, option: int, side: int, lots: int, sequence: int) -> None:
+        """A quote traded: the venue shows less of it."""
+        live = self._live[option]
+        if live.sequence != sequence:
+            return
+        left = max(0, (live.quote.bid_lots, live.quote.ask_lots)[side] - lots)
+        if left == 0:
+            live.quote = live.quote.without(side)
+        elif side == 0:
+            live.quote = live.quote._replace(bid_lots=left)
+        else:
+            live.quote = live.quote._replace(ask_lots=left)
 
     def _protection(self, adjustment: Adjustment, option: int) -> Protection:
         if not adjustment.limited:
@@ -179,27 +224,56 @@ class Quoter:
         expired: list[bool],
         adjustment: Adjustment,
         local_ns: int,
+        forward_usd: float = 1.0,
+        reference_nano: list[int | None] | None = None,
     ) -> list[Sent]:
-        """The quotes to send at this tick, by priority, then in option order."""
+        """The quotes to send at this tick, by priority, then in option order.
+
+        Args:
+            forward_usd: of the values, for gamma.
+            reference_nano: per option an independent fair value in 1e-9 BTC; None: the values themselves.
+        """
         terms, gate = self.terms, self.gate
         self.pending, self.refused = False, 0
-        positions = gate.limits.positions_lots
-        deltas = [delta_ppm(value.premium_adjusted_delta) for value in values]
-        self.inventory_bp100 = self.skew.underlying_bp100(deltas, positions)
+        self._placed = [0] * len(self.down)
+        gate.begin([greeks_of(value, forward_usd) for value in values])
+        deltas = [each.delta for each in gate.greeks]
+        self.inventory_bp100 = self.skew.underlying_bp100(deltas, gate.positions_lots)
         underlying_bp100 = adjustment.forecast_bp100 + self.inventory_bp100
-        wanted: list[tuple[int, Reason, Quote, Protection]] = []
+        reduced = self._reduced()
+        wanted: list[tuple[int, Reason, Quote, Protection]] = [
+            (option, Reason.REDUCE, quote, self._live[option].protection)
+            for option, quote in reduced.items()
+        ]
         for option, live in enumerate(self._live):
+            if option in reduced:
+                self.pending = True
+                continue
             protection = self._protection(adjustment, option)
+            if self.widen_bp100 > 0:
+                protection = protection._replace(
+                    bid_bp100=max(protection.bid_bp100, self.widen_bp100),
+                    ask_bp100=max(protection.ask_bp100, self.widen_bp100),
+                )
             quote = NO_QUOTE
-            if not expired[option]:
+            down = self.down[self.venues[option]]
+            if not expired[option] and not down:
                 shifted = shift_nano(underlying_bp100, deltas[option])
-                shifted += self.skew.own_nano(positions[option])
+                shifted += self.skew.own_nano(gate.positions_lots[option])
                 quote = make_quote(terms, values[option].value_btc, protection, shifted)
+                if self.size_cap_lots > 0:
+                    quote = quote._replace(
+                        bid_lots=min(quote.bid_lots, self.size_cap_lots),
+                        ask_lots=min(quote.ask_lots, self.size_cap_lots),
+                    )
             if quote == live.quote:
                 continue
             if quote == NO_QUOTE:
                 wanted.append((option, Reason.WITHDRAW, quote, protection))
             elif live.quote == NO_QUOTE:
+                if live.refused and local_ns - live.sent_ns < terms.minimum_interval_ns:
+                    self.pending = True
+                    continue
                 wanted.append((option, Reason.FIRST, quote, protection))
             elif protection.grew_from(live.protection):
                 wanted.append((option, Reason.WIDEN, quote, protection))
@@ -208,6 +282,7 @@ class Quoter:
                 small = (
                     abs(quote.bid_ticks - live.quote.bid_ticks) < terms.minimum_change_ticks
                     and abs(quote.ask_ticks - live.quote.ask_ticks) < terms.minimum_change_ticks
+                    and quote[2:] == live.quote[2:]
                 )
                 if small and not narrows:
                     continue
@@ -221,23 +296,79 @@ class Quoter:
             wanted, key=lambda one: PRIORITY.index(one[1])
         ):
             live = self._live[option]
-            value_nano = math.floor(values[option].value_btc * 1e9)
-            if reason != Reason.WITHDRAW:
-                refusal = gate.check(option, quote, live.quote, value_nano, terms.tick_nano)
+            if reason not in (Reason.WITHDRAW, Reason.REDUCE):
+                reference = (
+                    math.floor(values[option].value_btc * 1e9)
+                    if reference_nano is None
+                    else reference_nano[option]
+                )
+                quote, refusal = gate.check(option, quote, reference, terms.tick_nano)
                 if refusal is not None:
                     self.refused += 1
-                    # Room may come when other quotes shrink.
-                    self.pending |= refusal is Refusal.NOTIONAL_LIMIT
-                    if live.quote == NO_QUOTE:
+                    self.pending = True  # room may come, or another reference
+                    if quote.bid_lots + quote.ask_lots == 0:
+                        quote, reason = NO_QUOTE, Reason.WITHDRAW
+                    if quote == live.quote:
                         continue
-                    reason, quote = Reason.WITHDRAW, NO_QUOTE
-                elif not gate.take_credit(local_ns):
+                if reason != Reason.WITHDRAW and not gate.take_credit(local_ns):
                     self.refused += 1
                     self.pending = True
                     continue
-            gate.quoted_lots += (
-                quote.bid_lots + quote.ask_lots - live.quote.bid_lots - live.quote.ask_lots
-            )
-            live.quote, live.protection, live.sent_ns = quote, protection, local_ns
+            self._send(option, quote, protection, local_ns)
             sent.append(Sent(option, reason, quote))
         return sent
+
+    def _send(self, option: int, quote: Quote, protection: Protection, local_ns: int) -> None:
+        venue, live = self.venues[option], self._live[option]
+        sequence = self.next_sequence[venue] + self._placed[venue] // MAXIMUM_ENTRIES
+        self._placed[venue] += 1
+        self.gate.place(option, sequence, quote)
+        live.quote, live.protection, live.sent_ns = quote, protection, local_ns
+        live.sequence, live.refused = sequence, False
+
+    def _reduced(self) -> dict[int, Quote]:
+        """Live quotes that must shrink so that the worst case is within all limits: what is left of them."""
+        gate = self.gate
+        quotes = [live.quote for live in self._live]
+        positions = gate.positions_lots
+        for option, quote in enumerate(quotes):
+            for side, shown in ((0, quote.bid_lots), (1, quote.ask_lots)):
+                own = positions[option] if side == 0 else -positions[option]
+                if shown > 0 and own + shown > gate.bounds[LimitName.POSITION]:
+                    quotes[option] = quotes[option].without(side)
+        for name in (LimitName.DELTA, LimitName.GAMMA, LimitName.VEGA):
+            each = [greeks[name - LimitName.DELTA] for greeks in gate.greeks]
+            held = sum(e * p for e, p in zip(each, positions, strict=True))
+            for upward in (False, True):
+                # Bids of positive and asks of negative Greeks add upward; the others downward.
+                sides = [int((e > 0) != upward) for e in each]
+                lots = [quote[2 + side] for quote, side in zip(quotes, sides, strict=True)]
+                bound = (held if upward else -held) + sum(
+                    abs(e) * n for e, n in zip(each, lots, strict=True)
+                )
+                for option, (e, n) in enumerate(zip(each, lots, strict=True)):
+                    if bound <= gate.bounds[name]:
+                        break
+                    if e != 0 and n > 0:
+                        bound -= abs(e) * n
+                        quotes[option] = quotes[option].without(sides[option])
+        total = sum(quote.bid_lots + quote.ask_lots for quote in quotes)
+        for option, quote in enumerate(quotes):
+            if total <= gate.bounds[LimitName.NOTIONAL]:
+                break
+            total -= quote.bid_lots + quote.ask_lots
+            quotes[option] = NO_QUOTE
+        return {
+            option: quote
+            for option, (quote, live) in enumerate(zip(quotes, self._live, strict=True))
+            if quote != live.quote
+        }
+
+
+def greeks_of(value: OptionValue, forward_usd: float) -> Greeks:
+    """A lot's Greeks in the gate's integers, rounded to the nearest."""
+    return Greeks(
+        delta_ppm(value.premium_adjusted_delta),
+        math.floor(value.gamma * forward_usd * GAMMA_MOVE * 1e6 + 0.5),
+        math.floor(value.vega * 1e7 + 0.5),
+    )

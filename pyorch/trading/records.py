@@ -48,6 +48,16 @@ class TickFlag(IntFlag):
     """The risk gate refused at least one quote, or all of them."""
     SURFACE_STALE = 512
     """The volatility surface is older than its limit."""
+    PAUSED = 1024
+    """An operator paused quoting."""
+    FROZEN = 2048
+    """Market-maker protection keeps quotes away."""
+    MODEL_OFF = 4096
+    """An operator switched the model off: quotes as if it said nothing."""
+    SESSION_DOWN = 8192
+    """No venue's session is up."""
+    JOURNAL_FULL = 16384
+    """The journal could take no more, so quoting stopped."""
 
 
 class Reason(IntEnum):
@@ -63,20 +73,30 @@ class Reason(IntEnum):
     """Forward, surface or tenor moved the fair value."""
     WITHDRAW = 5
     """The option expired or the risk gate refused its quote: 0 at 0 replaces it."""
+    REDUCE = 6
+    """A fill, the market or an operator put the worst case beyond a limit: a side that adds is taken."""
 
 
 class Refusal(IntEnum):
     """Reasons of the risk gate, in the order in which they are checked; indices of its counters."""
 
     KILLED = 0
-    INVALID_DATA = 1
-    STALE_SURFACE = 2
-    INVALID_MODEL = 3
-    WARMING_UP = 4
-    PRICE_COLLAR = 5
-    POSITION_LIMIT = 6
-    NOTIONAL_LIMIT = 7
-    MESSAGE_RATE = 8
+    PAUSED = 1
+    JOURNAL_FULL = 2
+    SESSION_DOWN = 3
+    INVALID_DATA = 4
+    STALE_SURFACE = 5
+    INVALID_MODEL = 6
+    WARMING_UP = 7
+    PROTECTED = 8
+    PRICE_COLLAR = 9
+    SELF_CROSS = 10
+    POSITION_LIMIT = 11
+    DELTA_LIMIT = 12
+    GAMMA_LIMIT = 13
+    VEGA_LIMIT = 14
+    NOTIONAL_LIMIT = 15
+    MESSAGE_RATE = 16
 
 
 STAGES = ("book", "features", "engine", "policy", "pricing", "encode")

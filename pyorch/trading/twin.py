@@ -47,16 +47,20 @@ def run_twin(
     before = np.concatenate([[False], book.quotable[:-1]])
     lost = set(book.rows[before & ~book.quotable].tolist())
     surfaces = set(np.flatnonzero(tape.events["kind"] == Kind.SURFACE).tolist())
+    kinds, instruments = tape.events["kind"], tape.events["instrument"]
+    trades = set(np.flatnonzero((kinds == Kind.TRADE) & (instruments == 0)).tolist())
     ticks = {row: k for k, row in enumerate(table.row.tolist())}
     state = np.searchsorted(book.rows, table.row, side="right") - 1
     forwards = book.mid[state]
 
     path = QuotingPathTwin(plan)
-    for row in sorted(lost | surfaces | ticks.keys()):
+    for row in sorted(lost | surfaces | trades | ticks.keys()):
         event = tape.events[row]
         local_ns, sequence = int(event["local_ns"]), int(event["sequence"])
         if row in surfaces:
             path.surface(int(event["price_ticks"]), int(event["quantity_lots"]), local_ns)
+        if row in trades:
+            path.trade(int(event["price_ticks"]), local_ns)
         if row in lost:
             path.invalidate(row, local_ns, sequence)
         if row in ticks:

@@ -13,7 +13,8 @@ from pyorch import _native
 from pyorch.trading.config import load_config
 from pyorch.trading.fair_shift import ArmedShift, InventorySkew
 from pyorch.trading.fix.codec import Decimals, FixCodec
-from pyorch.trading.native import batch_of, native_settings
+from pyorch.trading.inputs import InputArray, InputKind, make_input
+from pyorch.trading.native import batch_of, input_words, native_settings
 from pyorch.trading.path_twin import QuotingPathTwin, TickInput
 from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.policy import ArmedRule
@@ -21,6 +22,7 @@ from pyorch.trading.pricing import Option, Universe
 from pyorch.trading.quoting import Terms
 from pyorch.trading.records import JournalBatch, Reason, Refusal, TickFlag, without_clock
 from pyorch.trading.risk import Limits
+from pyorch.trading.risk import Protection as RiskProtection
 
 HOUR_NS = 3_600_000_000_000
 ORIGIN_NS = 1_723_100_000_123_456_789
@@ -75,9 +77,84 @@ def plan_with(**changes: object) -> QuotingPlan:
     return replace(plan, **changes)  # type: ignore[arg-type]
 
 
-def run_both(plan: QuotingPlan, ticks: int, seed: int) -> tuple[JournalBatch, QuotingPathTwin]:
+OPERATORS = (
+    (InputKind.KILL, InputKind.REARM),
+    (InputKind.PAUSE, InputKind.RESUME),
+    (InputKind.MODEL_OFF, InputKind.MODEL_ON),
+    (InputKind.WIDEN, InputKind.WIDEN),
+    (InputKind.SIZE_CAP, InputKind.SIZE_CAP),
+    (InputKind.LIMIT, InputKind.LIMIT),
+    (InputKind.JOURNAL_FULL, InputKind.JOURNAL_READY),
+    (InputKind.DISCONNECTED, InputKind.CONNECTED),
+    (InputKind.OWN_ORDER, InputKind.OWN_ORDER),
+)
+
+
+class RandomInputs:
+    """What venues and operators may say, drawn at random but about messages that were sent."""
+
+    def __init__(self, rng: np.random.Generator, plan: QuotingPlan) -> None:
+        self.rng = rng
+        self.plan = plan
+        self.open: list[tuple[int, ...]] = []
+
+    def draw(self, row: int, local_ns: int, twin: QuotingPathTwin) -> Iterator[InputArray]:
+        rng, limits = self.rng, self.plan.limits
+        for venue, session in enumerate(twin._sessions):
+            if limits.acknowledged and session.connected and rng.random() < 0.3:
+                sequence = max(0, session.sequence - int(rng.integers(0, 3)))
+                kind = InputKind.CANCELLED if rng.random() < 0.05 else InputKind.ACKNOWLEDGED
+                yield make_input(kind, local_ns, row=row, venue=venue, sequence=sequence)
+            if rng.random() < 0.003:
+                sequence = session.sequence
+                yield make_input(
+                    InputKind.PROTECTION, local_ns, row=row, venue=venue, sequence=sequence
+                )
+        if rng.random() < 0.1:
+            option, side = int(rng.integers(0, 20)), int(rng.integers(0, 2))
+            live = twin.quoter._live[option]
+            reject = limits.acknowledged and rng.random() < 0.3
+            fields = {"option": option, "venue": limits.venue_of[option], "sequence": live.sequence}
+            lots = int(rng.integers(1, 60))
+            if reject:
+                yield make_input(InputKind.REJECTED, local_ns, row=row, **fields)
+            elif min(lots, live.quote[2 + side]) > 0:
+                lots = min(lots, live.quote[2 + side])
+                yield make_input(
+                    InputKind.FILLED, local_ns, row=row, side=side, lots=lots, **fields
+                )
+        if rng.random() < 0.02:
+            begin, end = OPERATORS[int(rng.integers(0, len(OPERATORS)))]
+            value = int(rng.integers(0, 1000))
+            if begin is InputKind.SIZE_CAP:
+                value = int(rng.integers(1, 60))
+            option = int(rng.integers(0, 5))
+            if begin is InputKind.LIMIT:
+                value = twin.gate.bounds[option] * int(rng.integers(5, 12)) // 10
+            fields = {"option": option, "value": value, "side": int(rng.integers(0, 2))}
+            back = fields | {"value": 0}
+            if begin is InputKind.OWN_ORDER:
+                far = twin.quoter._live[option].quote[1 - fields["side"]]
+                fields |= {"price_ticks": max(1, far + int(rng.integers(-3, 4))), "lots": 5}
+            if begin is InputKind.LIMIT:
+                back["value"] = twin.gate.bounds[option]
+            yield make_input(begin, local_ns, row=row, **fields)
+            self.open.append((row + int(rng.integers(1, 40)), int(end), *back.values()))
+        if rng.random() < 0.02:
+            yield make_input(InputKind.RESET_PROTECTION, local_ns, row=row)
+        for due in [one for one in self.open if one[0] <= row]:
+            self.open.remove(due)
+            _, kind, option, value, side = due
+            fields = {"option": option, "value": value, "side": side}
+            yield make_input(InputKind(kind), local_ns, row=row, **fields)
+
+
+def run_both(
+    plan: QuotingPlan, ticks: int, seed: int, inputs: bool = False
+) -> tuple[JournalBatch, QuotingPathTwin]:
     """A random market through native path and twin; their equality; the journal."""
     rng = np.random.default_rng(seed)
+    said = RandomInputs(np.random.default_rng(seed + 1), plan)
     native = _native.QuotingPath(native_settings(plan))
     twin, never_skips = QuotingPathTwin(plan), QuotingPathTwin(plan, skip=False)
     paths = (native, twin, never_skips)
@@ -92,9 +169,17 @@ def run_both(plan: QuotingPlan, ticks: int, seed: int) -> tuple[JournalBatch, Qu
                 skew = 2_000_000  # makes arbitrage: not taken
             for path in paths:
                 path.surface(atm, skew, local_ns)
+        if rng.random() < 0.3:
+            price = forward // 2 + int(rng.integers(-30, 31))
+            for path in paths:
+                path.trade(price, local_ns)
         if rng.random() < 0.01:
             for path in paths:
                 path.invalidate(row, local_ns, row * 7)
+        for one in said.draw(row, local_ns, twin) if inputs else ():
+            native.take(input_words(one))
+            twin.take(one[0])
+            never_skips.take(one[0])
         stopped = rng.random() < 0.01
         native.kill(stopped)
         twin.killed = never_skips.killed = stopped
@@ -121,6 +206,8 @@ def run_both(plan: QuotingPlan, ticks: int, seed: int) -> tuple[JournalBatch, Qu
     np.testing.assert_array_equal(ours.quotes, definition.quotes)
     assert ours.fix == definition.fix
     assert list(native.refusals()) == twin.gate.counts
+    assert native.positions_lots == twin.gate.positions_lots
+    assert native.open_lots == [twin.gate.exposures.open_lots(option) for option in range(20)]
     assert native.surfaces_refused == twin.surfaces_refused
     assert JournalBatch.join(unskipped).fix == ours.fix
     return ours, twin
@@ -128,7 +215,7 @@ def run_both(plan: QuotingPlan, ticks: int, seed: int) -> tuple[JournalBatch, Qu
 
 @pytest.fixture(scope="module")
 def journal() -> tuple[JournalBatch, QuotingPathTwin]:
-    return run_both(plan_with(), 3000, seed=1)
+    return run_both(plan_with(), 2500, seed=1)
 
 
 def test_native_path_and_twin_write_the_same_records_and_bytes(
@@ -146,10 +233,45 @@ def test_native_path_and_twin_write_the_same_records_and_bytes(
     assert alone and {int(q["option"]) // 10 for q in alone} == {0}
     assert set(batch.quotes["reason"]) >= {Reason.FIRST, Reason.WIDEN, Reason.NARROW, Reason.MOVE}
     flags = np.bitwise_or.reduce(batch.ticks["flags"])
-    assert flags == sum(TickFlag)
-    reached = list(Refusal)[: Refusal.PRICE_COLLAR]
+    by_operators = TickFlag.PAUSED | TickFlag.FROZEN | TickFlag.MODEL_OFF | TickFlag.JOURNAL_FULL
+    assert flags == sum(TickFlag) - by_operators - TickFlag.SESSION_DOWN
     assert twin.surfaces_refused > 0
+    reached = (
+        Refusal.KILLED,
+        Refusal.INVALID_DATA,
+        Refusal.STALE_SURFACE,
+        Refusal.INVALID_MODEL,
+        Refusal.WARMING_UP,
+    )
     assert all(twin.gate.counts[refusal] > 0 for refusal in reached)
+
+
+WITH_VENUES = Limits(
+    200, 80, 1300, 20_000, 2000, tuple(range(-10, 10)),
+    delta=250_000_000, gamma=25_000_000, vega=700_000_000,
+    venues=(0,) * 10 + (1,) * 10, acknowledged=True, acknowledge_ns=40_000_000,
+    reference_interval_ns=1_000_000_000, reference_age_ns=15_000_000_000,
+    protection=RiskProtection(30_000_000, 150, 60_000_000, 500_000_000),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("acknowledged", "seed"), [(True, 10), (False, 11)])
+def test_reports_of_venues_and_orders_of_operators_change_both_alike(
+    acknowledged: bool, seed: int
+) -> None:
+    limits = replace(WITH_VENUES, acknowledged=acknowledged)
+    plan = plan_with(limits=limits, targets=("YOU", "THEM"), maximum_surface_age_ns=9_000_000_000)
+    batch, twin = run_both(plan, 1500, seed, inputs=True)
+    counts = {refusal.name: twin.gate.counts[refusal] for refusal in Refusal}
+    expected = set(counts) - {"MESSAGE_RATE", "NOTIONAL_LIMIT", "VEGA_LIMIT"}
+    if not acknowledged:
+        expected -= {"SESSION_DOWN"}
+    assert {name for name, count in counts.items() if count} >= expected, counts
+    assert set(batch.quotes["reason"]) == set(Reason) and len(batch.quotes) > 500
+    flags = np.bitwise_or.reduce(batch.ticks["flags"])
+    assert flags | (0 if acknowledged else TickFlag.SESSION_DOWN) == sum(TickFlag)
+    targets = {message.get(56) for message in decoded(batch.fix)}
+    assert targets == {b"YOU", b"THEM"}
 
 
 @pytest.mark.parametrize(
@@ -159,10 +281,13 @@ def test_native_path_and_twin_write_the_same_records_and_bytes(
         (Limits(200, 55, 4000, 2000, 300, tuple(range(-10, 10))), Refusal.POSITION_LIMIT),
         (Limits(200, 500, 1500, 2000, 300, (0,) * 20), Refusal.NOTIONAL_LIMIT),
         (Limits(200, 500, 4000, 40, 30, (0,) * 20), Refusal.MESSAGE_RATE),
+        (Limits(200, 500, 4000, 2000, 300, (0,) * 20, delta=150_000_000), Refusal.DELTA_LIMIT),
+        (Limits(200, 500, 4000, 2000, 300, (0,) * 20, gamma=15_000_000), Refusal.GAMMA_LIMIT),
+        (Limits(200, 500, 4000, 2000, 300, (9,) * 20, vega=250_000_000), Refusal.VEGA_LIMIT),
     ],
 )
 def test_each_limit_refuses_alike_in_both_and_is_counted(limits: Limits, refusal: Refusal) -> None:
-    _, twin = run_both(plan_with(limits=limits), 600, seed=2)
+    _, twin = run_both(plan_with(limits=limits), 300, seed=2)
     assert twin.gate.counts[refusal] > 0
 
 

@@ -96,6 +96,9 @@ def test_native_loop_equals_its_twin_with_other_terms(
         ("warm_up_ticks = 200", "warm_up_ticks = 3"),
         ("widen_bp = 15.0", "widen_bp = 7.77"),
         ('lot_btc = "0.1"', 'lot_btc = "1"'),
+        ("delta_limit_btc = 100.0", "delta_limit_btc = 10_000.0"),
+        ("gamma_limit_btc = 50.0", "gamma_limit_btc = 5_000.0"),
+        ("vega_limit_btc = 2.0", "vega_limit_btc = 200.0"),
     ):
         assert old in text
         text = text.replace(old, new)

@@ -218,7 +218,9 @@ def test_what_takes_risk_away_goes_first() -> None:
     assert [(sent.option, sent.reason) for sent in narrowed] == [
         (2, Reason.MOVE), (3, Reason.FIRST),
     ]  # fmt: skip
-    assert PRIORITY == (Reason.WITHDRAW, Reason.WIDEN, Reason.MOVE, Reason.NARROW, Reason.FIRST)
+    assert PRIORITY == (
+        Reason.WITHDRAW, Reason.REDUCE, Reason.WIDEN, Reason.MOVE, Reason.NARROW, Reason.FIRST,
+    )  # fmt: skip
 
 
 def reasons(sent: list[Sent]) -> list[tuple[int, Reason]]:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from pyorch.trading.quoting import Sent
+from pyorch.trading.quoting import MAXIMUM_ENTRIES, Sent
 
 SOH = b"\x01"
-MAXIMUM_ENTRIES = 16
 MILLISECOND_NS = 1_000_000
 
 

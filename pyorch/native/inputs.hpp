@@ -1,0 +1,25 @@
+// Inputs that no tape determines; pyorch.trading.inputs says what each kind means.
+#pragma once
+
+#include <cstdint>
+
+namespace pyorch {
+
+enum class InputKind : std::uint32_t {
+    acknowledged = 1, rejected, filled, cancelled, protection, disconnected, connected, own_order,
+    kill = 16, rearm, pause, resume, model_off, model_on, widen, size_cap, limit, reset_protection,
+    journal_full = 32, journal_ready, engine, deadline_miss
+};
+
+enum LimitName : std::size_t { limit_position, limit_delta, limit_gamma, limit_vega, limit_notional, limit_names };
+
+struct Input {
+    std::int64_t local_ns, sequence, value, price_ticks, row;
+    InputKind kind;
+    std::uint32_t venue, option, side;
+    std::int32_t lots;
+    std::uint32_t text;
+};
+static_assert(sizeof(Input) == 64);
+
+}  // namespace pyorch

@@ -1,0 +1,59 @@
+// Independent fair values for the price collar; pyorch.trading.reference_value defines it.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "fair_shift.hpp"
+#include "pricing.hpp"
+#include "surface.hpp"
+
+namespace pyorch {
+
+class ReferenceValues {
+   public:
+    ReferenceValues(Pricer pricer, const Surface& surface, std::int64_t interval_ns, std::int64_t maximum_age_ns)
+        : pricer_(std::move(pricer)), surface_(surface), interval_ns_(interval_ns), maximum_age_ns_(maximum_age_ns),
+          value_nano_(pricer_.options()), delta_(pricer_.options()) {}
+
+    bool used() const { return interval_ns_ > 0; }
+
+    void trade(std::int64_t price_ticks, std::int64_t local_ns) {
+        trade_ticks_ = price_ticks;
+        trade_ns_ = local_ns;
+    }
+
+    // Once before a tick's quotes are checked.
+    void refresh(std::int64_t local_ns, std::int64_t minutes, const Surface& surface) {
+        const bool old = maximum_age_ns_ > 0 && local_ns - trade_ns_ > maximum_age_ns_;
+        known_ = trade_ticks_ > 0 && !old;
+        if (!known_) return;
+        if (!priced_ || local_ns - priced_ns_ >= interval_ns_) {
+            pricer_.price(surface_, 2 * trade_ticks_, minutes);
+            for (std::size_t option = 0; option < value_nano_.size(); ++option) {
+                value_nano_[option] = static_cast<std::int64_t>(std::floor(pricer_.value_btc(option) * 1e9));
+                delta_[option] = delta_ppm(pricer_.premium_adjusted_delta(option));
+            }
+            priced_ = true;
+            priced_ticks_ = trade_ticks_;
+            priced_ns_ = local_ns;
+            surface_ = surface;  // of the same size: nothing is allocated
+        }
+        moved_bp100_ = (trade_ticks_ - priced_ticks_) * 1'000'000 / priced_ticks_;
+    }
+    bool known() const { return known_; }
+    std::int64_t nano(std::size_t option) const {
+        return value_nano_[option] + shift_nano(moved_bp100_, delta_[option]);
+    }
+
+   private:
+    Pricer pricer_;
+    Surface surface_;
+    std::int64_t interval_ns_, maximum_age_ns_;
+    std::vector<std::int64_t> value_nano_, delta_;
+    std::int64_t trade_ticks_ = 0, trade_ns_ = 0, priced_ticks_ = 0, priced_ns_ = 0, moved_bp100_ = 0;
+    bool known_ = false, priced_ = false;
+};
+
+}  // namespace pyorch
