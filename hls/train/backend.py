@@ -29,6 +29,7 @@ def tensorflow() -> Any:
         raise EnvironmentMissingError(
             f"training needs TensorFlow ({error}); install with `pip install 'pyorch[train]'`"
         ) from error
+    tf.get_logger().setLevel("ERROR")  # a model saved without its optimiser is what we want
     if tf.config.get_visible_devices("GPU"):
         tf.config.set_visible_devices([], "GPU")
     tf.config.experimental.enable_op_determinism()
