@@ -1,7 +1,8 @@
 // Input frames (docs/fabric.md, "Frames") become vectors for the sequencer and one descriptor a frame for `axis_frame_out`.
 //
-// `v` is loaded at the edge at which the last beat of a vector is taken. The vector of a STEP is passed on only if its frame ends
-// where it should. A tick of the mailbox enters here too, between frames, so that both share one path.
+// `v` is loaded at the edge at which the last beat of a vector is taken; while it waits, a second vector is taken into `later`. So
+// `s_axis_tready` comes from registers alone, and no path goes from the core back to the stream. The vector of a STEP is passed on
+// only if its frame ends where it should. A tick of the mailbox enters here too, between frames, so that both share one path.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -35,7 +36,7 @@ module axis_frame_in #(
     output reg                         v_step,        // a tick of the stream (else part of a window)
     output reg                         v_first,
     output reg                         v_answer,
-    output reg                         v_loaded,      // v was loaded at the last edge
+    output reg                         v_wanted,      // a vector whose answer is wanted was taken in at the last edge
     output wire                        in_window,     // a WINDOW frame is under way
     output wire                        busy,          // a frame that ticks is under way, or its vector waits
     // a frame has ended
@@ -62,7 +63,10 @@ module axis_frame_in #(
     reg [64*BEATS-1:0] parts;
 
     wire last_beat = beat == BEATS - 1;
-    wire room = !v_valid || v_ready;
+    reg later_valid;
+    reg [FEATURES*X_WIDTH-1:0] later;
+    reg later_step, later_first, later_answer;
+    wire room = !later_valid;
     assign s_axis_tready = !rst && (state == HEADER ? d_room && !mail_valid
                                   : state == VECTORS ? !last_beat || room
                                   : 1'b1);
@@ -109,18 +113,36 @@ module axis_frame_in #(
     wire answered = !window_frame || (last_vector && s_axis_tlast);
     wire [7:0] ending = !vector_ends || !last_vector ? SHORT : OK;
 
+    // ---- two places for vectors
+    wire comes = pass_on || mail_taken;
+    wire is_step = mail_taken || !window_frame;
+    wire is_first = !mail_taken && window_frame && number == 0;
+    wire is_answered = mail_taken || answered;
+    wire moves = v_ready || !v_valid;
+    always @(posedge clk) begin
+        v_wanted <= comes && is_answered && !rst;
+        if (moves) begin
+            v_valid <= later_valid || comes;
+            v <= later_valid ? later : converted;
+            v_step <= later_valid ? later_step : is_step;
+            v_first <= later_valid ? later_first : is_first;
+            v_answer <= later_valid ? later_answer : is_answered;
+        end
+        later_valid <= !moves && (later_valid || comes);
+        if (!later_valid) begin
+            later <= converted;
+            later_step <= is_step;
+            later_first <= is_first;
+            later_answer <= is_answered;
+        end
+        if (rst) begin
+            v_valid <= 0;
+            later_valid <= 0;
+        end
+    end
+
     always @(posedge clk) begin
         d_valid <= 0;
-        v_loaded <= 0;
-        if (v_ready) v_valid <= 0;
-        if (pass_on || mail_taken) begin
-            v_valid <= 1;
-            v_loaded <= 1;
-            v <= converted;
-            v_step <= mail_taken || !window_frame;
-            v_first <= !mail_taken && window_frame && number == 0;
-            v_answer <= mail_taken || answered;
-        end
         if (taken && state == HEADER) begin
             step_frame <= new_kind == STEP;
             window_frame <= new_kind == WINDOW;
@@ -168,8 +190,6 @@ module axis_frame_in #(
         end
         if (rst) begin
             state <= HEADER;
-            v_valid <= 0;
-            v_loaded <= 0;
             d_valid <= 0;
         end
     end

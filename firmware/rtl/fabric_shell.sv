@@ -163,7 +163,7 @@ module fabric_shell #(
     wire can_ring = enable && set_valid[active_set] && owner == 2 && !mail_busy;
 
     // ---- frames and ticks
-    wire v_valid, v_ready, v_step, v_first, v_answer, v_loaded, in_window;
+    wire v_valid, v_ready, v_step, v_first, v_answer, v_wanted, in_window;
     wire [FEATURES*X_WIDTH-1:0] v;
     wire d_valid, d_saturated, d_room;
     wire [7:0] d_code;
@@ -179,7 +179,7 @@ module fabric_shell #(
         .mail_valid(mail_valid), .mail_beats(mail_beats), .mail_ready(mail_ready),
         .mail_saturated(mail_too_large), .busy(stream_busy),
         .v_valid(v_valid), .v_ready(v_ready), .v(v), .v_step(v_step), .v_first(v_first), .v_answer(v_answer),
-        .v_loaded(v_loaded), .in_window(in_window),
+        .v_wanted(v_wanted), .in_window(in_window),
         .d_valid(d_valid), .d_code(d_code), .d_answers(d_answers), .d_sequence(d_sequence), .d_saturated(d_saturated),
         .d_room(d_room)
     );
@@ -254,7 +254,7 @@ module fabric_shell #(
     // ---- counters
     wire [31:0] steps, cycles_last, cycles_min, cycles_max, bad_frames, stalls, swaps, refused_doorbells, pause_last;
     tick_counters counters (
-        .clk(clk), .rst(core_rst), .loaded(v_loaded && v_answer), .answered(began || mail_answered),
+        .clk(clk), .rst(core_rst), .loaded(v_wanted), .answered(began || mail_answered),
         .bad_frame(bad_frame), .stalled(m_axis_tvalid && !m_axis_tready), .swap(swap),
         .refused_doorbell(is_doorbell && !can_ring), .acts(acts), .prepared(prepared),
         .steps(steps), .cycles_last(cycles_last), .cycles_min(cycles_min), .cycles_max(cycles_max),

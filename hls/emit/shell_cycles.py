@@ -162,6 +162,7 @@ class ShellControl:
         self.frames: deque[tuple[Kind, int]] = deque()
         self.frame: Frame | None = None
         self.vector: Vector | None = None
+        self.later: Vector | None = None
         self.descriptor: int | None = None
         self.queue: deque[int] = deque()
         self.sent = self.out_beat = 0
@@ -215,16 +216,16 @@ class ShellControl:
         full = some and self.sent == self.queue[0]
         answering, closing = y_valid and not full, full and self.out_beat == 0
         last_out = self.out_beat == self.answer_beats - 1
-        frame, vector = self.frame, self.vector
+        frame, vector, room = self.frame, self.vector, self.later is None
         in_window = frame is not None and frame.kind is Kind.WINDOW
         room_for_frame = len(self.queue) < FRAMES_IN_FLIGHT
         taken, acted = self.sequencer.step(vector, in_window, answering and last_out and ready)
         if taken:
-            self.vector = None
+            self.vector, self.later = self.later, None
         arriving, self.descriptor = self.descriptor, None
         self.took = False
         if frame is not None and offered:
-            self._vector_beat(frame, vector is None or taken)
+            self._vector_beat(frame, room)
         elif frame is None and self.frames and room_for_frame and offered:
             self.frame = Frame(*self.frames.popleft())
             self.took = True
@@ -260,7 +261,10 @@ class ShellControl:
         flags = (FIRST if windows and frame.number == 0 else 0) | (
             ANSWER if last or not windows else 0
         )
-        self.vector = Vector(not windows, flags)
+        if self.vector is None:
+            self.vector = Vector(not windows, flags)
+        else:
+            self.later = Vector(not windows, flags)
         frame.number += 1
         frame.beat = 0
         if last:
