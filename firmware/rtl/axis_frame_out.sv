@@ -24,7 +24,7 @@ module axis_frame_out #(
     input  wire [               15:0] d_answers,
     input  wire [               31:0] d_sequence,
     input  wire                       d_saturated,
-    output wire                       d_room,
+    output reg                        d_room,
     output wire [               63:0] m_axis_tdata,
     output wire                       m_axis_tvalid,
     output wire                       m_axis_tlast,
@@ -39,8 +39,6 @@ module axis_frame_out #(
     reg [DEPTH_BITS:0] head, tail;
     wire [DEPTH_BITS:0] waiting = tail - head;
     wire some = waiting != 0;
-    // a frame under way, and one whose descriptor is just written, each need a place
-    assign d_room = waiting < DEPTH - 2;
     wire saturated;
     wire [7:0] code;
     wire [15:0] answers;
@@ -76,7 +74,10 @@ module axis_frame_out #(
     assign began = taken && answering && beat == 0;
     assign bad = taken && closing && code != 0;
 
+    // a frame under way, and one whose descriptor is just written, each need a place; a register, for s_axis_tready hangs on it
+    wire [DEPTH_BITS:0] waiting_next = waiting + d_valid - (taken && closing);
     always @(posedge clk) begin
+        d_room <= rst || waiting_next < DEPTH - 2;
         if (d_valid) begin
             queue[tail[DEPTH_BITS-1:0]] <= {d_saturated, d_code, d_answers, d_sequence};
             tail <= tail + 1'b1;
