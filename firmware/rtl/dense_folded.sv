@@ -10,6 +10,7 @@ module dense_folded #(
     parameter int INPUTS = 32,
     parameter int UNITS = 11,
     parameter int CHUNK = 4,
+    parameter int BLOCKS = 256,  // inputs of a chunk whose products take multiplier blocks; those of the others are in logic
     parameter int H_WIDTH = 12,
     parameter int W_WIDTH = 8,
     parameter int B_WIDTH = 12,
@@ -121,7 +122,7 @@ module dense_folded #(
                 wire signed [H_WIDTH-1:0] value = h[k*H_WIDTH+:H_WIDTH];
                 wire signed [W_WIDTH-1:0] factor = weight[LANE*W_WIDTH+:W_WIDTH];
                 wire signed [H_WIDTH+W_WIDTH-1:0] product;
-                multiply #(.A_WIDTH(H_WIDTH), .B_WIDTH(W_WIDTH), .INPUT(0)) factors (
+                multiply #(.A_WIDTH(H_WIDTH), .B_WIDTH(W_WIDTH), .INPUT(0), .BLOCK(k < BLOCKS ? 1 : 0)) factors (
                     .clk(clk), .a(value), .b(factor), .product(product)
                 );
                 wire signed [A_WIDTH-1:0] wide = product;

@@ -1,11 +1,12 @@
-// (a_on ? a : 0) + (b_on ? b : 0): two partial products and their sum, in one carry chain where the cells of the chip have room for
-// the gates. The result wraps. Combinational.
+// (b_on ? b : 0) + (a_on ? a : 0), with MINUS the first less the second: two partial products and their sum, in one carry chain where
+// the cells of the chip have room for the gates. The result wraps. Combinational.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
 
 module gated_sum #(
-    parameter int WIDTH = 10
+    parameter int WIDTH = 10,
+    parameter int MINUS = 0
 ) (
     input  wire             a_on,
     input  wire [WIDTH-1:0] a,
@@ -15,10 +16,10 @@ module gated_sum #(
 );
 `ifdef FABRIC_ECP5
     localparam int CELLS = (WIDTH + 1) / 2;
-    // (A & B) ^ (C & D) passes the carry on; else both are A & B, which is what the cell gives on
-    localparam logic [15:0] FUNCTION = 16'h7888;
+    // (A & B) ^ (C & D) passes the carry on; else both are A & B, which is what the cell gives on. Less A & B: the same with its complement
+    localparam logic [15:0] FUNCTION = MINUS != 0 ? 16'h8777 : 16'h7888;
     wire [CELLS:0] carry;
-    assign carry[0] = 1'b0;
+    assign carry[0] = MINUS != 0;
     wire [2*CELLS-1:0] sums;
     wire [2*CELLS-1:0] wide_a = a;
     wire [2*CELLS-1:0] wide_b = b;
@@ -37,7 +38,8 @@ module gated_sum #(
         end
     endgenerate
 `else
-    assign sum = (a_on ? a : {WIDTH{1'b0}}) + (b_on ? b : {WIDTH{1'b0}});
+    wire [WIDTH-1:0] chosen = a_on ? a : {WIDTH{1'b0}};
+    assign sum = (b_on ? b : {WIDTH{1'b0}}) + (MINUS != 0 ? -chosen : chosen);
 `endif
 endmodule
 

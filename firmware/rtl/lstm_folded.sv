@@ -20,6 +20,7 @@ module lstm_folded #(
     parameter int UNITS = 32,
     parameter int LANES = 28,
     parameter int CHUNK = 4,
+    parameter int BLOCKS = 256,  // inputs a cycle whose products take multiplier blocks; those of the others are in logic
     parameter int X_WIDTH = 8,
     parameter int H_WIDTH = 12,
     parameter int H_FRACTION = 11,
@@ -298,7 +299,7 @@ module lstm_folded #(
             wire [SPREAD*D_WIDTH-1:0] terms;
             for (part = 0; part < SPREAD; part = part + 1) begin : g_part
                 wire signed [P_WIDTH-1:0] product;
-                multiply #(.A_WIDTH(V_WIDTH), .B_WIDTH(W_WIDTH)) factors (
+                multiply #(.A_WIDTH(V_WIDTH), .B_WIDTH(W_WIDTH), .BLOCK(part < BLOCKS ? 1 : 0)) factors (
                     .clk(clk), .a(operands[(part*ROWS+row)/2*V_WIDTH+:V_WIDTH]), .b(word[(row*SPREAD+part)*W_WIDTH+:W_WIDTH]), .product(product)
                 );
                 wire signed [D_WIDTH-1:0] wide = product;

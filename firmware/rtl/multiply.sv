@@ -2,7 +2,8 @@
 //
 // `product` follows `a` and `b` by INPUT + OUTPUT cycles. With FABRIC_ECP5 and at most 18 bits a factor the block is named, since synthesis
 // leaves such registers outside it; elsewhere the multiplication is found by synthesis. Factors lie at the upper end of the block's
-// inputs: zeros below cost no wire, copies of a sign above would.
+// inputs: zeros below cost no wire, copies of a sign above would. BLOCK 0: in logic, where the register of the factors lies one step
+// further in.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -11,7 +12,8 @@ module multiply #(
     parameter int A_WIDTH = 12,
     parameter int B_WIDTH = 8,
     parameter int INPUT = 1,
-    parameter int OUTPUT = 1
+    parameter int OUTPUT = 1,
+    parameter int BLOCK = 1
 ) (
     input  wire                              clk,
     input  wire signed [        A_WIDTH-1:0] a,
@@ -24,7 +26,11 @@ module multiply #(
     localparam int NAMED = 0;
 `endif
     generate
-        if (NAMED != 0) begin : g_block
+        if (BLOCK == 0) begin : g_logic
+            product_in_logic #(.A_WIDTH(A_WIDTH), .B_WIDTH(B_WIDTH), .MIDDLE(INPUT), .OUTPUT(OUTPUT)) logic_product (
+                .clk(clk), .a(a), .b(b), .product(product)
+            );
+        end else if (NAMED != 0) begin : g_block
 `ifdef FABRIC_ECP5
             wire [17:0] f = a << (18 - A_WIDTH);
             wire [17:0] g = b << (18 - B_WIDTH);

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hls.emit.folded_blocks import share_blocks
 from hls.emit.folded_estimates import folded_estimates
 from hls.emit.folded_passes import Passes
 from hls.emit.style import (
@@ -30,6 +31,8 @@ RTL = (
     "sum_tree.sv",
     "sum_now.sv",
     "stage.sv",
+    "gated_sum.sv",
+    "product_in_logic.sv",
     "multiply.sv",
     "lut_ram.sv",
     "copies.sv",
@@ -50,7 +53,12 @@ SUFFIXES = ("weights", "biases", "gates", "cells")
 
 
 def plan(
-    bundle: Bundle, *, multipliers: int = MULTIPLIERS, chunk: int = 0, **unknown: Any
+    bundle: Bundle,
+    *,
+    multipliers: int = MULTIPLIERS,
+    chunk: int = 0,
+    blocks: int = 0,
+    **unknown: Any,
 ) -> StylePlan:
     """Plan a bundle.
 
@@ -59,6 +67,8 @@ def plan(
         chunk: units whose sums are computed at once, and turned into h; a power of two, at most a quarter of
             the multipliers. The tail has 3 multipliers for each, a dense layer as many as it has outputs.
             0: for each layer the one with the fewest cycles.
+        blocks: multiplier blocks of the chip that the fabric may take; products beyond them are made in logic.
+            0: all in blocks.
 
     Raises:
         ModelError: a layer that no fabric carries.
@@ -66,7 +76,7 @@ def plan(
     """
     if unknown:
         raise UsageError(
-            f"folded: unknown parameters {sorted(unknown)}; it takes multipliers, chunk"
+            f"folded: unknown parameters {sorted(unknown)}; it takes multipliers, chunk, blocks"
         )
     if multipliers < 4 or multipliers % 4:
         raise UsageError(
@@ -79,7 +89,7 @@ def plan(
             f"{multipliers // 4}, or 0 for the best"
         )
     refuse_unsupported(bundle)
-    blocks: list[Block] = []
+    chain: list[Block] = []
     memories: list[Memory] = []
     incoming = 1
     for layer in bundle.spec.layers:
@@ -87,21 +97,22 @@ def plan(
         if isinstance(layer, LstmLayer):
             passes = passes_of(layer, multipliers, chunk)
             refuse_large_lstm(layer, passes)
-            blocks.append(_lstm_block(layer, passes, first))
+            chain.append(_lstm_block(layer, passes, first))
             memories += _lstm_memories(bundle, layer, passes, first)
             incoming = passes.chunk
         else:
             refuse_large_dense(layer, incoming)
-            blocks.append(_dense_block(layer, incoming, first))
+            chain.append(_dense_block(layer, incoming, first))
             memories += _dense_memories(bundle, layer, incoming, first)
             incoming = layer.units
+    chain = share_blocks(chain, blocks)
     return StylePlan(
         style="folded",
-        parameters={"multipliers": multipliers, "chunk": chunk},
-        blocks=tuple(blocks),
+        parameters={"multipliers": multipliers, "chunk": chunk, "blocks": blocks},
+        blocks=tuple(chain),
         rtl=RTL,
         memories=tuple(memories),
-        estimates=folded_estimates(blocks, memories),
+        estimates=folded_estimates(chain, memories),
     )
 
 
@@ -198,6 +209,7 @@ def _lstm_block(layer: LstmLayer, passes: Passes, first: int) -> Block:
         "UNITS": layer.units,
         "LANES": passes.lanes,
         "CHUNK": passes.chunk,
+        "BLOCKS": MOST_SPREAD,
         "X_WIDTH": layer.input.width,
         **format_parameters("H", layer.hidden),
         **format_parameters("C", layer.cell),
@@ -248,6 +260,7 @@ def _dense_block(layer: DenseLayer, chunk: int, first: int) -> Block:
         "INPUTS": layer.inputs,
         "UNITS": layer.units,
         "CHUNK": chunk,
+        "BLOCKS": MOST_SPREAD,
         "H_WIDTH": layer.input.width,
         "W_WIDTH": layer.kernel.width,
         "B_WIDTH": layer.bias.width,

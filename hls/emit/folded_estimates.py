@@ -14,6 +14,7 @@ BLOCK_BITS = 18
 def folded_estimates(blocks: Sequence[Block], memories: Sequence[Memory]) -> dict[str, int]:
     """Estimates of a plan.
 
+    - ``products_in_logic``: products that find no block;
     - ``multipliers`` = ``array_multipliers`` + ``tail_multipliers`` + ``dense_multipliers``, in blocks of
       18 × 18 bits;
     - ``block_ram_bits``: bits stored, both weight sets, a copy of a table for each of its readers;
@@ -57,6 +58,7 @@ def _lstm(block: Block, memories: dict[int, Memory]) -> dict[str, int]:
     held = -(-units // chunk) * chunk
     number = p["MEMORY"]
     biases = 4 * chunk * p["B_WIDTH"]
+    in_blocks = min(spread, p["BLOCKS"])
     bits = (
         _stored(memories[number], rows * p["W_WIDTH"])
         + _stored(memories[number + 1], biases)
@@ -68,7 +70,8 @@ def _lstm(block: Block, memories: dict[int, Memory]) -> dict[str, int]:
     accumulators = 4 * chunk
     tail_adders = chunk * (4 * p["A_WIDTH"] + 2 * table + cell + max(2 * table, table + cell))
     return {
-        "array_multipliers": rows * dsps(operand, p["W_WIDTH"]),
+        "array_multipliers": 4 * chunk * in_blocks * dsps(operand, p["W_WIDTH"]),
+        "products_in_logic": 4 * chunk * (spread - in_blocks),
         "tail_multipliers": chunk * (dsps(table, cell) + 2 * dsps(table, table)),
         "block_ram_bits": bits,
         "lut_ram_bits": held * cell + (held + 16 * chunk) * 4 * sums,
@@ -89,8 +92,10 @@ def _lstm(block: Block, memories: dict[int, Memory]) -> dict[str, int]:
 def _dense(block: Block, memories: dict[int, Memory]) -> dict[str, int]:
     p = {key: int(value) for key, value in block.parameters.items() if isinstance(value, int)}
     multipliers, number = p["UNITS"] * p["CHUNK"], p["MEMORY"]
+    in_blocks = p["UNITS"] * min(p["CHUNK"], p["BLOCKS"])
     return {
-        "dense_multipliers": multipliers * dsps(p["H_WIDTH"], p["W_WIDTH"]),
+        "dense_multipliers": in_blocks * dsps(p["H_WIDTH"], p["W_WIDTH"]),
+        "products_in_logic": multipliers - in_blocks,
         "block_ram_bits": _stored(memories[number], multipliers * p["W_WIDTH"])
         + _stored(memories[number + 1], p["UNITS"] * p["B_WIDTH"]),
         "adder_bits": multipliers * p["A_WIDTH"],

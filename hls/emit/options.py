@@ -12,6 +12,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 PARAMETERS = {
     "multipliers": "folded: multipliers of a layer's array.",
     "chunk": "folded: units whose sums are computed at once; 0: the best.",
+    "blocks": "folded: multiplier blocks of the chip at most, further products in logic; 0: all in blocks.",
     "planes": "loadable: bits of x and h a cycle.",
     "cuts": "baked: registers in the recurrent loop, bit by bit.",
     "copies": "baked: copies of h, each for its share of the rows.",

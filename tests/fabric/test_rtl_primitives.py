@@ -190,3 +190,35 @@ def test_sum_with_half_adds_both_and_half_an_lsb(tmp_path: Path, chip: bool) -> 
     for number, (width, half) in enumerate(cases):
         wanted = (operands[number].sum(1) + (1 << half)) & ((1 << width) - 1)
         np.testing.assert_array_equal(rows[rows[:, 0] == number, 1], wanted, err_msg=str(width))
+
+
+@CHIPS
+def test_product_in_logic_is_the_product_for_every_pair(tmp_path: Path, chip: bool) -> None:
+    shapes = [(8, 6), (7, 5), (9, 2), (3, 8), (6, 3)]
+    lines, body = ["`timescale 1ns/1ps", "module bench;", "  integer i, j;"], []
+    for number, (a, b) in enumerate(shapes):
+        lines += [
+            f"  reg signed [{a - 1}:0] a_{number}; reg signed [{b - 1}:0] b_{number};",
+            f"  wire signed [{a + b - 1}:0] y_{number};",
+            f"  product_in_logic #(.A_WIDTH({a}), .B_WIDTH({b}), .MIDDLE(0), .OUTPUT(0)) dut_{number} ("
+            f".clk(1'b0), .a(a_{number}), .b(b_{number}), .product(y_{number}));",
+        ]
+        body += [
+            f"    for (i = 0; i < {1 << a}; i = i + 1) for (j = 0; j < {1 << b}; j = j + 1) begin",
+            f'      a_{number} = i; b_{number} = j; #1; $display("%0d %0d %0d", a_{number}, b_{number}, y_{number});',
+            "    end",
+        ]
+    text = [*lines, "  initial begin", *body, "  end", "endmodule", ""]
+    (tmp_path / "bench.sv").write_text("\n".join(text))
+    models = chip_models(tmp_path) if chip else []
+    sources = [str(RTL / name) for name in ("stage.sv", "gated_sum.sv", "product_in_logic.sv")]
+    subprocess.run(
+        ["iverilog", "-g2012", "-o", "bench.vvp", "-s", "bench", *models, *sources, "bench.sv"],
+        cwd=tmp_path, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    printed = subprocess.run(
+        ["vvp", "bench.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout
+    got = np.array(printed.split(), dtype=np.int64).reshape(-1, 3)
+    assert len(got) == sum(1 << a + b for a, b in shapes)
+    np.testing.assert_array_equal(got[:, 2], got[:, 0] * got[:, 1])
