@@ -69,7 +69,17 @@ def _both(style: str, features: int, units: tuple[int, ...], **parameters: int) 
 
 
 QUICK = (
-    MatrixCase("folded", 6, (20,), "default", "stateful", (12, 5), {"multipliers": 28}, 300, 6),
+    MatrixCase(
+        "folded",
+        6,
+        (20,),
+        "default",
+        "stateful",
+        (12, 5),
+        {"multipliers": 28, "blocks": 20},
+        300,
+        6,
+    ),
     MatrixCase("folded", 1, (9, 9), "narrow", "window", (), {"multipliers": 16}, 300, 6),
     MatrixCase("loadable", 4, (6,), "narrow", "window", (), {}, 300, 6),
     MatrixCase(
@@ -92,6 +102,7 @@ FULL = (
     *_both("folded", 16, (16,), multipliers=112),
     *_both("folded", 16, (32,), multipliers=128),
     MatrixCase("folded", 16, (32,), parameters={"multipliers": 112}),
+    MatrixCase("folded", 16, (32,), parameters={"multipliers": 256, "blocks": 140}),
     *_both("folded", 1, (9, 9), multipliers=112),
     *_both("folded", 28, (32,), multipliers=112),
     MatrixCase("folded", 16, (32,), parameters={"multipliers": 16}),

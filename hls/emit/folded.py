@@ -67,8 +67,8 @@ def plan(
         chunk: units whose sums are computed at once, and turned into h; a power of two, at most a quarter of
             the multipliers. The tail has 3 multipliers for each, a dense layer as many as it has outputs.
             0: for each layer the one with the fewest cycles.
-        blocks: multiplier blocks of the chip that the fabric may take; products beyond them are made in logic.
-            0: all in blocks.
+        blocks: multiplier blocks of the chip that the fabric may take; products beyond them are made in
+            logic. 0: all in blocks.
 
     Raises:
         ModelError: a layer that no fabric carries.

@@ -22,6 +22,29 @@ def test_default_model_meets_its_goals_with_the_blocks_of_an_ecp5_85f() -> None:
     assert made.estimates["multipliers"] == 128 + 3 * 2 + 11 * 2 == 156
 
 
+@pytest.mark.parametrize(
+    ("blocks", "inputs", "array"), [(0, [256, 256], 256), (140, [8, 0], 128), (190, [11, 0], 176)]
+)
+def test_products_beyond_the_blocks_are_in_logic_and_change_no_cycle(
+    blocks: int, inputs: list[int], array: int
+) -> None:
+    bundle = random_bundle(1, 16, (32,))
+    made, free = (plan(bundle, multipliers=256, blocks=n) for n in (blocks, 0))
+    assert [block.parameters["BLOCKS"] for block in made.blocks] == inputs
+    assert made.estimates["array_multipliers"] == array
+    assert made.estimates["multipliers"] <= (blocks or 312)
+    assert made.estimates["multipliers"] + made.estimates["products_in_logic"] == 312
+    wire = bundle.spec.input
+    assert fabric_cycles(bundle.spec, made, wire) == fabric_cycles(bundle.spec, free, wire)
+
+
+def test_fewer_blocks_than_the_tail_takes_are_refused() -> None:
+    with pytest.raises(
+        UsageError, match=r"5 blocks, the tails alone take 12; give at least 12, or"
+    ):
+        plan(random_bundle(1, 16, (32,)), multipliers=256, blocks=5)
+
+
 def test_interval_with_112_multipliers_is_at_most_58() -> None:
     bundle = random_bundle(1, 16, (32,))
     made = plan(bundle, multipliers=112)

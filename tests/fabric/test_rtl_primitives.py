@@ -205,7 +205,8 @@ def test_product_in_logic_is_the_product_for_every_pair(tmp_path: Path, chip: bo
         ]
         body += [
             f"    for (i = 0; i < {1 << a}; i = i + 1) for (j = 0; j < {1 << b}; j = j + 1) begin",
-            f'      a_{number} = i; b_{number} = j; #1; $display("%0d %0d %0d", a_{number}, b_{number}, y_{number});',
+            f"      a_{number} = i; b_{number} = j; #1;",
+            f'      $display("%0d %0d %0d", a_{number}, b_{number}, y_{number});',
             "    end",
         ]
     text = [*lines, "  initial begin", *body, "  end", "endmodule", ""]
