@@ -22,7 +22,7 @@ from pyorch.inference.sample import random_bundle
 
 Mode = Literal["window", "stateful"]
 SHAPES: list[tuple[int, tuple[int, ...], tuple[int, ...], Mode]] = [
-    (16, (32,), (), "stateful"),
+    (16, (10,), (), "stateful"),
     (6, (8, 5), (4,), "window"),
     (17, (3, 2, 4), (7, 2), "stateful"),
 ]

@@ -18,6 +18,7 @@ from sim.bench.coverage import VARIABLE, Coverage, page, required
 from sim.bench.runner import Simulator, project_design, run_bench
 from sim.bench.top.case import PROJECT, TopCase
 
+pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[2] / "docs" / "measurements" / "fabric_coverage.md"
 MODULE = "sim.bench.top.bench_top"
 ICARUS = shutil.which("iverilog") is not None

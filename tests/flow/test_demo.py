@@ -10,6 +10,8 @@ from pyorch.app import demo
 from pyorch.app.demo import Demo, recordings, run_demo
 from pyorch.contract.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_first_report_comes_from_the_bundle_that_ships(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

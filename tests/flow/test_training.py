@@ -21,7 +21,7 @@ from hls.train.samples import Samples, Target
 from pyorch.contract.errors import DataError, UsageError
 from pyorch.contract.model import Head
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
 TICKS = 6000
 QUICK = Schedule(epochs=5, fine_epochs=2, rate=2e-2, fine_rate=4e-3, streams=16, steps=8, burn_in=8)

@@ -26,6 +26,7 @@ from pyorch.inference.cpu import native_engine
 from pyorch.inference.reference import ReferenceEngine, run_sequence
 from pyorch.inference.sample import random_bundle
 
+pytestmark = pytest.mark.slow
 DEFAULT, NARROW = PRESETS["default"], PRESETS["narrow"]
 BYTE_H = replace(DEFAULT, hidden=FixedFormat(8, 1))
 MODELS: dict[str, Callable[[], Bundle]] = {
