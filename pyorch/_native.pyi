@@ -280,7 +280,7 @@ class QuotingSettings:
 
     def set_surface(self, parameters_ppm: Sequence[Sequence[int]], maximum_age_ns: int) -> None: ...
 
-    def add_rule(self, *, armed: bool, endangered_down: bool, both_sides: bool, outputs: Sequence[int], thresholds: Sequence[int], releases: Sequence[int], widen_bp100: int, size_percent: int, dwell_ns: int, reach: int) -> None: ...
+    def add_rule(self, *, armed: bool, endangered_down: bool, both_sides: bool, outputs: Sequence[int], thresholds: Sequence[int], releases: Sequence[int], widen_bp100: int, size_percent: int, dwell_ns: int, reach: int, caution: bool) -> None: ...
 
     def set_fair_shift(self, *, up: int, down: int, move_bp100: int, deadband: int, maximum_bp100: int, step_bp100: int, armed: bool) -> None: ...
 
@@ -325,7 +325,7 @@ class QuotingPath:
     def kill(self, up: bool = True) -> None:
         """Raise or lower the kill flag; it is read at every tick."""
 
-    def tick(self, row: int, local_ns: int, sequence: int, forward_half_ticks: int, features: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], logits: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], scores: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data_valid: bool) -> None:
+    def tick(self, row: int, local_ns: int, sequence: int, forward_half_ticks: int, features: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], logits: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], scores: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], data_valid: bool, by: int = 0, assurance: int = 0, late: bool = False, inexact: bool = False, answer_ns: int = 0) -> None:
         """
         Take in a tick. Raises RuntimeError when the rings are full: drain at least every 1,000 ticks.
         """
@@ -350,6 +350,31 @@ class QuotingPath:
         (ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.
         """
 
+class TickClock:
+    """Time as the tick thread's failover sees it."""
+
+    @property
+    def now_ns(self) -> int: ...
+
+class CoreClock(TickClock):
+    """The core's cycle counter."""
+
+    def __init__(self) -> None: ...
+
+class SimulatedClock(TickClock):
+    """A simulated fabric's cycles."""
+
+    def __init__(self, fabric: int, cycles: int, run: int, cycle_ns: float, gap_cycles: int) -> None:
+        """Addresses as SimulatedFabricClient's; cycles from tick to tick."""
+
+class ManualClock(TickClock):
+    """Moves when it is told to."""
+
+    def __init__(self, gap_ns: int) -> None:
+        """gap_ns: passes between two ticks."""
+
+    def advance(self, ns: int) -> None: ...
+
 class TickEngine:
     """What the tick loop asks of an engine."""
 
@@ -358,17 +383,70 @@ class LstmTickEngine(TickEngine):
 
     def __init__(self, engine: LstmEngine) -> None: ...
 
-class SimulatedFabricClient(TickEngine):
+class Card(TickEngine):
+    """A device beside the processor that answers ticks."""
+
+class SimulatedFabricClient(Card):
     """A simulated fabric's mailbox."""
 
-    def __init__(self, model: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], fabric: int, write: int, read: int, input_lane: int, output_lane: int, polls: int) -> None:
-        """fabric, write, read: addresses of the simulation and of its functions."""
+    def __init__(self, *, model: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], fabric: int, write: int, read: int, input_lane: int, output_lane: int, polls: int, format_digest: int, model_digest: int, clock: TickClock, faults: Sequence[tuple[int, int]], slow_ns: int, failing_resets: int) -> None:
+        """
+        fabric, write, read: addresses of the simulation and of its functions. digests: their first 64 bits. faults: (doorbell, fault) as in sim.native_faults.
+        """
 
-class MappedFabricClient(TickEngine):
+    @property
+    def struck(self) -> int:
+        """Faults that have struck."""
+
+class SoftwareCard(Card):
+    """A card in software that fails on command, and its client."""
+
+    def __init__(self, *, model: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], broken: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], clock: ManualClock, access_ns: int, tick_ns: int, faults: Sequence[tuple[int, int]], slow_ns: int, failing_resets: int) -> None:
+        """
+        broken: what the fault `weight` turns the model into. access_ns: of a register.
+        """
+
+    @property
+    def struck(self) -> int:
+        """Faults that have struck."""
+
+class MappedFabricClient(Card):
     """A card's mailbox."""
 
-    def __init__(self, model: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], base: int, input_lane: int, output_lane: int, polls: int) -> None:
+    def __init__(self, *, model: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], base: int, input_lane: int, output_lane: int, polls: int, format_digest: int, model_digest: int) -> None:
         """base: address at which the registers are mapped."""
+
+def state_after(state: int, incident: int) -> int:
+    """
+    The next state of a card, or -1: it cannot befall it. Numbers in the order of the enumerations.
+    """
+
+class FailoverEngine(TickEngine):
+    """A card with the native engine as its hot shadow."""
+
+    def __init__(self, *, card: Card, shadow: LstmEngine, arbiter: LstmEngine, clock: TickClock, model: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], golden_features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)], golden_logits: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], deadline_ns: int, patience_ns: int, hung_ns: int, heartbeat_ns: int, retry_ns: int, most_retry_ns: int, every: int, checkpoint_ticks: int, probation_ticks: int) -> None:
+        """Times in ns of the clock; docs/failover.md says what each is."""
+
+    def step(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> tuple[list[int], list[int], int, int, bool, int]:
+        """
+        One tick and what follows it, for callers without a tick loop: (logits, scores, by, assurance, late, ns).
+        """
+
+    def reset(self) -> bool:
+        """Zero state before the next tick."""
+
+    @property
+    def state(self) -> int:
+        """Of the card; valid between ticks."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Valid between ticks."""
+
+    def drain(self) -> bytes:
+        """
+        Incidents so far, oldest first, as bytes of pyorch.inference.failover.native.INCIDENT_DTYPE.
+        """
 
 class TickLoop:
     """Events to FIX bytes on one native thread; see pyorch.trading.loop."""

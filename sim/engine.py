@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from firmware.block_design import fabric_design, hwh_text
 from firmware.engine import BITSTREAM, FabricEngine, open_overlay
 from hls.emit.project import emit_bundle
+from pyorch import _native
 from pyorch.contract.bundle import Bundle
-from pyorch.contract.errors import EnvironmentMissingError
+from pyorch.contract.errors import EnvironmentMissingError, UsageError
+from pyorch.inference.flat import flat_model
 from pyorch.inference.model_check import check_model
+from sim.faults import Fault
+from sim.native_faults import INSIDE, numbered, planted
 
 POLLS = 10_000
 """Reads of the mailbox after which the card counts as dead; one takes about ten cycles."""
@@ -19,9 +26,16 @@ PATIENCE_S = 60.0
 """Of the driver with a simulated card, whose pace is that of a machine that may be busy."""
 OPTIONS = (
     "style", "mailbox", "multipliers", "chunk", "planes", "cuts", "copies", "clock_mhz", "host_ns",
+    "gap_us", "faults",
 )  # fmt: skip
 ASSUMED_MHZ = 50.0
 """Of the core, where nothing was routed: the default of the target ``ecp5-85k``."""
+STYLE_PARAMETERS = ("multipliers", "chunk", "planes", "cuts", "copies")
+DEFAULT_GAP_US = 20.0
+SLOW_NS = 10_000_000
+"""Of an answer with the fault `slow`, on top of its own time."""
+FAILING_RESETS = 2
+"""Openings that fail after the fault `unplug`."""
 ASSUMED_HOST_NS = 1500.0
 """Of a tick's register writes and reads over a card's bus; to be measured on the card."""
 
@@ -36,7 +50,9 @@ class CardEngine(FabricEngine):
         Args:
             bundle: the model.
             options: ``style`` (default folded) and its parameters; ``mailbox``: ticks by registers (default)
-                or by DMA frames; ``clock_mhz``, ``host_ns``: of the card that `computed_times` is about.
+                or by DMA frames; ``clock_mhz``, ``host_ns``: of the card that `computed_times` is about;
+                ``gap_us``: how long the card runs between two ticks of the tick loop (default 20);
+                ``faults``: strike the tick loop's bus, as ``["hang@400"]``, see `sim.native_faults`.
 
         Raises:
             ModelError, UsageError: the style does not carry the model.
@@ -45,6 +61,12 @@ class CardEngine(FabricEngine):
         """
         cls.refuse_options(options, *OPTIONS)
         check_model(bundle)
+        faults = planted(options.get("faults", ()))
+        if inside := [fault for _, fault in faults if fault in INSIDE]:
+            raise UsageError(
+                f"the fault {inside[0].name.lower()!r} strikes inside a card, and a simulated one is "
+                "broken at its bus only; `pyorch bench failover` strikes there"
+            )
         try:
             from sim.card import SimulatedDevice
         except ImportError as error:
@@ -55,9 +77,7 @@ class CardEngine(FabricEngine):
 
         style = str(options.get("style", "folded"))
         parameters = {
-            name: int(value)
-            for name, value in options.items()
-            if name not in ("style", "mailbox", "clock_mhz", "host_ns")
+            name: int(value) for name, value in options.items() if name in STYLE_PARAMETERS
         }
         folder = tempfile.TemporaryDirectory(prefix="pyorch-card-")
         project = Path(folder.name) / "project"
@@ -79,6 +99,8 @@ class CardEngine(FabricEngine):
         engine.fabric, engine.pynq_device, engine.folder = fabric, device, folder
         engine.clock_mhz = float(options.get("clock_mhz", ASSUMED_MHZ))
         engine.host_ns = float(options.get("host_ns", ASSUMED_HOST_NS))
+        engine.gap_us = float(options.get("gap_us", DEFAULT_GAP_US))
+        engine.faults = faults
         engine.replay_golden()
         return engine
 
@@ -87,6 +109,8 @@ class CardEngine(FabricEngine):
     folder: Any
     clock_mhz: float
     host_ns: float
+    gap_us: float
+    faults: list[tuple[int, Fault]]
 
     def computed_times(self) -> tuple[list[int], str]:
         """(ns of an idle tick, how it came about): simulated cycles and two assumptions."""
@@ -97,31 +121,39 @@ class CardEngine(FabricEngine):
             f"{self.host_ns:,.0f} ns of bus"
         )
 
-    def tick_engine(self) -> Any:
+    def tick_engine(self) -> _native.Card:
         """The mailbox as the native tick loop drives it; this engine must stay open meanwhile."""
-        import ctypes
-
-        import numpy as np
-
-        from pyorch import _native
-        from pyorch.inference.flat import flat_model
-
         self.driver.own(2)
-        library = self.fabric.library
-        address = {
-            name: ctypes.cast(getattr(library, f"fabric_{name}"), ctypes.c_void_p).value or 0
-            for name in ("write", "read")
-        }
         manifest = self.driver.manifest
         return _native.SimulatedFabricClient(
-            np.ascontiguousarray(flat_model(self.bundle)),
+            model=np.ascontiguousarray(flat_model(self.bundle)),
             fabric=self.fabric.handle or 0,
-            write=address["write"],
-            read=address["read"],
+            write=self._address("write"),
+            read=self._address("read"),
             input_lane=manifest.input_lane,
             output_lane=manifest.output_lane,
             polls=POLLS,
+            format_digest=int(manifest.format_digest[:16], 16),
+            model_digest=int(self.bundle.digest()[:16], 16),
+            clock=self.tick_clock(),
+            faults=numbered(self.faults),
+            slow_ns=SLOW_NS,
+            failing_resets=FAILING_RESETS,
         )
+
+    def tick_clock(self) -> _native.TickClock:
+        """Simulated cycles as time, for deadlines; `gap_us` of them pass between ticks."""
+        return _native.SimulatedClock(
+            fabric=self.fabric.handle or 0,
+            cycles=self._address("cycles"),
+            run=self._address("run"),
+            cycle_ns=1000 / self.clock_mhz,
+            gap_cycles=round(self.gap_us * self.clock_mhz),
+        )
+
+    def _address(self, name: str) -> int:
+        function = getattr(self.fabric.library, f"fabric_{name}")
+        return ctypes.cast(function, ctypes.c_void_p).value or 0
 
     def close(self) -> None:
         """Stop the simulation; further calls raise `DeviceError`."""

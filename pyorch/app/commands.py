@@ -39,6 +39,12 @@ SIMULATED_MINUTES = 5.0
     show_default=True,
     help="Who answers the ticks: cpu, or card (simulated).",
 )
+@click.option(
+    "--engines",
+    "group",
+    type=_PATH,
+    help="Instead: a card and its shadow, a file as of `pyorch place --write`.",
+)
 @click.option("--out", type=_PATH, required=True, help="Folder of the journal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def replay(
@@ -50,6 +56,7 @@ def replay(
     chain: Path | None,
     arm: str,
     engine: str,
+    group: Path | None,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -62,6 +69,7 @@ def replay(
     from pyorch.app.shipped import shipped_bundle
     from pyorch.contract.bundle import Bundle
     from pyorch.contract.figures import Figures
+    from pyorch.inference.failover.configuration import load_engines
     from pyorch.market.simulate import simulate
     from pyorch.market.tape import read_tape
     from pyorch.trading.config import load_config
@@ -80,6 +88,7 @@ def replay(
                 name,
                 out / name if arm == "all" else out,
                 engine=engine,
+                group=load_engines(group) if group is not None else None,
                 chain=chain,
                 seeds=seeds,
                 on_progress=on_progress,

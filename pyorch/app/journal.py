@@ -39,7 +39,7 @@ from pyorch.trading.records import (
     without_clock,
 )
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout."""
 
 TICKS, QUOTES, MESSAGES = "ticks.bin", "quotes.bin", "messages.fix"

@@ -11,17 +11,16 @@ import msgspec
 import numpy as np
 
 import pyorch
+from pyorch.app.answering import Answering, open_answering
 from pyorch.app.journal import Journal, JournalWriter, QuotedOption, RuleInForce, RunDescription
 from pyorch.app.outcomes import outcomes_at
 from pyorch.app.report.latency import measure
 from pyorch.app.report.rules import rule_rows
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import digest_of
-from pyorch.contract.engine import EngineInfo
 from pyorch.contract.errors import DataError, UsageError
 from pyorch.contract.fixed import IntArray
-from pyorch.inference.cpu import CpuEngine
-from pyorch.inference.registry import open_engine
+from pyorch.inference.failover.configuration import EnginesConfig
 from pyorch.market.tape import Tape
 from pyorch.trading.config import QuotingConfig
 from pyorch.trading.loop import TickLoop
@@ -67,6 +66,7 @@ def replay(
     out: Path,
     *,
     engine: str = "cpu",
+    group: EnginesConfig | None = None,
     chain: Path | None = None,
     seeds: dict[str, int] | None = None,
     on_progress: Progress | None = None,
@@ -79,6 +79,7 @@ def replay(
         config: before the arm is applied to it.
         arm: one of `ARMS`.
         engine: name of the engine that answers the ticks; it must have a native client.
+        group: instead of it a card with the native engine as its shadow (docs/failover.md).
         out: the journal's folder.
         chain: an option chain whose surface is transplanted to the tape; see `make_plan`.
         seeds: what drew random numbers on the way → its seed; for the manifest.
@@ -92,15 +93,10 @@ def replay(
             features, or ``out`` exists and is not a journal.
     """
     used = arm_config(config, arm)
-    opened = open_engine(engine, bundle)  # replays the golden vectors
-    client = None
-    if not isinstance(opened, CpuEngine):
-        if not hasattr(opened, "tick_engine"):
-            raise UsageError(
-                f"the engine {engine!r} has no native client and cannot answer the tick loop; use cpu or card"
-            )
-        client = opened.tick_engine()
-    loop = TickLoop(bundle, used, tape, chain=chain, engine=client)
+    answering = open_answering(bundle, engine, group)
+    loop = TickLoop(
+        bundle, used, tape, chain=chain, engine=answering.client, caution=answering.pair is not None
+    )
     tape = loop.tape
     rows: list[IntArray] = []
     with JournalWriter(out) as writer:
@@ -115,10 +111,8 @@ def replay(
                 "valid book with both sides"
             )
         outcomes = outcomes_at(np.concatenate(rows), tape, bundle)
-        writer.finish(
-            _describe(bundle, config, used, arm, loop, opened.info, seeds or {}), outcomes
-        )
-    opened.close()
+        writer.finish(_describe(bundle, config, used, arm, loop, answering, seeds or {}), outcomes)
+    answering.close()
     return Journal.load(out)
 
 
@@ -134,6 +128,9 @@ def replay_figures(journal: Journal) -> dict[str, float]:
         "quotes_refused": int(ticks["refused"].sum()),
         "events_per_s": round(float(journal.run.facts["events_per_s"])),
     }
+    failover = journal.run.facts.get("failover")
+    if failover is not None:
+        figures |= {f"failover_{name}": value for name, value in failover["counts"].items()}
     for rule in rule_rows(journal):
         figures[f"{rule.name}_fired_percent"] = 100 * rule.fired
         figures[f"{rule.name}_acted_percent"] = 100 * rule.acted
@@ -149,7 +146,7 @@ def _describe(
     used: QuotingConfig,
     arm: str,
     loop: TickLoop,
-    engine: EngineInfo,
+    answering: Answering,
     seeds: dict[str, int],
 ) -> RunDescription:
     assert bundle.schema is not None
@@ -170,7 +167,7 @@ def _describe(
             "pyorch": pyorch.__version__,
             "Python": platform.python_version(),
             "NumPy": np.__version__,
-            "engine": f"{engine.name}, {engine.device}",
+            "engine": answering.in_words(),
         },
         model=bundle.spec.to_json(),
         schema=bundle.schema.to_json(),
@@ -202,6 +199,7 @@ def _describe(
                 rule.note,
             )
             for rule in plan.rules
+            if not rule.caution
         ),
         facts={
             "events_per_s": summary.events_per_s,
@@ -210,5 +208,6 @@ def _describe(
             "refusals": summary.refusals,
             "surfaces_refused": summary.surfaces_refused,
             "fair_shift": plan.fair_shift.note,
-        },
+        }
+        | answering.facts(),
     )

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "event_array.hpp"
-#include "fabric_client.hpp"
 #include "quoting_drain.hpp"
 #include "tick_loop.hpp"
 
@@ -18,39 +17,7 @@ namespace nb = nanobind;
 using namespace nb::literals;
 using pyorch::TickLoop;
 
-namespace {
-
-using Model = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using SimulatedClient = pyorch::FabricClient<pyorch::SimulatedBus>;
-using MappedClient = pyorch::FabricClient<pyorch::MappedBus>;
-
-void bind_tick_engines(nb::module_& module) {
-    nb::class_<pyorch::TickEngine>(module, "TickEngine", "What the tick loop asks of an engine.");
-    nb::class_<pyorch::LstmTickEngine, pyorch::TickEngine>(module, "LstmTickEngine", "The native LSTM in the tick loop.")
-        .def(nb::init<pyorch::LstmEngine&>(), "engine"_a, nb::keep_alive<1, 2>());
-    nb::class_<SimulatedClient, pyorch::TickEngine>(module, "SimulatedFabricClient", "A simulated fabric's mailbox.")
-        .def(
-            "__init__",
-            [](SimulatedClient* self, const Model& model, std::uintptr_t fabric, std::uintptr_t write,
-               std::uintptr_t read, int input_lane, int output_lane, int polls) {
-                new (self) SimulatedClient(pyorch::SimulatedBus(fabric, write, read),
-                                           pyorch::LstmModel::read(model.data(), model.size()), input_lane, output_lane,
-                                           polls);
-            },
-            "model"_a, "fabric"_a, "write"_a, "read"_a, "input_lane"_a, "output_lane"_a, "polls"_a,
-            "fabric, write, read: addresses of the simulation and of its functions.");
-    nb::class_<MappedClient, pyorch::TickEngine>(module, "MappedFabricClient", "A card's mailbox.")
-        .def(
-            "__init__",
-            [](MappedClient* self, const Model& model, std::uintptr_t base, int input_lane, int output_lane, int polls) {
-                new (self) MappedClient(pyorch::MappedBus(base), pyorch::LstmModel::read(model.data(), model.size()),
-                                        input_lane, output_lane, polls);
-            },
-            "model"_a, "base"_a, "input_lane"_a, "output_lane"_a, "polls"_a,
-            "base: address at which the registers are mapped.");
-}
-
-}  // namespace
+void bind_tick_engines(nb::module_& module);
 
 void bind_tick_loop(nb::module_& module) {
     bind_tick_engines(module);

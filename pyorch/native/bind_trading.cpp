@@ -36,7 +36,8 @@ std::pair<std::vector<std::size_t>, std::vector<std::size_t>> journal_layout() {
              AT(T, base_half_spread_bp100), AT(T, extra_down_bp100), AT(T, extra_up_bp100), AT(T, size_down_percent),
              AT(T, size_up_percent), AT(T, forecast_bp100), AT(T, inventory_bp100), AT(T, quotes), AT(T, refused), AT(T, fix_bytes), AT(T, fix_messages),
              AT(T, book_ns), AT(T, features_ns), AT(T, engine_ns), AT(T, policy_ns), AT(T, pricing_ns),
-             AT(T, encode_ns), AT(T, total_ns), AT(T, features), AT(T, logits), AT(T, scores)},
+             AT(T, encode_ns), AT(T, total_ns), AT(T, features), AT(T, logits), AT(T, scores),
+             AT(T, answered_by), AT(T, assurance), AT(T, late), AT(T, inexact), AT(T, answer_ns)},
             {AT(Q, tick), AT(Q, local_ns), AT(Q, option), AT(Q, reason), AT(Q, bid_ticks), AT(Q, ask_ticks),
              AT(Q, bid_lots), AT(Q, ask_lots), AT(Q, value_btc), AT(Q, volatility), AT(Q, delta), AT(Q, gamma),
              AT(Q, vega), AT(Q, theta)}};
@@ -68,12 +69,12 @@ void bind_settings(nb::module_& module) {
         .def("add_rule",
              [](QuotingSettings& s, bool armed, bool endangered_down, bool both_sides, std::vector<int> outputs,
                 std::vector<std::int64_t> thresholds, std::vector<std::int64_t> releases, std::int32_t widen_bp100,
-                std::int32_t size_percent, std::int64_t dwell_ns, std::int64_t reach) {
+                std::int32_t size_percent, std::int64_t dwell_ns, std::int64_t reach, bool caution) {
                  s.rules.push_back({armed, endangered_down, both_sides, std::move(outputs), std::move(thresholds),
-                                    std::move(releases), widen_bp100, size_percent, dwell_ns, reach});
+                                    std::move(releases), widen_bp100, size_percent, dwell_ns, reach, caution});
              },
              nb::kw_only(), "armed"_a, "endangered_down"_a, "both_sides"_a, "outputs"_a, "thresholds"_a, "releases"_a,
-             "widen_bp100"_a, "size_percent"_a, "dwell_ns"_a, "reach"_a)
+             "widen_bp100"_a, "size_percent"_a, "dwell_ns"_a, "reach"_a, "caution"_a)
         .def("set_fair_shift",
              [](QuotingSettings& s, int up, int down, std::int64_t move_bp100, std::int64_t deadband,
                 std::int64_t maximum_bp100, std::int64_t step_bp100, bool armed) {
@@ -143,18 +144,22 @@ void bind_trading(nb::module_& module) {
              "Raise or lower the kill flag; it is read at every tick.")
         .def("tick",
              [](QuotingPath& p, std::int64_t row, std::int64_t local_ns, std::int64_t sequence,
-                std::int64_t forward_half_ticks, Ints32 features, Ints64 logits, Ints64 scores, bool data_valid) {
+                std::int64_t forward_half_ticks, Ints32 features, Ints64 logits, Ints64 scores, bool data_valid,
+                std::uint8_t by, std::uint8_t assurance, bool late, bool inexact, std::uint32_t answer_ns) {
                  if (static_cast<int>(features.size()) != p.features() ||
                      static_cast<int>(logits.size()) != p.outputs() || static_cast<int>(scores.size()) != p.outputs())
                      throw nb::value_error("features, logits and scores have the settings' lengths");
                  if (!p.has_room()) throw std::runtime_error("the journal's rings are full: drain first");
                  const std::uint64_t now = pyorch::clock_cycles();
                  p.tick({row, local_ns, sequence, forward_half_ticks, features.data(), logits.data(), scores.data(),
-                         data_valid},
+                         data_valid,
+                         {static_cast<pyorch::AnsweredBy>(by), static_cast<pyorch::Assurance>(assurance), late, inexact,
+                          answer_ns}},
                         {now, now, now, now});
              },
              "row"_a, "local_ns"_a, "sequence"_a, "forward_half_ticks"_a, "features"_a, "logits"_a, "scores"_a,
-             "data_valid"_a, "Take in a tick. Raises RuntimeError when the rings are full: drain at least every 1,000 ticks.")
+             "data_valid"_a, "by"_a = 0, "assurance"_a = 0, "late"_a = false, "inexact"_a = false, "answer_ns"_a = 0,
+             "Take in a tick. Raises RuntimeError when the rings are full: drain at least every 1,000 ticks.")
         .def("invalidate", &QuotingPath::invalidate, "row"_a, "local_ns"_a, "sequence"_a,
              "The book became invalid: withdraw everything, forget dwell and warm-up.")
         .def_prop_ro("positions_lots", [](const QuotingPath& p) { return p.gate().positions_lots; })

@@ -24,8 +24,10 @@ struct TickRecord {
     std::uint32_t book_ns, features_ns, engine_ns, policy_ns, pricing_ns, encode_ns, total_ns;
     std::int16_t features[maximum_features];
     std::int32_t logits[maximum_outputs], scores[maximum_outputs];
+    std::uint8_t answered_by, assurance, late, inexact;
+    std::uint32_t answer_ns;
 };
-static_assert(sizeof(TickRecord) == 336);
+static_assert(sizeof(TickRecord) == 344);
 
 struct QuoteRecord {
     std::int64_t tick, local_ns;

@@ -17,6 +17,7 @@ struct Rule {
     std::int32_t widen_bp100 = 0, size_percent = 100;
     std::int64_t dwell_ns = 0;
     std::int64_t reach = all_expiries;  // so many expiries, the nearest first
+    bool caution = false;               // fires where the answer is inexact, unverified or late
 };
 
 // What acting rules do to the quotes of an expiry.
@@ -71,12 +72,12 @@ class Policy {
         forecast_bp100_ = 0;
     }
 
-    Adjustment decide(const std::int64_t* scores, std::int64_t local_ns) {
+    Adjustment decide(const std::int64_t* scores, std::int64_t local_ns, bool cautious = false) {
         Adjustment result;
         for (std::size_t r = 0; r < rules_.size(); ++r) {
             const Rule& rule = rules_[r];
             if (!rule.armed) continue;
-            bool fires = true, releases = true;
+            bool fires = cautious || !rule.caution, releases = fires;
             for (std::size_t k = 0; k < rule.outputs.size(); ++k) {
                 const std::int64_t score = scores[rule.outputs[k]];
                 fires &= score >= rule.thresholds[k];

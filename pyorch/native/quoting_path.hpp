@@ -21,6 +21,7 @@
 #include "ring.hpp"
 #include "risk.hpp"
 #include "ring_clock.hpp"
+#include "tick_engine.hpp"
 #include "venue_session.hpp"
 
 namespace pyorch {
@@ -52,6 +53,7 @@ struct TickInput {
     const std::int64_t* logits;
     const std::int64_t* scores;
     bool data_valid;
+    Answer answer;
 };
 
 // Raw clock readings of the stages before this one.
@@ -117,6 +119,11 @@ class QuotingPath {
             record.logits[i] = static_cast<std::int32_t>(in.logits[i]);
             record.scores[i] = static_cast<std::int32_t>(in.scores[i]);
         }
+        record.answered_by = static_cast<std::uint8_t>(in.answer.by);
+        record.assurance = static_cast<std::uint8_t>(in.answer.assurance);
+        record.late = in.answer.late;
+        record.inexact = in.answer.inexact;
+        record.answer_ns = in.answer.ns;
         const bool warm = since_reset_ >= settings_.warm_up_ticks;
         bool model_valid = true;
         for (const int output : settings_.probability_outputs)
@@ -131,7 +138,8 @@ class QuotingPath {
                        (paused_ ? tick_paused : 0u) | (gate_.frozen(in.local_ns) ? tick_frozen : 0u) |
                        (model_off_ ? tick_model_off : 0u) | (session_down ? tick_session_down : 0u);
         Adjustment adjustment;
-        if (data_valid && model_valid && warm && !model_off_) adjustment = policy_.decide(in.scores, in.local_ns);
+        if (data_valid && model_valid && warm && !model_off_)
+            adjustment = policy_.decide(in.scores, in.local_ns, in.answer.cautious());
         record.fired = adjustment.fired;
         record.active = adjustment.active;
         record.extra_down_bp100 = adjustment.extra_down_bp100;

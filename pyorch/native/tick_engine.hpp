@@ -7,6 +7,21 @@
 
 namespace pyorch {
 
+// Who gave an answer, and what stands behind it; the numbers are those of pyorch.trading.records.
+enum class AnsweredBy : std::uint8_t { sole, card, shadow, arbiter };
+enum class Assurance : std::uint8_t { sole, checked, shadowed, alone, unverified };
+
+struct Answer {
+    AnsweredBy by = AnsweredBy::sole;
+    Assurance assurance = Assurance::sole;
+    bool late = false;
+    bool inexact = false;
+    std::uint32_t ns = 0;  // from the features to the answer
+
+    // Whether quotes should be wider for it.
+    bool cautious() const { return late || inexact || assurance == Assurance::unverified; }
+};
+
 class TickEngine {
    public:
     virtual ~TickEngine() = default;
@@ -19,6 +34,8 @@ class TickEngine {
     virtual bool reset() = 0;
     virtual const std::int64_t* logits() const = 0;
     virtual const std::int64_t* scores() const = 0;
+    // About the answer of the last tick.
+    virtual Answer answer() const { return {}; }
 };
 
 // The native LSTM engine, which must outlive it.

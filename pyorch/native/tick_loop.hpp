@@ -133,7 +133,7 @@ class TickLoop {
         }
         const std::uint64_t after_engine = clock_cycles();
         path_.tick({row, event.local_ns, event.sequence, stream_.mid_half_ticks(), stream_.features(), engine_.logits(),
-                    engine_.scores(), true},
+                    engine_.scores(), true, engine_.answer()},
                    {message_start_, after_book, after_features, after_engine});
         engine_.prepare();  // what can be known before the next tick, once this one's bytes are out
     }

@@ -141,6 +141,14 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     position_skew_bp: BasisPoints
 
 
+class Caution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is added where the engines' answer is inexact, unverified or late (docs/failover.md)."""
+
+    widen_bp: BasisPoints = 15.0
+    size_cut_percent: Annotated[int, Meta(ge=0, le=99)] = 30
+    dwell_ms: Milliseconds = 1000
+
+
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits of the risk gate; every quote passes all of them or is not sent.
 
@@ -209,6 +217,7 @@ class QuotingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     rules: Annotated[tuple[Rule, ...], Meta(max_length=MAXIMUM_RULES)]
     fair_shift: FairShift | None = None
     inventory: Inventory | None = None
+    caution: Caution = Caution()
     risk: RiskLimits
     protection: MarketMakerProtection | None = None
     fix: FixIdentity

@@ -69,7 +69,8 @@ class TickLoop:
         passes: replays the tape so many times, each later than the one before (measurements).
         cpu: core that the tick thread is pinned to; None: not pinned.
         simd: kernels of the native engine.
-        engine: instead of the native one: a card's client.
+        engine: instead of the native one: a card's client, or a pair (`pyorch.inference.failover.native`).
+        caution: quotes widen where the engine's answer is late, unverified or inexact, as configured.
 
     Attributes:
         tape: what is replayed, timer ticks included.
@@ -94,6 +95,7 @@ class TickLoop:
         cpu: int | None = None,
         simd: str = "auto",
         engine: _native.TickEngine | None = None,
+        caution: bool = False,
         guarded: bool = False,
     ) -> None:
         schema = bundle.schema
@@ -116,6 +118,8 @@ class TickLoop:
         check_model(bundle)
         self.tape = insert_timer_ticks(tape)
         self.plan = plan if plan is not None else make_plan(config, bundle, self.tape, chain=chain)
+        if caution:
+            self.plan = self.plan.with_caution(config.caution)
         self._loop = _native.TickLoop(
             native_settings(self.plan),
             open_stream(schema),

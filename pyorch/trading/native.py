@@ -44,6 +44,7 @@ def native_settings(plan: QuotingPlan) -> _native.QuotingSettings:
             size_percent=rule.size_percent,
             dwell_ns=rule.dwell_ns,
             reach=rule.reach,
+            caution=rule.caution,
         )
     shift, skew = plan.fair_shift, plan.inventory
     settings.set_fair_shift(

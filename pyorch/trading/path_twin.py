@@ -14,7 +14,7 @@ from pyorch.trading.plan import MINUTE_NS, QuotingPlan
 from pyorch.trading.policy import Adjustment, Policy
 from pyorch.trading.pricing import JOURNALLED, OptionValue, value_options
 from pyorch.trading.quoting import Quoter, Sent
-from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, JournalBatch, TickFlag
+from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, Answer, JournalBatch, TickFlag
 from pyorch.trading.reference_value import ReferenceValues
 from pyorch.trading.risk import RiskGate
 
@@ -28,6 +28,7 @@ class TickInput:
         forward_half_ticks: best bid + best ask of instrument 0.
         features: [F] int32; logits, scores: [O] int64.
         data_valid: the book is valid and has both sides.
+        answer: who gave the scores, and what stands behind them.
     """
 
     row: int
@@ -38,6 +39,7 @@ class TickInput:
     logits: IntArray
     scores: IntArray
     data_valid: bool = True
+    answer: Answer = field(default_factory=Answer)
 
 
 @dataclass(slots=True)
@@ -139,6 +141,10 @@ class QuotingPathTwin:
             given.logits,
             given.scores,
         )
+        answer = given.answer
+        values["answered_by"], values["assurance"] = answer.by, answer.assurance
+        values["late"], values["inexact"] = answer.late, answer.inexact
+        values["answer_ns"] = answer.ns
         warm = self._since_reset >= plan.warm_up_ticks
         model_valid = all(0 <= given.scores[o] <= PROBABILITY_ONE for o in plan.probability_outputs)
         data_valid = given.data_valid and given.forward_half_ticks > 0
@@ -160,7 +166,7 @@ class QuotingPathTwin:
         )
         adjustment = Adjustment()
         if data_valid and model_valid and warm and not self._model_off:
-            adjustment = self._policy.decide(given.scores, given.local_ns)
+            adjustment = self._policy.decide(given.scores, given.local_ns, answer.cautious)
         values |= {k: v for k, v in adjustment._asdict().items() if k != "limited"}
         refused = gate.admit(
             given.local_ns,

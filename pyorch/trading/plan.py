@@ -12,13 +12,13 @@ from pyorch.contract.events import Flag, Side
 from pyorch.market.book import Book
 from pyorch.market.tape import Tape
 from pyorch.trading.arming import arm_rules, arm_shift
-from pyorch.trading.config import QuotingConfig
+from pyorch.trading.config import Caution, QuotingConfig, bp100
 from pyorch.trading.fair_shift import ArmedShift, InventorySkew
 from pyorch.trading.fix.codec import Decimals, FixCodec
 from pyorch.trading.policy import ArmedRule
 from pyorch.trading.pricing import Option, Universe
 from pyorch.trading.quoting import Terms
-from pyorch.trading.records import MAXIMUM_FEATURES, MAXIMUM_OUTPUTS
+from pyorch.trading.records import MAXIMUM_FEATURES, MAXIMUM_OUTPUTS, MAXIMUM_RULES
 from pyorch.trading.risk import Limits, Protection
 from pyorch.trading.surface import PARAMETERS, ParametersPpm, Surface, arbitrage_at, slices_of
 from pyorch.trading.transplant import read_snapshot, transplant
@@ -28,6 +28,8 @@ DAY_S = 86_400
 EXPIRY_HOUR_S = 8 * 3600
 MINUTE_NS = 60_000_000_000
 MILLISECOND_NS = 1_000_000
+CAUTION = "caution"
+"""Name of the rule that follows the configuration's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,33 @@ class QuotingPlan:
             self.universe.expiries_s,
             self.origin_ns,
         )
+
+    def with_caution(self, caution: Caution) -> QuotingPlan:
+        """The same with one more rule: for loops whose answers can be late, unverified or inexact.
+
+        Raises:
+            UsageError: there are as many rules already as a journal record has bits for.
+        """
+        if len(self.rules) >= MAXIMUM_RULES:
+            raise UsageError(
+                f"{len(self.rules)} rules leave no room for the one of caution: a journal record has "
+                f"{MAXIMUM_RULES} bits; take a rule away"
+            )
+        rule = ArmedRule(
+            name=CAUTION,
+            endangered="down",
+            outputs=(),
+            thresholds=(),
+            releases=(),
+            widen_bp100=bp100(caution.widen_bp),
+            size_percent=100 - caution.size_cut_percent,
+            both_sides=True,
+            dwell_ns=caution.dwell_ms * 1_000_000,
+            armed=True,
+            note="the answer is inexact, unverified or late",
+            caution=True,
+        )
+        return replace(self, rules=(*self.rules, rule))
 
     def with_surface(self, parameters_ppm: ParametersPpm, label: str) -> QuotingPlan:
         """The same plan on another starting surface.

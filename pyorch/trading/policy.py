@@ -32,6 +32,7 @@ class ArmedRule:
         size_percent: what it leaves of the size.
         armed: False: never fires; ``note`` says why.
         reach: how many expiries, the nearest first, it affects; 1 at least.
+        caution: fires only where the engines' answer is inexact, unverified or late.
         note: where the thresholds come from, or why it is disarmed.
     """
 
@@ -47,6 +48,7 @@ class ArmedRule:
     armed: bool
     note: str
     reach: int = ALL_EXPIRIES
+    caution: bool = False
 
 
 class Effect(NamedTuple):
@@ -110,15 +112,18 @@ class Policy:
         self._forecast_bp100 = 0
         self._until_ns = [0] * len(self.rules)
 
-    def decide(self, scores: IntArray, local_ns: int) -> Adjustment:
-        """Take in a tick's calibrated scores [O] at receive time ``local_ns``."""
+    def decide(self, scores: IntArray, local_ns: int, cautious: bool = False) -> Adjustment:
+        """Take in a tick's calibrated scores [O] at receive time ``local_ns``; cautious: see `Answer`."""
         fired = active = 0
         for index, rule in enumerate(self.rules):
             if not rule.armed:
                 continue
-            fires = all(scores[o] >= t for o, t in zip(rule.outputs, rule.thresholds, strict=True))
+            may = cautious or not rule.caution
+            fires = may and all(
+                scores[o] >= t for o, t in zip(rule.outputs, rule.thresholds, strict=True)
+            )
             acting = local_ns < self._until_ns[index]
-            held = acting and all(
+            held = (acting and may) and all(
                 scores[o] >= t for o, t in zip(rule.outputs, rule.releases, strict=True)
             )
             if fires or held:

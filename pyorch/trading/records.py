@@ -7,8 +7,8 @@ tick, the tick its features, logits, scores, rules, forward, surface and adjustm
 third stream; ``fix_bytes`` of the tick says how many of them the tick appended. The native layout
 (`pyorch/native/journal.hpp`) has the same offsets, compared when the native loop is made.
 
-Everything but the ``*_ns`` stage durations is a function of tape, bundle and configuration alone:
-`without_clock` removes those for comparisons.
+Everything but the ``*_ns`` durations and who answered is a function of tape, bundle and configuration
+alone, as long as exact engines answer in time: `without_clock` removes those for comparisons.
 """
 
 from __future__ import annotations
@@ -75,6 +75,49 @@ class Reason(IntEnum):
     """The option expired or the risk gate refused its quote: 0 at 0 replaces it."""
     REDUCE = 6
     """A fill, the market or an operator put the worst case beyond a limit: a side that adds is taken."""
+
+
+class AnsweredBy(IntEnum):
+    """Whose answer a tick used."""
+
+    SOLE = 0
+    """The loop's only engine."""
+    CARD = 1
+    SHADOW = 2
+    """The native engine beside the card."""
+    ARBITER = 3
+
+
+class AnswerAssurance(IntEnum):
+    """What stands behind an answer when it is used; `pyorch.inference.failover.group.Assurance`."""
+
+    SOLE = 0
+    CHECKED = 1
+    SHADOWED = 2
+    ALONE = 3
+    UNVERIFIED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """About the engines' answer of a tick.
+
+    Attributes:
+        late: the deadline had passed.
+        inexact: within a bound, not the contract's bits.
+        ns: from the features to the answer.
+    """
+
+    by: AnsweredBy = AnsweredBy.SOLE
+    assurance: AnswerAssurance = AnswerAssurance.SOLE
+    late: bool = False
+    inexact: bool = False
+    ns: int = 0
+
+    @property
+    def cautious(self) -> bool:
+        """Whether quotes should be wider for it."""
+        return self.late or self.inexact or self.assurance is AnswerAssurance.UNVERIFIED
 
 
 class Refusal(IntEnum):
@@ -144,9 +187,16 @@ TICK_DTYPE = np.dtype(
             "<i4",
             (MAXIMUM_OUTPUTS,),
         ),  # calibrated, 15 fractional bits; linear heads: logits
+        ("answered_by", "u1"),  # AnsweredBy
+        ("assurance", "u1"),  # AnswerAssurance
+        ("late", "u1"),  # 1: the answer came after the deadline
+        ("inexact", "u1"),  # 1: within a bound, not the contract's bits
+        ("answer_ns", "<u4"),  # from the features to the answer, by the clock of the failover
     ]
 )
-assert TICK_DTYPE.itemsize == 336
+assert TICK_DTYPE.itemsize == 344
+
+ANSWER_FIELDS = ("answered_by", "assurance", "late", "inexact", "answer_ns")
 
 QUOTE_DTYPE = np.dtype(
     [
@@ -196,8 +246,10 @@ class JournalBatch:
 
 
 def without_clock(ticks: RecordArray) -> RecordArray:
-    """A copy of tick records with the stage durations set to 0: what two runs must have equal."""
+    """A copy of tick records without durations and who answered: what two runs must have equal."""
     copy = ticks.copy()
+    for name in ANSWER_FIELDS:
+        copy[name] = 0
     for stage in (*STAGES, "total"):
         copy[f"{stage}_ns"] = 0
     return copy

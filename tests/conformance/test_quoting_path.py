@@ -10,6 +10,7 @@ import pytest
 import simplefix
 
 from pyorch import _native
+from pyorch.contract.errors import UsageError
 from pyorch.trading.config import load_config
 from pyorch.trading.fair_shift import ArmedShift, InventorySkew
 from pyorch.trading.fix.codec import Decimals, FixCodec
@@ -20,7 +21,17 @@ from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.policy import ArmedRule
 from pyorch.trading.pricing import Option, Universe
 from pyorch.trading.quoting import Terms
-from pyorch.trading.records import JournalBatch, Reason, Refusal, TickFlag, without_clock
+from pyorch.trading.records import (
+    ANSWER_FIELDS,
+    Answer,
+    AnswerAssurance,
+    AnsweredBy,
+    JournalBatch,
+    Reason,
+    Refusal,
+    TickFlag,
+    without_clock,
+)
 from pyorch.trading.risk import Limits
 from pyorch.trading.risk import Protection as RiskProtection
 
@@ -191,8 +202,12 @@ def run_both(
         if rng.random() < 0.01:
             scores[1] = 32_769  # not a probability: the model is invalid
         valid = bool(rng.random() > 0.01)
-        given = TickInput(row, local_ns, row * 7, forward, features, logits, scores, valid)
-        native.tick(row, local_ns, row * 7, forward, features, logits, scores, valid)
+        answer = Answer(AnsweredBy.SHADOW, AnswerAssurance.ALONE, late=rng.random() < 0.01, ns=row)
+        given = TickInput(row, local_ns, row * 7, forward, features, logits, scores, valid, answer)
+        native.tick(
+            row, local_ns, row * 7, forward, features, logits, scores, valid,
+            int(answer.by), int(answer.assurance), answer.late, answer.inexact, answer.ns,
+        )  # fmt: skip
         for path in (twin, never_skips):
             path.tick(given)
         if row % 500 == 499 or row == ticks - 1:
@@ -200,9 +215,8 @@ def run_both(
             unskipped.append(never_skips.drain())
     ours, definition = (JournalBatch.join([p[k] for p in parts]) for k in range(2))
     for name in definition.ticks.dtype.names or ():
-        np.testing.assert_array_equal(
-            without_clock(ours.ticks)[name], definition.ticks[name], err_msg=name
-        )
+        kept = ours.ticks if name in ANSWER_FIELDS else without_clock(ours.ticks)
+        np.testing.assert_array_equal(kept[name], definition.ticks[name], err_msg=name)
     np.testing.assert_array_equal(ours.quotes, definition.quotes)
     assert ours.fix == definition.fix
     assert list(native.refusals()) == twin.gate.counts
@@ -366,3 +380,23 @@ def test_full_rings_are_an_error_where_one_thread_fills_and_drains() -> None:
     with pytest.raises(RuntimeError, match="drain first"):
         for row in range(10_000):
             native.tick(row, ORIGIN_NS, 0, 1_200_000, np.zeros(5, np.int32), zeros, zeros, True)
+
+
+def test_late_answers_alone_make_the_rule_of_caution_act() -> None:
+    plan = plan_with(rules=(), fair_shift=ArmedShift()).with_caution(load_config().caution)
+    ours, _ = run_both(plan, 500, seed=4)
+    warm = ours.ticks[(ours.ticks["flags"] & TickFlag.WARM) != 0]
+    fired = warm["fired"] != 0
+    decided = (warm["flags"] & TickFlag.MODEL_VALID != 0) & (
+        warm["flags"] & TickFlag.BOOK_VALID != 0
+    )
+    np.testing.assert_array_equal(fired[decided], warm["late"][decided] != 0)
+    assert 0 < np.count_nonzero(fired) < len(fired)
+    assert set(warm["extra_down_bp100"][fired]) == {1500} == set(warm["extra_up_bp100"][fired])
+    assert set(warm["size_down_percent"][fired]) == {70}
+
+
+def test_no_rule_of_caution_where_every_bit_is_taken() -> None:
+    (rule, *_) = plan_with().rules
+    with pytest.raises(UsageError, match="32 rules leave no room for the one of caution"):
+        plan_with(rules=32 * (rule,)).with_caution(load_config().caution)

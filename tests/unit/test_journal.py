@@ -86,10 +86,10 @@ def test_a_truncated_or_missing_file_is_found(tmp_path: Path, name: str) -> None
 def test_a_truncation_names_both_sizes(tmp_path: Path) -> None:
     write(tmp_path / "j")
     path = tmp_path / "j" / "ticks.bin"
-    path.write_bytes(path.read_bytes()[:-336])
+    path.write_bytes(path.read_bytes()[: -TICK_DTYPE.itemsize])
     with pytest.raises(DataError) as error:
         Journal.load(tmp_path / "j")
-    assert "has 1,344 bytes, the manifest says 1,680" in str(error.value)
+    assert "has 1,376 bytes, the manifest says 1,720" in str(error.value)
     assert "pyorch replay" in str(error.value)
 
 

@@ -25,6 +25,8 @@ class EnginesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         order: engines by name, the preferred one first.
         mode, every: as in `FailoverSettings`.
         deadline_us: from the features to the answer; engines are waited for half of it.
+        checkpoint_ticks, probation_ticks: as in `FailoverSettings`.
+        retry_ms: before the first attempt to open a failed engine again.
         options: engine → options of its ``open``.
     """
 
@@ -32,6 +34,9 @@ class EnginesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     deadline_us: float = 1000.0
     mode: Mode = "passive"
     every: int = 1
+    checkpoint_ticks: int = 64
+    probation_ticks: int = 256
+    retry_ms: float = 1000.0
     options: dict[str, dict[str, Any]] = {}
 
     def settings(self) -> FailoverSettings:
@@ -47,6 +52,9 @@ class EnginesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             deadline_ns=deadline_ns,
             patience_ns=deadline_ns // 2,
             hung_ns=20 * deadline_ns,
+            checkpoint_ticks=self.checkpoint_ticks,
+            probation_ticks=self.probation_ticks,
+            retry_ns=int(1_000_000 * self.retry_ms),
         )
 
 
