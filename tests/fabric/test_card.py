@@ -67,6 +67,41 @@ def test_pynqs_parser_finds_drivers_and_addresses(tmp_path: Path) -> None:
     assert found[DMA]["parameters"]["c_include_sg"] == "0"
 
 
+PUBLISHED = {
+    "EDKSYSTEM": ("", {"EDWVERSION", "TIMESTAMP", "VIVADOVERSION"}),
+    "SYSTEMINFO": ("EDKSYSTEM", {"ARCH", "BOARD", "DEVICE", "NAME", "PACKAGE", "SPEEDGRADE"}),
+    "EXTERNALPORTS": ("EDKSYSTEM", set()),
+    "EXTERNALINTERFACES": ("EDKSYSTEM", set()),
+    "MODULES": ("EDKSYSTEM", set()),
+    "MODULE": ("MODULES", {
+        "COREREVISION", "FULLNAME", "HWVERSION", "INSTANCE", "IPTYPE", "IS_ENABLE", "MODCLASS", "MODTYPE",
+        "VLNV",
+    }),
+    "PARAMETERS": ("MODULE", set()),
+    "PARAMETER": ("PARAMETERS", {"NAME", "VALUE"}),
+    "PORTS": ("MODULE", set()),
+    "BUSINTERFACES": ("MODULE", set()),
+    "BUSINTERFACE": ("BUSINTERFACES", {"BUSNAME", "DATAWIDTH", "NAME", "TYPE", "VLNV"}),
+    "MEMORYMAP": ("MODULE", set()),
+    "MEMRANGE": ("MEMORYMAP", {
+        "ADDRESSBLOCK", "BASENAME", "BASEVALUE", "HIGHNAME", "HIGHVALUE", "INSTANCE", "IS_DATA",
+        "IS_INSTRUCTION", "MASTERBUSINTERFACE", "MEMTYPE", "SLAVEBUSINTERFACE",
+    }),
+}  # fmt: skip
+"""Element → the one around it, its attributes: as files that Vivado 2017.4 and 2022.1 wrote have them."""
+
+
+def test_the_handoff_is_built_like_published_ones() -> None:
+    root = ElementTree.fromstring(hwh_text(fabric_design()).split("\n", 1)[1])
+    around = {child: parent for parent in root.iter() for child in parent}
+    for element in root.iter():
+        inside, attributes = PUBLISHED[element.tag]
+        assert inside == (around[element].tag if element in around else "")
+        assert element.attrib.keys() <= attributes, element.attrib
+    for region in root.iter("MEMRANGE"):
+        assert region.attrib.keys() == PUBLISHED["MEMRANGE"][1]
+
+
 def test_every_net_of_the_handoff_joins_a_master_and_a_slave() -> None:
     root = ElementTree.fromstring(hwh_text(fabric_design()).split("\n", 1)[1])
     sides: dict[str, set[str]] = {}
