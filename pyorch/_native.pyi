@@ -523,6 +523,63 @@ class TickLoop:
     def locks(self) -> int:
         """Lock operations of the tick thread."""
 
+class DeskSteps:
+    """A desk's steps on the caller's thread; see pyorch.trading.desk."""
+
+    def __init__(self, settings: QuotingSettings, stream: FeatureStream, engine: TickEngine, events: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)]) -> None: ...
+
+    def advance(self, until_ns: int, until_row: int = 18446744073709551615, stop: bool = True) -> None:
+        """
+        Take rows received before until_ns, numbered below until_row; with stop, up to the first message.
+        """
+
+    def take(self, inputs: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)]) -> None:
+        """Take in rows of pyorch.trading.inputs.INPUT_DTYPE."""
+
+    def kill(self, up: bool = True) -> None:
+        """
+        Raise or lower the kill flag, from any thread; it is read at every tick.
+        """
+
+    def drain(self) -> tuple[bytes, bytes, bytes]:
+        """
+        (ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.
+        """
+
+    def take_stops(self) -> bytes:
+        """
+        Rows of inputs.INPUT_DTYPE: where quoting stopped, and began again, for a full journal.
+        """
+
+    @property
+    def row(self) -> int:
+        """The next row of the market."""
+
+    @property
+    def done(self) -> bool: ...
+
+    @property
+    def engine_failed(self) -> bool: ...
+
+    @property
+    def ticks(self) -> int: ...
+
+    def sequence(self, venue: int) -> int: ...
+
+    @property
+    def refusals(self) -> list[int]: ...
+
+    @property
+    def positions_lots(self) -> list[int]: ...
+
+    @property
+    def deltas_ppm(self) -> list[int]:
+        """Per option, of the last pricing."""
+
+    @property
+    def open_lots(self) -> list[tuple[int, int]]:
+        """Per option what could still be bought and sold."""
+
 def count_control() -> tuple[int, int]:
     """
     Five allocations, releases and locks of a thread, as the preloaded library counts them (10, 5).

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyorch.app.desk_commands import DESK_COMMANDS
 from pyorch.app.place import place
 
 if TYPE_CHECKING:
@@ -214,4 +215,4 @@ def _command_line(verb: str) -> str:
     return shlex.join(["pyorch", *sys.argv[1:]]) if verb in sys.argv[1:2] else f"pyorch {verb}"
 
 
-COMMANDS: list[click.Command] = [replay, report, demo, doctor, place]
+COMMANDS: list[click.Command] = [replay, report, demo, doctor, place, *DESK_COMMANDS]

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -24,6 +25,7 @@ from pyorch.inference.failover.configuration import EnginesConfig
 from pyorch.market.tape import Tape
 from pyorch.trading.config import QuotingConfig
 from pyorch.trading.loop import TickLoop
+from pyorch.trading.plan import QuotingPlan
 
 ARMS = ("model", "no-model", "always-widen")
 
@@ -149,15 +151,39 @@ def _describe(
     answering: Answering,
     seeds: dict[str, int],
 ) -> RunDescription:
+    summary = loop.summary()
+    facts: dict[str, Any] = {
+        "events_per_s": summary.events_per_s,
+        "ring_waits": summary.ring_waits,
+        "involuntary_switches": summary.involuntary_switches,
+        "refusals": summary.refusals,
+        "surfaces_refused": summary.surfaces_refused,
+        "fair_shift": loop.plan.fair_shift.note,
+    }
+    digest = config.digest()
+    return describe_run(bundle, digest, used, arm, loop.plan, loop.tape, engine, seeds, facts)
+
+
+def describe_run(
+    bundle: Bundle,
+    config_digest: str,
+    used: QuotingConfig,
+    arm: str,
+    plan: QuotingPlan,
+    tape: Tape,
+    engine: EngineInfo,
+    seeds: dict[str, int],
+    facts: dict[str, Any],
+) -> RunDescription:
+    """What ran on what, for a journal's manifest."""
     assert bundle.schema is not None
-    tape, plan, summary = loop.tape, loop.plan, loop.summary()
     universe = plan.universe
     local_ns = tape.events["local_ns"]
     return RunDescription(
         arm=arm,
         digests={
             "bundle": bundle.digest(),
-            "config": config.digest(),
+            "config": config_digest,
             "tape": tape.digest(),
             "schema": bundle.schema.digest(),
             "surface": digest_of(plan.surface_ppm),
@@ -201,6 +227,7 @@ def _describe(
             for rule in plan.rules
             if not rule.caution
         ),
+<<<<<<< HEAD
         facts={
             "events_per_s": summary.events_per_s,
             "ring_waits": summary.ring_waits,
@@ -210,4 +237,7 @@ def _describe(
             "fair_shift": plan.fair_shift.note,
         }
         | answering.facts(),
+=======
+        facts=facts,
+>>>>>>> 58b93a2 (pyorch run: a desk with a simulated exchange, run log, operators, kill switch, audit, export)
     )

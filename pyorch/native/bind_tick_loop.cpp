@@ -4,6 +4,7 @@
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include <mutex>
 #include <thread>
@@ -12,6 +13,7 @@
 #include "event_array.hpp"
 #include "quoting_drain.hpp"
 #include "tick_loop.hpp"
+#include "tick_steps.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -52,6 +54,51 @@ void bind_tick_loop(nb::module_& module) {
         .def_prop_ro("counted", &TickLoop::counted, "Whether the counting library is preloaded.")
         .def_prop_ro("allocations", &TickLoop::allocations, "Allocations and releases of the tick thread.")
         .def_prop_ro("locks", &TickLoop::locks, "Lock operations of the tick thread.");
+    using pyorch::DeskSteps;
+    nb::class_<DeskSteps>(module, "DeskSteps", "A desk's steps on the caller's thread; see pyorch.trading.desk.")
+        .def(
+            "__init__",
+            [](DeskSteps* self, const pyorch::QuotingSettings& settings, pyorch::FeatureStream& stream,
+               pyorch::TickEngine& engine, const pyorch::EventWords& events) {
+                new (self) DeskSteps(settings, stream, engine, pyorch::as_events(events));
+            },
+            "settings"_a, "stream"_a, "engine"_a, "events"_a, nb::keep_alive<1, 3>(), nb::keep_alive<1, 4>(),
+            nb::keep_alive<1, 5>())
+        .def("advance", &DeskSteps::advance, "until_ns"_a, "until_row"_a = static_cast<std::size_t>(-1), "stop"_a = true,
+             nb::call_guard<nb::gil_scoped_release>(),
+             "Take rows received before until_ns, numbered below until_row; with stop, up to the first message.")
+        .def("take", [](DeskSteps& desk, const pyorch::Inputs& rows) {
+                 for (const pyorch::Input& input : pyorch::as_inputs(rows)) desk.take(input);
+             }, "inputs"_a, "Take in rows of pyorch.trading.inputs.INPUT_DTYPE.")
+        .def("kill", [](DeskSteps& desk, bool up) { desk.path().killed.store(up); }, "up"_a = true,
+             "Raise or lower the kill flag, from any thread; it is read at every tick.")
+        .def("drain", [](DeskSteps& desk) { return pyorch::drain(desk.path(), static_cast<std::size_t>(-1)); },
+             "(ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.")
+        .def("take_stops", [](DeskSteps& desk) {
+                 auto& stops = desk.path().stops;
+                 nb::bytes rows(stops.data(), stops.size() * sizeof(pyorch::Input));
+                 stops.clear();
+                 return rows;
+             }, "Rows of inputs.INPUT_DTYPE: where quoting stopped, and began again, for a full journal.")
+        .def_prop_ro("row", &DeskSteps::row, "The next row of the market.")
+        .def_prop_ro("done", &DeskSteps::done)
+        .def_prop_ro("engine_failed", &DeskSteps::engine_failed)
+        .def_prop_ro("ticks", [](DeskSteps& desk) { return desk.path().ticks(); })
+        .def("sequence", [](DeskSteps& desk, std::size_t venue) { return desk.path().sequence(venue); }, "venue"_a)
+        .def_prop_ro("refusals", [](DeskSteps& desk) { return desk.path().gate().counts(); })
+        .def_prop_ro("positions_lots", [](DeskSteps& desk) { return desk.path().gate().positions_lots; })
+        .def_prop_ro("deltas_ppm", [](DeskSteps& desk) {
+                 std::vector<std::int64_t> deltas;
+                 for (const pyorch::Greeks& greeks : desk.path().gate().greeks) deltas.push_back(greeks[0]);
+                 return deltas;
+             }, "Per option, of the last pricing.")
+        .def_prop_ro("open_lots", [](DeskSteps& desk) {
+                 std::vector<std::pair<std::int64_t, std::int64_t>> open;
+                 const auto& exposures = desk.path().gate().exposures;
+                 for (std::size_t option = 0; option < exposures.size(); ++option)
+                     open.emplace_back(exposures.open(option, 0), exposures.open(option, 1));
+                 return open;
+             }, "Per option what could still be bought and sold.");
     module.def("count_control", [] {
         pyorch::ThreadCounts counts;
         std::thread([&counts] {

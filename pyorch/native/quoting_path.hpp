@@ -233,8 +233,10 @@ class QuotingPath {
                 break;
             case InputKind::filled: {
                 const bool was = gate_.frozen(in.local_ns);
-                gate_.filled(in.option, side, in.lots, in.sequence, in.local_ns);
-                quoter_.filled(gate_, in.option, side, in.lots, in.sequence);
+                // An order's fill (value 1) leaves the quotes as they are.
+                const std::int64_t of = in.value == 0 ? in.sequence : INT64_MAX;
+                gate_.filled(in.option, side, in.lots, of, in.local_ns);
+                quoter_.filled(gate_, in.option, side, in.lots, of);
                 withdraw = gate_.frozen(in.local_ns) && !was;
                 break;
             }
@@ -270,6 +272,9 @@ class QuotingPath {
     }
 
     std::int64_t ticks() const { return tick_; }
+    std::int64_t messages() const { return messages_; }
+    // Of the last message at a venue.
+    std::int64_t sequence(std::size_t venue) const { return venues_[venue].sequence; }
     // Whether the rings surely hold another tick, and a withdrawal after it.
     bool has_room() const {
         return ticks_.free() >= 3 && quotes_.free() >= pricer_.options() && fix_.free() >= room_for_messages();
@@ -399,6 +404,7 @@ class QuotingPath {
         fix_.write(scratch_.data(), bytes);
         record.fix_bytes += static_cast<std::uint32_t>(bytes);
         ++record.fix_messages;
+        ++messages_;
     }
 
     // The tick's record last: who sees it sees its quotes and bytes.
@@ -423,7 +429,7 @@ class QuotingPath {
     Ring<char> fix_;
     std::vector<char> scratch_;
     Adjustment quoted_adjustment_;
-    std::int64_t tick_ = 0, since_reset_ = 0;
+    std::int64_t tick_ = 0, since_reset_ = 0, messages_ = 0;
     bool stopped_ = false, paused_ = false, model_off_ = false, full_ = false, dirty_ = false;
     TickRecord unrecorded_;
     std::int64_t priced_forward_ = 0, priced_minutes_ = 0;

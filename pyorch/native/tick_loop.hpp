@@ -12,11 +12,8 @@
 #include <stdexcept>
 #include <thread>
 
-#include "event.hpp"
-#include "features.hpp"
-#include "quoting_path.hpp"
-#include "tick_engine.hpp"
 #include "tick_loop_guard.hpp"
+#include "tick_steps.hpp"
 
 namespace pyorch {
 
@@ -26,17 +23,13 @@ class TickLoop {
     // each pass later by their span plus a millisecond. `cpu` < 0: not pinned.
     TickLoop(const QuotingSettings& settings, FeatureStream& stream, TickEngine& engine, std::span<const Event> events,
              int passes, int cpu, bool guarded)
-        : path_(settings), stream_(stream), engine_(engine), events_(events), passes_(passes), cpu_(cpu),
-          guarded_(guarded) {
-        if (settings.features != stream.size() || settings.features != engine.features() ||
-            settings.outputs != engine.outputs())
-            throw std::invalid_argument("settings, feature stream and engine differ in features or outputs");
+        : steps_(settings, stream, engine), events_(events), passes_(passes), cpu_(cpu), guarded_(guarded) {
         if (passes < 1) throw std::invalid_argument("at least one pass");
     }
     TickLoop(const TickLoop&) = delete;
     TickLoop& operator=(const TickLoop&) = delete;
     ~TickLoop() {
-        path_.abandoned.store(true);
+        path().abandoned.store(true);
         stop_.store(true);
         if (thread_.joinable()) thread_.join();
     }
@@ -55,7 +48,7 @@ class TickLoop {
 
     // The engine did not answer a tick; the loop ended there.
     bool engine_failed() const { return engine_failed_.load(std::memory_order_acquire); }
-    QuotingPath& path() { return path_; }
+    QuotingPath& path() { return steps_.path; }
     std::int64_t events() const { return processed_; }
     std::int64_t duration_ns() const { return duration_ns_; }
     std::int64_t allocations() const { return after_.allocations - before_.allocations; }
@@ -63,7 +56,7 @@ class TickLoop {
     bool counted() const { return thread_counts_available(); }
     std::int64_t involuntary_switches() const { return switches_after_ - switches_before_; }
     std::uint64_t ring_waits() {
-        return path_.tick_ring().waits() + path_.quote_ring().waits() + path_.fix_ring().waits();
+        return path().tick_ring().waits() + path().quote_ring().waits() + path().fix_ring().waits();
     }
 
    private:
@@ -104,13 +97,17 @@ class TickLoop {
             for (std::size_t row = 0; row < events_.size(); ++row) {
                 Event event = events_[row];
                 event.local_ns += later_ns;
-                on_event(event, static_cast<std::int64_t>(row));
+                if (!steps_.on_event(event, static_cast<std::int64_t>(row))) {
+                    engine_failed_.store(true, std::memory_order_release);
+                    return;
+                }
                 ++processed_;
                 if (stop_.load(std::memory_order_relaxed)) return;
             }
         }
     }
 
+<<<<<<< HEAD
     void on_event(const Event& event, std::int64_t row) {
         if (!message_open_) {
             message_open_ = true;
@@ -141,10 +138,12 @@ class TickLoop {
     QuotingPath path_;
     FeatureStream& stream_;
     TickEngine& engine_;
+=======
+    TickSteps steps_;
+>>>>>>> 58b93a2 (pyorch run: a desk with a simulated exchange, run log, operators, kill switch, audit, export)
     std::span<const Event> events_;
     int passes_, cpu_;
-    bool guarded_, started_ = false, message_open_ = false;
-    std::uint64_t message_start_ = 0;
+    bool guarded_, started_ = false;
     std::int64_t processed_ = 0, duration_ns_ = 0, switches_before_ = 0, switches_after_ = 0;
     ThreadCounts before_, after_;
     std::atomic<bool> stop_{false}, done_{false}, engine_failed_{false};

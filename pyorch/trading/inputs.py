@@ -24,7 +24,7 @@ class InputKind(IntEnum):
     value: `Rejection`]."""
     FILLED = 3
     """A quote was hit [venue, option, side: 0 our bid, 1 our ask, price_ticks, lots, sequence: of its
-    message]."""
+    message, value: 1 for an order that is no quote]."""
     CANCELLED = 4
     """All quotes sent before our message are gone [venue, sequence]."""
     PROTECTION = 5

@@ -18,6 +18,9 @@ from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, Answer, JournalBatch
 from pyorch.trading.reference_value import ReferenceValues
 from pyorch.trading.risk import RiskGate
 
+NO_SEQUENCE = 1 << 62
+"""Of no message: an order's fill leaves the quotes as they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class TickInput:
@@ -250,8 +253,9 @@ class QuotingPathTwin:
             quoter.rejected(option, sequence)
         elif kind is InputKind.FILLED:
             was = gate.frozen(local_ns)
-            gate.filled(option, side, lots, sequence, local_ns)
-            quoter.filled(option, side, lots, sequence)
+            of = sequence if value == 0 else NO_SEQUENCE
+            gate.filled(option, side, lots, of, local_ns)
+            quoter.filled(option, side, lots, of)
             withdraw = gate.frozen(local_ns) and not was
         elif kind is InputKind.OWN_ORDER:
             gate.exposures.orders[option, side] = (int(given["price_ticks"]), lots)

@@ -134,6 +134,7 @@ def _render(
         "comparison": comparison,
         "fill_text": fill_text(fill_model),
         "simulated": simulated(main),
+        "desk": main.run.facts.get("desk"),
         "market": _market(main),
         "quality": training.tables,
         "training": plots.curves(training.curves) if training.curves else "",
@@ -177,7 +178,10 @@ def simulated(journal: Journal) -> tuple[str, ...]:
         f"surface: {journal.run.surface_label}"
         + (f"; rows of the tape moved it {moves:,} times." if moves else "."),
         "Liquidity of the options: the underlying's book is the declared proxy.",
-        "Venue: none. FIX messages go to a file; nothing is acknowledged, no position is built.",
+        "Venue: a simulated exchange that answers; positions follow its fills. The arms' table below stands "
+        "beside it: its takers meet the quotes once more."
+        if "desk" in journal.run.facts
+        else "Venue: none. FIX messages go to a file; nothing is acknowledged, no position is built.",
         "Fills: simulated, by the takers described below. Too little data for a claim of trading value.",
         "Not simulated: book, features, LSTM, calibration, rules, prices, risk checks and message bytes are "
         "those of the native loop, and the durations were measured on this machine.",

@@ -1,0 +1,187 @@
+"""`pyorch run`: a desk on a market with an exchange that answers; its log, its journal, its figures."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pyorch.app.desk_config import DeskConfig
+from pyorch.app.desk_figures import by_taker, fill_rows, marked_to_fair_btc
+from pyorch.app.journal import Journal, JournalWriter
+from pyorch.app.outcomes import outcomes_at
+from pyorch.app.replay import describe_run
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.digest import digest_of
+from pyorch.contract.errors import DataError, UsageError
+from pyorch.inference.registry import open_engine
+from pyorch.market.clock import insert_timer_ticks
+from pyorch.market.simulate import simulate
+from pyorch.market.tape import Tape, read_tape
+from pyorch.trading.bench_tick import first_seconds
+from pyorch.trading.config import QuotingConfig, load_config
+from pyorch.trading.desk import Desk, DeskSettings
+from pyorch.trading.exchange.market import Exchange
+from pyorch.trading.log import DiskFile, LogWriter, read_log
+from pyorch.trading.log_replay import check_replay, replay_log
+from pyorch.trading.plan import QuotingPlan, make_plan
+from pyorch.trading.records import Refusal
+
+LOG = "run.log"
+"""The run log's name in the journal's folder."""
+
+
+def market_of(config: DeskConfig, beside: Path) -> Tape:
+    """The market of a desk's configuration, with timer ticks."""
+    source = config.market
+    if source.tape is None:
+        tape = simulate(source.seed, source.seconds)
+    else:
+        tape = first_seconds(read_tape(beside / source.tape), source.seconds)
+    return insert_timer_ticks(tape)
+
+
+def plan_of(
+    config: DeskConfig, beside: Path, bundle: Bundle, tape: Tape
+) -> tuple[QuotingConfig, QuotingPlan]:
+    """Quoting configuration and plan; the venues that are quoted must be the exchange's.
+
+    Raises:
+        UsageError: they are not.
+    """
+    quoting = load_config(beside / config.desk.quoting if config.desk.quoting else None)
+    chain = beside / config.market.chain if config.market.chain else None
+    plan = make_plan(quoting, bundle, tape, chain=chain, acknowledged=True)
+    names = tuple(venue.name for venue in config.exchange.venues)
+    if names != plan.targets:
+        raise UsageError(
+            f"the exchange has the venues {list(names)}, quotes go to {list(plan.targets)}: give "
+            "exchange.venues the targets of [fix], in their order"
+        )
+    return quoting, plan
+
+
+def begin_of(
+    bundle: Bundle, config: DeskConfig, quoting: QuotingConfig, tape: Tape
+) -> dict[str, Any]:
+    """The log's first block."""
+    return {
+        "bundle": bundle.digest(),
+        "tape": {"name": tape.name, "digest": tape.digest(), "rows": len(tape.events)},
+        "desk": msgspec.to_builtins(config),
+        "quoting": msgspec.to_builtins(quoting),
+        "engine": "cpu",
+    }
+
+
+def run_desk(
+    config: DeskConfig,
+    beside: Path,
+    bundle: Bundle,
+    out: Path,
+    on_progress: Callable[[float], None] | None = None,
+) -> Journal:
+    """Run, replay the log, and write the journal with the log in it.
+
+    Args:
+        beside: the folder that relative paths of the configuration start from.
+
+    Raises:
+        MismatchError: the log's replay sent other messages.
+        DataError: the venues' positions are not the desk's.
+    """
+    tape = market_of(config, beside)
+    quoting, plan = plan_of(config, beside, bundle, tape)
+    opened = open_engine("cpu", bundle)  # replays the golden vectors
+    exchange = Exchange(config.exchange, plan, tape)
+    lot_btc = float(quoting.quoting.lot_btc)
+    table = config.desk
+    settings = DeskSettings(
+        decision=table.decision, durable=table.durable, hedge_delta_btc=table.hedge_delta_btc,
+        seed=table.seed,
+    )  # fmt: skip
+    with JournalWriter(out) as writer, tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        path = Path(folder) / LOG
+        log = LogWriter(DiskFile(path), begin_of(bundle, config, quoting, tape))
+        desk = Desk(
+            bundle, plan, tape, exchange, log, settings, config.timed_orders, lot_btc=lot_btc
+        )
+        result = desk.run(on_progress)
+        last_ns = int(tape.events["local_ns"][-1])
+        exchange.advance(last_ns + 10_000_000_000)
+        written = read_log(path)
+        check_replay(written, replay_log(written, bundle, plan).batch)
+        booked = exchange.positions_lots()
+        heard = result.inputs.get("filled", 0) == len(exchange.fills)
+        if booked != result.positions_lots and heard:
+            raise DataError(
+                f"the venues booked {sum(map(abs, booked))} lots, the desk "
+                f"{sum(map(abs, result.positions_lots))}; the run's log is {path}"
+            )
+        batch = written.batch
+        writer.append(batch)
+        tick_btc = exchange.tick_btc
+        rows = fill_rows(exchange.fills, exchange.fair, tick_btc, last_ns)
+        desk_facts = {
+            "fills": rows,
+            "takers": by_taker(rows, lot_btc),
+            "pnl_btc": marked_to_fair_btc(
+                exchange.fills, exchange.fair, tick_btc, lot_btc, last_ns
+            ),
+            "inputs": result.inputs,
+            "texts": written.texts,
+            "proposals": len(result.proposals),
+            "positions_lots": booked,
+            "venues": [
+                {
+                    "name": venue.settings.name, "taken_in": venue.last_sequence,
+                    "dropped": venue.dropped, "duplicates": venue.duplicates, "rejects": venue.rejects,
+                    "fills": len(venue.fills),
+                }
+                for venue in exchange.venues
+            ],
+            "log": {"blocks": written.blocks, "bytes": written.size, "replayed": True},
+        }  # fmt: skip
+        facts = {
+            "events_per_s": 0.0,
+            "refusals": {
+                refusal.name.lower(): count
+                for refusal, count in zip(Refusal, desk.steps.refusals, strict=True)
+            },
+            "fair_shift": plan.fair_shift.note,
+            "desk": desk_facts,
+        }
+        seeds = {"simulated market": config.market.seed, "exchange": config.exchange.seed}
+        digest = digest_of([quoting.digest(), msgspec.to_builtins(config)])
+        run = describe_run(bundle, digest, quoting, "model", plan, tape, opened.info, seeds, facts)
+        outcomes = outcomes_at(batch.ticks["row"].astype("int64"), tape, bundle)
+        writer.finish(run, outcomes)
+        path.rename(out / LOG)
+    opened.close()
+    return Journal.load(out)
+
+
+def desk_figures(journal: Journal) -> dict[str, float]:
+    """What a desk's run did, name with unit → number."""
+    facts = journal.run.facts["desk"]
+    figures: dict[str, float] = {
+        "ticks": len(journal.ticks),
+        "options": len(journal.run.options),
+        "quotes": len(journal.quotes),
+        "fix_messages": int(journal.ticks["fix_messages"].sum()),
+        "pnl_btc": facts["pnl_btc"],
+        "log_blocks": facts["log"]["blocks"],
+        "log_bytes": facts["log"]["bytes"],
+        "hedge_proposals": facts["proposals"],
+    }
+    for row in facts["takers"]:
+        figures[f"{row['by']}_fills"] = row["fills"]
+        for key in ("edge_bp", "markout_1000_bp"):
+            if row[key] is not None:
+                figures[f"{row['by']}_{key}"] = row[key]
+    for name, count in facts["inputs"].items():
+        figures[f"inputs_{name}"] = count
+    return figures

@@ -1,0 +1,172 @@
+"""A desk with the exchange in the loop: what it sends is in its log, and the log sends it again."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from pyorch.app.commands import report
+from pyorch.app.desk_commands import audit, export_log, run
+from pyorch.app.desk_config import load_desk
+from pyorch.app.journal import Journal
+from pyorch.contract.errors import MismatchError, UsageError
+from pyorch.trading.config import load_config
+from pyorch.trading.inputs import InputKind
+from pyorch.trading.log import read_log
+from pyorch.trading.log_replay import check_replay
+from pyorch.trading.records import JournalBatch, TickFlag
+
+CONFIG = """
+[market]
+seconds = 16
+seed = 7
+[desk]
+hedge_delta_btc = 0.2
+[exchange]
+seed = 3
+[exchange.flow]
+random_per_s = 20.0
+[[exchange.venues]]
+name = "VENUE"
+outages_s = [9.0]
+outage_ms = 700
+[[orders]]
+at_s = 6.0
+order = "widen"
+value = 300
+who = "A. Trader"
+why = "news"
+[[orders]]
+at_s = 12.0
+order = "kill"
+who = "R. Officer"
+why = "drill"
+[[orders]]
+at_s = 13.0
+order = "rearm"
+who = "R. Officer"
+why = "drill over"
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("desk")
+    (home / "desk.toml").write_text(CONFIG)
+    result = CliRunner().invoke(
+        run, [str(home / "desk.toml"), "--out", str(home / "run"), "--json"]
+    )
+    assert result.exit_code == 0, result.output
+    return home
+
+
+def test_a_run_answers_for_every_message_and_its_positions_are_the_venue_s(folder: Path) -> None:
+    journal = Journal.load(folder / "run")
+    facts = journal.run.facts["desk"]
+    assert facts["inputs"].keys() >= {
+        "acknowledged", "filled", "disconnected", "connected", "widen", "kill", "rearm",
+    }  # fmt: skip
+    assert [v["duplicates"] for v in facts["venues"]] == [0]
+    assert facts["inputs"]["filled"] == len(facts["fills"]) > 5
+    assert [t["who"] for t in facts["texts"] if "order" in t] == [
+        "A. Trader", "R. Officer", "R. Officer",
+    ]  # fmt: skip
+    assert facts["proposals"] > 0
+    killed = journal.ticks["flags"] & TickFlag.KILLED != 0
+    assert killed.any() and not journal.ticks["quotes"][killed].any()
+
+
+def test_the_same_seeds_give_the_same_run(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "again"
+    result = CliRunner().invoke(run, [str(folder / "desk.toml"), "--out", str(out), "--json"])
+    assert result.exit_code == 0
+    ours, again = Journal.load(folder / "run"), Journal.load(out)
+    assert ours.content_digest == again.content_digest and ours.fix == again.fix
+    assert ours.run.facts["desk"]["fills"] == again.run.facts["desk"]["fills"]
+
+
+def test_a_log_that_says_something_else_is_a_mismatch(folder: Path) -> None:
+    log = read_log(folder / "run" / "run.log")
+    batch = log.batch
+    check_replay(log, batch)
+    other = JournalBatch(batch.ticks, batch.quotes, batch.fix.replace(b"132=0.0", b"132=0.1", 1))
+    with pytest.raises(MismatchError, match=r"message \d+ of \d+ differs: the log has"):
+        check_replay(log, other)
+
+
+def test_an_audit_leads_from_a_price_to_features_and_fills(folder: Path) -> None:
+    log = read_log(folder / "run" / "run.log")
+    fill = log.inputs[log.inputs["kind"] == InputKind.FILLED][0]
+    journal = Journal.load(folder / "run")
+    ours = np.flatnonzero(journal.quotes["option"] == fill["option"])
+    found = None
+    for number in ours.tolist():
+        text = CliRunner().invoke(audit, [str(folder / "run"), "--quote", str(number), "--json"])
+        one = json.loads(text.output)
+        if one["message"]["sequence"] == fill["sequence"]:
+            found = one
+    assert found is not None
+    assert found["quote"]["option"] in found["message"]["fix"]
+    reports = [row["report"] for row in found["afterwards"]]
+    assert reports[0] == "ACKNOWLEDGED" and "FILLED" in reports
+    assert len(found["features"]) == 16 and "direction.up" in found["scores"]
+    result = CliRunner().invoke(audit, [str(folder / "run"), "--quote", "99999999"])
+    assert isinstance(result.exception, UsageError) and "there is no 99999999" in str(
+        result.exception
+    )
+
+
+def test_a_journal_becomes_tables_and_a_report(folder: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        export_log, [str(folder / "run"), "--out", str(tmp_path / "tables")]
+    )
+    assert result.exit_code == 0, result.output
+    journal = Journal.load(folder / "run")
+    tables = {path.stem: pq.read_table(path) for path in (tmp_path / "tables").glob("*.parquet")}
+    assert tables["quotes"].num_rows == len(journal.quotes)
+    assert tables["messages"].num_rows == journal.ticks["fix_messages"].sum()
+    assert b"".join(tables["messages"]["fix"].to_pylist()) == journal.fix
+    assert tables["ticks"]["features"].to_pylist()[5] == journal.ticks["features"][5].tolist()
+    page = tmp_path / "report.html"
+    result = CliRunner().invoke(report, [str(folder / "run"), "--out", str(page)])
+    assert result.exit_code == 0, result.output
+    text = page.read_text()
+    assert "The desk" in text and "R. Officer" in text and "drill over" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('who = "A. Trader"', 'who = ""', "needs a person's name and a reason"),
+        ('name = "VENUE"', 'nome = "VENUE"', "Object contains unknown field `nome`"),
+        ('order = "widen"', 'order = "buy"', "Invalid enum value 'buy'"),
+        ("seconds = 16", "seconds = -1", "Expected `float` > 0.0"),
+    ],
+)
+def test_a_desk_s_configuration_is_checked_before_it_runs(
+    old: str, new: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "desk.toml"
+    path.write_text(CONFIG.replace(old, new, 1))
+    with pytest.raises(UsageError, match=message):
+        load_desk(path)
+
+
+def test_venues_of_exchange_and_quotes_must_agree(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "desk.toml"
+    path.write_text(CONFIG.replace('name = "VENUE"', 'name = "ELSEWHERE"'))
+    result = CliRunner().invoke(run, [str(path), "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, UsageError)
+    assert "venues ['ELSEWHERE'], quotes go to ['VENUE']" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_example_can_be_read() -> None:
+    example = Path(__file__).parents[2] / "examples" / "desk.toml"
+    config = load_desk(example)
+    quoting = load_config(example.parent / str(config.desk.quoting))
+    assert quoting.option_count == 200
+    assert tuple(venue.name for venue in config.exchange.venues) == quoting.targets
