@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from pyorch.app.answering import open_answering
 from pyorch.app.desk_config import DeskConfig
 from pyorch.app.desk_figures import by_taker, fill_rows, marked_to_fair_btc
 from pyorch.app.journal import Journal, JournalWriter
@@ -17,7 +18,6 @@ from pyorch.app.replay import describe_run
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import digest_of
 from pyorch.contract.errors import DataError, UsageError
-from pyorch.inference.registry import open_engine
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape, read_tape
@@ -95,7 +95,7 @@ def run_desk(
     """
     tape = market_of(config, beside)
     quoting, plan = plan_of(config, beside, bundle, tape)
-    opened = open_engine("cpu", bundle)  # replays the golden vectors
+    opened = open_answering(bundle, "cpu")  # replays the golden vectors
     exchange = Exchange(config.exchange, plan, tape)
     lot_btc = float(quoting.quoting.lot_btc)
     table = config.desk
@@ -156,7 +156,9 @@ def run_desk(
         }
         seeds = {"simulated market": config.market.seed, "exchange": config.exchange.seed}
         digest = digest_of([quoting.digest(), msgspec.to_builtins(config)])
-        run = describe_run(bundle, digest, quoting, "model", plan, tape, opened.info, seeds, facts)
+        run = describe_run(
+            bundle, digest, quoting, "model", plan, tape, opened.in_words(), seeds, facts
+        )
         outcomes = outcomes_at(batch.ticks["row"].astype("int64"), tape, bundle)
         writer.finish(run, outcomes)
         path.rename(out / LOG)

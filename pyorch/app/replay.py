@@ -160,7 +160,8 @@ def _describe(
         "surfaces_refused": summary.surfaces_refused,
         "fair_shift": loop.plan.fair_shift.note,
     }
-    digest = config.digest()
+    digest, engine = config.digest(), answering.in_words()
+    facts |= answering.facts()
     return describe_run(bundle, digest, used, arm, loop.plan, loop.tape, engine, seeds, facts)
 
 
@@ -171,7 +172,7 @@ def describe_run(
     arm: str,
     plan: QuotingPlan,
     tape: Tape,
-    engine: EngineInfo,
+    engine: str,
     seeds: dict[str, int],
     facts: dict[str, Any],
 ) -> RunDescription:
@@ -193,7 +194,7 @@ def describe_run(
             "pyorch": pyorch.__version__,
             "Python": platform.python_version(),
             "NumPy": np.__version__,
-            "engine": answering.in_words(),
+            "engine": engine,
         },
         model=bundle.spec.to_json(),
         schema=bundle.schema.to_json(),
@@ -227,17 +228,5 @@ def describe_run(
             for rule in plan.rules
             if not rule.caution
         ),
-<<<<<<< HEAD
-        facts={
-            "events_per_s": summary.events_per_s,
-            "ring_waits": summary.ring_waits,
-            "involuntary_switches": summary.involuntary_switches,
-            "refusals": summary.refusals,
-            "surfaces_refused": summary.surfaces_refused,
-            "fair_shift": plan.fair_shift.note,
-        }
-        | answering.facts(),
-=======
         facts=facts,
->>>>>>> 58b93a2 (pyorch run: a desk with a simulated exchange, run log, operators, kill switch, audit, export)
     )

@@ -107,40 +107,7 @@ class TickLoop {
         }
     }
 
-<<<<<<< HEAD
-    void on_event(const Event& event, std::int64_t row) {
-        if (!message_open_) {
-            message_open_ = true;
-            message_start_ = clock_cycles();
-        }
-        if (event.flags & flag_last) message_open_ = false;
-        if (event.kind == Kind::surface) path_.surface(event.price_ticks, event.quantity_lots, event.local_ns);
-        if (event.kind == Kind::trade && event.instrument == 0) path_.trade(event.price_ticks, event.local_ns);
-        const bool was_active = stream_.active();
-        const bool due = stream_.apply(event);
-        if (was_active && !stream_.active()) path_.invalidate(row, event.local_ns, event.sequence);
-        if (!due) return;
-        const std::uint64_t after_book = clock_cycles();
-        stream_.compute();
-        const std::uint64_t after_features = clock_cycles();
-        if ((stream_.segment_start() && !engine_.reset()) || !engine_.step(stream_.features())) {
-            engine_failed_.store(true, std::memory_order_release);
-            stop_.store(true, std::memory_order_relaxed);
-            return;
-        }
-        const std::uint64_t after_engine = clock_cycles();
-        path_.tick({row, event.local_ns, event.sequence, stream_.mid_half_ticks(), stream_.features(), engine_.logits(),
-                    engine_.scores(), true, engine_.answer()},
-                   {message_start_, after_book, after_features, after_engine});
-        engine_.prepare();  // what can be known before the next tick, once this one's bytes are out
-    }
-
-    QuotingPath path_;
-    FeatureStream& stream_;
-    TickEngine& engine_;
-=======
     TickSteps steps_;
->>>>>>> 58b93a2 (pyorch run: a desk with a simulated exchange, run log, operators, kill switch, audit, export)
     std::span<const Event> events_;
     int passes_, cpu_;
     bool guarded_, started_ = false;

@@ -44,7 +44,7 @@ class TickSteps {
         if ((stream_.segment_start() && !engine_.reset()) || !engine_.step(stream_.features())) return false;
         const std::uint64_t after_engine = clock_cycles();
         path.tick({row, event.local_ns, event.sequence, stream_.mid_half_ticks(), stream_.features(), engine_.logits(),
-                   engine_.scores(), true},
+                   engine_.scores(), true, engine_.answer()},
                   {message_start_, after_book, after_features, after_engine});
         engine_.prepare();  // what can be known before the next tick, once this one's bytes are out
         return true;
