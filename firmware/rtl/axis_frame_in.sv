@@ -35,9 +35,10 @@ module axis_frame_in #(
     output reg  [FEATURES*X_WIDTH-1:0] v,
     output reg                         v_step,        // a tick of the stream (else part of a window)
     output reg                         v_first,
+    output reg                         v_inside,      // of a window, and not its first
     output reg                         v_answer,
     output reg                         v_wanted,      // a vector whose answer is wanted was taken in at the last edge
-    output wire                        in_window,     // a WINDOW frame is under way
+    output reg                         in_window,     // a WINDOW frame is under way
     output wire                        busy,          // a frame that ticks is under way, or its vector waits
     // a frame has ended
     output reg                         d_valid,
@@ -65,7 +66,7 @@ module axis_frame_in #(
     wire last_beat = beat == BEATS - 1;
     reg later_valid;
     reg [FEATURES*X_WIDTH-1:0] later;
-    reg later_step, later_first, later_answer;
+    reg later_step, later_first, later_inside, later_answer;
     wire room = !later_valid;
     assign s_axis_tready = !rst && (state == HEADER ? d_room && !mail_valid
                                   : state == VECTORS ? !last_beat || room
@@ -74,7 +75,6 @@ module axis_frame_in #(
     // a frame that is dropped does not keep the mailbox waiting
     assign mail_ready = state != VECTORS && room && !rst;
     wire mail_taken = mail_valid && mail_ready;
-    assign in_window = state == VECTORS && window_frame;
     assign busy = state == VECTORS || v_valid || d_valid;
 
     // ---- lanes
@@ -126,6 +126,7 @@ module axis_frame_in #(
             v <= later_valid ? later : converted;
             v_step <= later_valid ? later_step : is_step;
             v_first <= later_valid ? later_first : is_first;
+            v_inside <= later_valid ? later_inside : !is_step && !is_first;
             v_answer <= later_valid ? later_answer : is_answered;
         end
         later_valid <= !moves && (later_valid || comes);
@@ -133,6 +134,7 @@ module axis_frame_in #(
             later <= converted;
             later_step <= is_step;
             later_first <= is_first;
+            later_inside <= !is_step && !is_first;
             later_answer <= is_answered;
         end
         if (rst) begin
@@ -143,6 +145,8 @@ module axis_frame_in #(
 
     always @(posedge clk) begin
         d_valid <= 0;
+        if (taken) in_window <= !s_axis_tlast && (state == HEADER ? new_kind == WINDOW && verdict == OK
+                                                 : in_window && !(vector_ends && last_vector));
         if (taken && state == HEADER) begin
             step_frame <= new_kind == STEP;
             window_frame <= new_kind == WINDOW;
@@ -190,6 +194,7 @@ module axis_frame_in #(
         end
         if (rst) begin
             state <= HEADER;
+            in_window <= 0;
             d_valid <= 0;
         end
     end

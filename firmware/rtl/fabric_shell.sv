@@ -163,7 +163,7 @@ module fabric_shell #(
     wire can_ring = enable && set_valid[active_set] && owner == 2 && !mail_busy;
 
     // ---- frames and ticks
-    wire v_valid, v_ready, v_step, v_first, v_answer, v_wanted, in_window;
+    wire v_valid, v_ready, v_step, v_first, v_inside, v_answer, v_wanted, in_window;
     wire [FEATURES*X_WIDTH-1:0] v;
     wire d_valid, d_saturated, d_room;
     wire [7:0] d_code;
@@ -178,8 +178,8 @@ module fabric_shell #(
         .s_axis_tready(s_axis_tready),
         .mail_valid(mail_valid), .mail_beats(mail_beats), .mail_ready(mail_ready),
         .mail_saturated(mail_too_large), .busy(stream_busy),
-        .v_valid(v_valid), .v_ready(v_ready), .v(v), .v_step(v_step), .v_first(v_first), .v_answer(v_answer),
-        .v_wanted(v_wanted), .in_window(in_window),
+        .v_valid(v_valid), .v_ready(v_ready), .v(v), .v_step(v_step), .v_first(v_first), .v_inside(v_inside),
+        .v_answer(v_answer), .v_wanted(v_wanted), .in_window(in_window),
         .d_valid(d_valid), .d_code(d_code), .d_answers(d_answers), .d_sequence(d_sequence), .d_saturated(d_saturated),
         .d_room(d_room)
     );
@@ -190,8 +190,8 @@ module fabric_shell #(
         .FEATURES(FEATURES), .X_WIDTH(X_WIDTH), .WINDOW(WINDOW), .WINDOWED(WINDOWED)
     ) ticks (
         .clk(clk), .rst(core_rst), .hold(hold),
-        .v_valid(v_valid), .v_ready(v_ready), .v(v), .v_step(v_step), .v_first(v_first), .v_answer(v_answer),
-        .in_window(in_window),
+        .v_valid(v_valid), .v_ready(v_ready), .v(v), .v_step(v_step), .v_first(v_first), .v_inside(v_inside),
+        .v_answer(v_answer), .in_window(in_window),
         .x_valid(x_valid), .x_ready(x_ready), .x(x), .x_first(x_first), .x_answer(x_answer),
         .drained(drained), .idle(idle), .clear(clear), .swap(swap),
         .want_clear(want_clear), .want_swap(want_swap), .want_take(want_take),

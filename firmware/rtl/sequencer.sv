@@ -23,6 +23,7 @@ module sequencer #(
     input  wire [WIDTH-1:0] v,
     input  wire             v_step,
     input  wire             v_first,
+    input  wire             v_inside,       // of a window, and not its first
     input  wire             v_answer,
     input  wire             in_window,
     // the core
@@ -65,11 +66,12 @@ module sequencer #(
     wire replaying;
     assign swap_waits = must_swap;
     assign take_waits = must_take || taking;
-    assign pending = must_clear || must_swap || take_waits;
+    reg must;  // any of them: a register, for every vector waits for it
+    assign pending = must || taking;
     reg opened;  // a vector of a WINDOW frame has been given, and not its last one
-    wire mid_window = opened && (v_valid ? !v_step && !v_first : in_window);
+    wire mid_window = opened && (v_valid ? v_inside : in_window);
     wire blocked = (hold || pending) && !mid_window;
-    assign acts = (must_clear || must_swap || must_take) && drained && !replaying && !taking && !mid_window;
+    assign acts = must && drained && !replaying && !taking && !mid_window;
     always @(posedge clk) begin
         if (v_valid && v_ready) opened <= !v_step && !v_answer;
         else if (acts || (!v_valid && !in_window)) opened <= 0;
@@ -90,10 +92,12 @@ module sequencer #(
         end
         if (want_swap) must_swap <= 1;
         if (want_take) must_take <= 1;
+        must <= want_clear || want_swap || want_take || (must && !acts);
         if (rst) begin
             must_clear <= 0;
             must_swap <= 0;
             must_take <= 0;
+            must <= 0;
         end
     end
 

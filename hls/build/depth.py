@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 WIRE_NS = 0.9
-CLOCK_TO_OUTPUT_NS = {"TRELLIS_FF": 0.4, "DP16KD": 4.4, "PDPW16KD": 4.4}
+CLOCK_TO_OUTPUT_NS = {"TRELLIS_FF": 0.4, "DP16KD": 4.4, "PDPW16KD": 4.4, "MULT18X18D": 2.7}
+REGISTERED_NS = 0.4
+"""Behind a register of the block itself."""
 LOGIC_NS = {
     "LUT4": 0.18,
     "PFUMX": 0.13,
@@ -46,22 +48,23 @@ def _longest_ns(cells: dict[str, Any]) -> float:
     readers: dict[str, list[str]] = defaultdict(list)
     inputs: dict[str, list[tuple[str, int]]] = {}
     for name, cell in cells.items():
-        if cell["type"] in LOGIC_NS:
+        if _follows(cell):
             inputs[name] = _inputs(cell)
             sources = {driver[bit][0] for _, bit in inputs[name] if bit in driver}
-            before = [s for s in sources if cells[s]["type"] in LOGIC_NS]
+            before = [s for s in sources if _follows(cells[s])]
             waits[name] = len(before)
             for source in before:
                 readers[source].append(name)
     at: dict[int, float] = {}
     for cell in cells.values():
         begin = CLOCK_TO_OUTPUT_NS.get(cell["type"])
-        if begin is not None:
-            registered = cell["parameters"].get("REGMODE_A") == "OUTREG"
+        if begin is not None and not _follows(cell):
+            registered = _parameter(cell, "REGMODE_A") == "OUTREG" or _registers(cell)[1]
             for pin, bits in cell["connections"].items():
                 if cell["port_directions"].get(pin) == "output":
                     at |= dict.fromkeys(
-                        [bit for bit in bits if isinstance(bit, int)], 0.4 if registered else begin
+                        [bit for bit in bits if isinstance(bit, int)],
+                        REGISTERED_NS if registered else begin,
                     )
     ready = [name for name, count in waits.items() if not count]
     while ready:
@@ -74,10 +77,26 @@ def _longest_ns(cells: dict[str, Any]) -> float:
     ends = [
         at.get(bit, 0.0) + WIRE_NS
         for cell in cells.values()
-        if cell["type"] not in LOGIC_NS
+        if not _follows(cell)
         for _, bit in _inputs(cell)
     ]
     return max(ends, default=0.0)
+
+
+def _parameter(cell: dict[str, Any], name: str) -> str:
+    return str(cell["parameters"].get(name, "")).strip()
+
+
+def _registers(cell: dict[str, Any]) -> tuple[bool, bool]:
+    """Whether a multiplier has registers of its factors, and of its product."""
+    clocks = (_parameter(cell, f"REG_{name}_CLK") for name in ("INPUTA", "OUTPUT"))
+    factors, product = (clock not in ("", "NONE") for clock in clocks)
+    return factors, product
+
+
+def _follows(cell: dict[str, Any]) -> bool:
+    """Whether the outputs follow the inputs without a clock."""
+    return cell["type"] in LOGIC_NS and not any(_registers(cell))
 
 
 def _inputs(cell: dict[str, Any]) -> list[tuple[str, int]]:

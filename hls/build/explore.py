@@ -33,7 +33,8 @@ from pyorch.contract.target import Target
 
 FRONTIER = "frontier.json"
 GRID: tuple[tuple[str, dict[str, int]], ...] = (
-    *(("folded", {"multipliers": number}) for number in (16, 32, 64, 128)),
+    *(("folded", {"multipliers": number}) for number in (16, 32, 64)),
+    *(("folded", {"multipliers": number, "blocks": 140}) for number in (128, 256)),
     *(("loadable", {"planes": number}) for number in (1, 2, 4)),
     *(("baked", {"cuts": number}) for number in (0, 36)),
 )

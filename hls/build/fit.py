@@ -57,7 +57,10 @@ def require_fit(
     advice = "choose fewer bits or units when training, or a larger part"
     if plan.style == "folded":
         if "multipliers" in over:
-            advice = _fewer_multipliers(plan, bundle, estimated - over["multipliers"])
+            advice = (
+                f"{_fewer_multipliers(plan, bundle, estimated - over['multipliers'])}, or --blocks "
+                f"{there['multipliers'] * 9 // 10}, which makes the other products in logic"
+            )
         else:
             advice = "--multipliers with fewer of them needs less logic"
     elif plan.style == "loadable":

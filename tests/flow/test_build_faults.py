@@ -83,7 +83,8 @@ def test_what_does_not_fit_says_by_how_much_and_what_would(tiny_model: Bundle) -
     with pytest.raises(
         BuildError,
         match=r"folded does not fit LFE5U-85F CABGA381, speed 8: multipliers 160 of 156, over by 4; what to "
-        r"try: --multipliers 4 \(the emitter counts 18 of them in all\)",
+        r"try: --multipliers 4 \(the emitter counts 18 of them in all\), or --blocks 140, which makes the "
+        r"other products in logic",
     ):
         cells = {"MULT18X18D": 160, "LUT4": 10}
         require_fit(plan_for(tiny_model, multipliers=12), target, tiny_model, cells, estimated)

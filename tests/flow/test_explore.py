@@ -61,6 +61,30 @@ def test_the_longest_path_is_that_of_cells_and_wires(tmp_path: Path) -> None:
     assert longest_path_ns(path) == pytest.approx(0.4 + 0.9 + 0.18 + 0.9 + 0.35 + 0.35 + 0.9)
 
 
+def test_registers_inside_a_multiplier_end_a_path(tmp_path: Path) -> None:
+    def cells(factors: str, product: str) -> dict[str, object]:
+        multiplier = {
+            "type": "MULT18X18D",
+            "parameters": {"REG_INPUTA_CLK": factors, "REG_OUTPUT_CLK": product},
+            "port_directions": {"A0": "input", "P0": "output"},
+            "connections": {"A0": [2], "P0": [3]},
+        }
+        ways = {"DI": "input", "Q": "output"}
+        one = {"type": "TRELLIS_FF", "parameters": {}, "port_directions": ways}
+        return {
+            "from": one | {"connections": {"DI": [9], "Q": [2]}},
+            "product": multiplier,
+            "to": one | {"connections": {"DI": [3], "Q": [7]}},
+        }
+
+    found = []
+    for registers in (("NONE", "NONE"), ("CLK0", "NONE"), ("CLK0", "CLK0")):
+        path = tmp_path / "netlist.json"
+        path.write_text(json.dumps({"modules": {"top": {"cells": cells(*registers)}}}))
+        found.append(longest_path_ns(path))
+    assert found == pytest.approx([0.4 + 0.9 + 3.9 + 0.9, 2.7 + 0.9, 0.4 + 0.9])
+
+
 def test_an_exploration_routes_the_front_and_goes_on_where_it_stopped(
     begin_build: Begin, tmp_path: Path
 ) -> None:

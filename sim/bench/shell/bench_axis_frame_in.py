@@ -84,6 +84,7 @@ class FrameBench(Clocked):
             await self.look()
             if self.see("v_valid"):
                 now = tuple(self.see(name) for name in ("v", "v_step", "v_first", "v_answer"))
+                assert self.see("v_inside") == (not now[1] and not now[2])
                 assert held is None or now == held, "v changed before it was taken"
                 held = now
                 if self.see("v_ready"):

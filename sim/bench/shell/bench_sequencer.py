@@ -17,8 +17,8 @@ PATIENCE = 600
 """Cycles in which a vector or a request may wait, or a hold may find the block not quiet."""
 Vector = tuple[int, ...]
 INPUTS = (
-    "hold", "v_valid", "v", "v_step", "v_first", "v_answer", "in_window", "x_ready", "drained", "idle",
-    "want_clear", "want_swap", "want_take", "taking", "kept_slot", "kept_feature", "stage_write",
+    "hold", "v_valid", "v", "v_step", "v_first", "v_inside", "v_answer", "in_window", "x_ready", "drained",
+    "idle", "want_clear", "want_swap", "want_take", "taking", "kept_slot", "kept_feature", "stage_write",
     "stage_value", "stage_count_write", "stage_count",
 )  # fmt: skip
 REQUESTS = ("clear", "swap", "take")
@@ -146,6 +146,7 @@ class SequencerBench(Clocked):
             vector, step, first, answer = offered
             given |= {"v_valid": 1, "v": self.packed(vector)}
             given |= {"v_step": step, "v_first": first, "v_answer": answer}
+            given |= {"v_inside": not step and not first}
         return {name: int(value) for name, value in given.items()}
 
     async def cycle_once(self) -> None:
