@@ -44,7 +44,6 @@ def settle(fabric: SimulatedFabric, limit: int = SETTLE_CYCLES) -> None:
 def cycles_of(fabric: SimulatedFabric, vectors: IntArray) -> dict[str, int]:
     """The cycles that the manifest predicts, measured with ``vectors`` [at least 3 T + 8, F]."""
     manifest, length = fabric.manifest, fabric.manifest.window
-    beats = manifest.vector_beats
     found: dict[str, int] = {}
 
     def steps(number: int, write: tuple[int, int, int] | None = None) -> Streamed:
@@ -63,12 +62,12 @@ def cycles_of(fabric: SimulatedFabric, vectors: IntArray) -> dict[str, int]:
     found["idle_tick"] = int(alone.out_cycles[0] - alone.in_cycles[-1])
     settle(fabric)
     many = steps(length + 8)
-    taken = many.in_cycles.reshape(-1, beats + 1)[:, -1].astype(np.int64)
-    found["interval"] = int(np.diff(taken)[-3:].max())
+    starts = many.out_cycles.reshape(-1, manifest.answer_beats + 1)[:, 0].astype(np.int64)
+    found["interval"] = int(np.diff(starts)[-3:].max())
     settle(fabric)
     together = fabric.stream([manifest.encode(Kind.SEQUENCE, 0, vectors[: length + 8])])
-    taken = together.in_cycles[1:].reshape(-1, beats)[:, -1].astype(np.int64)
-    found["interval_in_sequence"] = int(np.diff(taken)[-3:].max())
+    starts = together.out_cycles[:-1].reshape(-1, manifest.answer_beats)[:, 0].astype(np.int64)
+    found["interval_in_sequence"] = int(np.diff(starts)[-3:].max())
     settle(fabric)
     cold = fabric.stream([manifest.encode(Kind.WINDOW, 0, vectors[:length])])
     found["cold_window"] = int(cold.out_cycles[0] - cold.in_cycles[1])

@@ -309,10 +309,10 @@ def fabric_cycles(spec: ModelSpec, plan: StylePlan, wire: FixedFormat) -> dict[s
     ticks = 6 if windowed else 8 * len(plan.blocks) + 8
     shell.settle()
     shell.play([(Kind.STEP, 1)] * ticks)
-    found["interval"] = _steady(shell.vector_ends)
+    found["interval"] = _steady(shell.answer_starts)
     shell.settle()
     shell.play([(Kind.SEQUENCE, ticks)])
-    found["interval_in_sequence"] = _steady(shell.vector_ends)
+    found["interval_in_sequence"] = _steady(shell.answer_starts)
     shell.settle()
     shell.play([(Kind.WINDOW, spec.window)])
     found["cold_window"] = shell.answer_starts[0] - shell.vector_starts[0]
@@ -331,5 +331,5 @@ def _gaps(times: list[int]) -> list[int]:
     return [b - a for a, b in pairwise(times)]
 
 
-def _steady(ends: list[int]) -> int:
-    return max(_gaps(ends[-4:]))
+def _steady(starts: list[int]) -> int:
+    return max(_gaps(starts[-4:]))
