@@ -31,7 +31,7 @@ _MAPPING = "+&scorr;&sweep;&dc2;&dch,-f,-r;&ps;&if,{W},{D},{R},-v;&mfs,-C,10"
 """Technology mapping as Yosys has it, but for two things that took most of the time of synthesis: a limit of
 conflicts in the search for smaller logic at its end, and its own check, for the netlist is simulated."""
 _PLACEMENT = ("--placer-heap-timingweight", "30", "--placer-heap-critexp", "4")
-"""Slow paths weigh three times what they do by default, the slowest of them most (docs/measurements/placed.md)."""
+"""Slow paths weigh three times what they do by default, the slowest most (docs/measurements/placed.md)."""
 _SIZES = {"LFE5U-12F": "--12k", "LFE5U-25F": "--25k", "LFE5U-45F": "--45k", "LFE5U-85F": "--85k"}
 
 
