@@ -35,6 +35,7 @@ module price_book #(
     input  wire                            out_ready,
     output reg  [                     2:0] out_kind,
     output reg  [                     1:0] out_side,
+    output reg                             out_last,
     output reg  [                     7:0] out_instrument,
     output reg                             out_stale,
     output reg  [                    31:0] out_number,
@@ -71,7 +72,8 @@ module price_book #(
 
     reg [2:0] state;
     // ---- the row
-    reg first, last;
+    reg first;
+    wire last = out_last;
     reg [63:0] row_id, id_before;
     // ---- the book
     reg has_base, synchronising, admitted, in_depth, in_snapshot, escaped;
@@ -131,7 +133,7 @@ module price_book #(
                 out_local_ns <= row_local_ns;
                 out_price_ticks <= row_price_ticks;
                 out_quantity_lots <= row_quantity_lots;
-                {first, last} <= {row_first, row_last};
+                {first, out_last} <= {row_first, row_last};
                 row_id <= row_sequence;
                 id_before <= row_before;
                 state <= COMPARE;

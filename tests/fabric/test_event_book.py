@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyorch.contract.events import EVENT_DTYPE, EventArray, Flag, Kind, Side
+from pyorch.contract.events import EVENT_DTYPE, Kind, Side
 from pyorch.market.book import Book
 from pyorch.market.feeds.binance import read_recordings
 from pyorch.market.simulate import simulate
@@ -16,7 +16,7 @@ from pyorch.market.tape import Tape
 from pyorch.market.window_book import WindowBook
 from pyorch.market.wire import FRAME_BEATS, Frames, encode
 from pyorch.market.wire_decoder import WireDecoder
-from sim.bench.events.line import joined, spoilt
+from sim.bench.events.line import joined, spoilt, with_snapshots
 from sim.bench.events.player import COLUMNS, STALE_NS, Player, Shape, Table, defined
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,32 +43,6 @@ def play(
     assert len(different) == 0, (records[different[:1]].tolist(), expected[different[:1]].tolist())
     assert counts == expected_counts
     return records, counts
-
-
-def with_snapshots(events: EventArray, every: int) -> EventArray:
-    """The rows with a snapshot of the book after each so many messages; some messages twice, some lost."""
-    book, parts, begin = Book(), [], 0
-    ends = np.flatnonzero(events["flags"] & Flag.LAST) + 1
-    for number, end in enumerate(ends.tolist()):
-        message = events[begin:end]
-        begin = end
-        if number % 97 != 50:
-            parts.append(message)
-        if number % 17 == 0:
-            parts.append(message)
-        if message["instrument"][0] == 0:
-            book.apply_all(message)
-        if number % every == every - 1 and book.valid:
-            levels = [
-                (side, *pair) for side in (Side.BID, Side.ASK) for pair in book.levels(side, 30)
-            ]
-            rows = np.zeros(len(levels), EVENT_DTYPE)
-            rows["side"], rows["price_ticks"], rows["quantity_lots"] = np.array(levels).T
-            rows["kind"], rows["local_ns"] = Kind.SNAPSHOT, message["local_ns"][-1]
-            rows["sequence"] = book.sequence
-            rows["flags"][0], rows["flags"][-1] = Flag.FIRST, rows["flags"][-1] | Flag.LAST
-            parts.append(rows)
-    return np.concatenate(parts)
 
 
 def test_books_of_spoilt_streams_are_the_definitions() -> None:

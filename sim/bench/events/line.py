@@ -1,4 +1,4 @@
-"""Frames of events as a bad line delivers them."""
+"""Streams of events as benches play them: frames as a bad line delivers them, messages doubled and lost."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pyorch.contract.events import EVENT_DTYPE, EventArray, Flag, Kind, Side
+from pyorch.market.book import Book
 from pyorch.market.wire import Beats, Frames
 
 FAULTS = 7
@@ -40,3 +42,29 @@ def spoilt(frames: Sequence[Beats], rng: np.random.Generator, share: float) -> l
         elif what == 6:
             result.append(np.concatenate([frame, frame[:2]]))
     return result
+
+
+def with_snapshots(events: EventArray, every: int) -> EventArray:
+    """The rows with a snapshot of the book after each so many messages; some messages twice, some lost."""
+    book, parts, begin = Book(), [], 0
+    ends = np.flatnonzero(events["flags"] & Flag.LAST) + 1
+    for number, end in enumerate(ends.tolist()):
+        message = events[begin:end]
+        begin = end
+        if number % 97 != 50:
+            parts.append(message)
+        if number % 17 == 0:
+            parts.append(message)
+        if message["instrument"][0] == 0:
+            book.apply_all(message)
+        if number % every == every - 1 and book.valid:
+            levels = [
+                (side, *pair) for side in (Side.BID, Side.ASK) for pair in book.levels(side, 30)
+            ]
+            rows = np.zeros(len(levels), EVENT_DTYPE)
+            rows["side"], rows["price_ticks"], rows["quantity_lots"] = np.array(levels).T
+            rows["kind"], rows["local_ns"] = Kind.SNAPSHOT, message["local_ns"][-1]
+            rows["sequence"] = book.sequence
+            rows["flags"][0], rows["flags"][-1] = Flag.FIRST, rows["flags"][-1] | Flag.LAST
+            parts.append(rows)
+    return np.concatenate(parts)

@@ -1,0 +1,126 @@
+// Order of work for features: takes what `price_book` shows, a row at a time; says when windows and averages catch up, add and hold, and
+// which of the generated steps is issued. Twin of FeatureStream::apply and compute.
+//
+// A row that makes a tick goes: RUN until the last step's feature is written, GIVE until `out_ready`. A row within a message of trades
+// is only added. Rows that change nothing are dropped. `now` is the largest local time of any row that the book took.
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+module feature_control #(
+    parameter int FIRST_WINDOW = 0,   // the first step that reads windows
+    parameter int FIRST_AVERAGE = 0,  // the first step that reads averages
+    parameter int STEPS = 1,
+    parameter int STEP_BITS = 5
+) (
+    input  wire                 clk,
+    input  wire                 rst,
+    input  wire                 row_taken,
+    input  wire [         63:0] row_local_ns,
+    input  wire                 in_valid,
+    output wire                 in_ready,
+    input  wire [          2:0] in_kind,
+    input  wire [          1:0] in_side,
+    input  wire                 in_last,
+    input  wire                 in_stale,
+    input  wire                 in_own,
+    input  wire [         31:0] in_number,
+    input  wire [         63:0] in_quantity_lots,
+    input  wire                 quotable,        // the book is valid and two-sided
+    output wire                 take,            // its levels are read
+    output reg  [         63:0] now,
+    output wire                 start,
+    output wire                 clear,
+    input  wire                 windows_busy,
+    output wire                 add_changes,
+    output wire                 add_trade,
+    output reg  [          1:0] side,
+    output reg  [         39:0] lots,
+    output wire                 advance,
+    input  wire                 averages_busy,
+    input  wire                 micro_given,     // `micro` stands from the next cycle
+    output wire                 begin_averages,
+    output wire                 hold_averages,
+    output wire                 step_on,
+    output reg  [STEP_BITS-1:0] step,
+    input  wire                 last_written,
+    output wire                 out_valid,
+    input  wire                 out_ready,
+    output reg  [          2:0] out_kind,
+    output reg  [         31:0] out_number,
+    output reg                  out_stale,
+    output reg                  out_first        // of its segment: carried state begins anew
+);
+    localparam logic [2:0] DEPTH = 0, SNAPSHOT = 1, TRADE = 3, TIMER = 4, RESET = 6;
+    localparam logic [1:0] IDLE = 0, RUN = 1, GIVE = 2;
+    localparam logic [63:0] LIMIT = (64'd1 << 40) - 1;
+
+    reg [1:0] state;
+    reg [2:0] t;  // cycles of RUN so far, at most 7
+    reg active, running, last, added, held, micro_known;
+    reg [63:0] latest;
+
+    wire levels = in_kind == DEPTH || in_kind == SNAPSHOT || in_kind == RESET;
+    wire shown = state == RUN && (out_kind == DEPTH || out_kind == SNAPSHOT);  // the tick is the book's
+    assign in_ready = state == IDLE && !rst;
+    assign take = in_valid && in_ready && in_own && levels && quotable;
+    assign start = state == RUN && t == 0;
+    assign clear = out_first;
+    assign advance = start && running && last;  // else the next row may come before averages have caught up
+
+    wire adds = state == RUN && !added && !windows_busy && t >= (shown ? 3'd4 : 3'd1);
+    assign add_changes = adds && shown && !out_first;
+    assign add_trade = adds && out_kind == TRADE;
+    wire holds = state == RUN && !held && !averages_busy && t != 0 && (!shown || micro_known);
+    assign begin_averages = holds && shown && !running;
+    assign hold_averages = holds && shown;
+    wire waits = (step == FIRST_WINDOW && !added) || (step == FIRST_AVERAGE && !held);
+    assign step_on = state == RUN && t != 0 && last && step != STEPS && !waits;
+    assign out_valid = state == GIVE;
+
+    always @(posedge clk) begin
+        if (row_taken && $signed(row_local_ns) > $signed(latest)) latest <= row_local_ns;
+        case (state)
+            IDLE: begin
+                t <= 0;
+                {added, held, micro_known} <= 0;
+                if (in_valid && in_own) begin
+                    now <= latest;
+                    side <= in_side;
+                    last <= in_last;
+                    lots <= in_quantity_lots[63] ? 40'd0 : in_quantity_lots > LIMIT ? LIMIT[39:0] : in_quantity_lots[39:0];
+                    out_kind <= in_kind;
+                    out_number <= in_number;
+                    out_stale <= in_stale;
+                    out_first <= levels && !active;
+                    step <= levels ? 0 : FIRST_WINDOW;
+                    if (levels) begin
+                        active <= quotable;
+                        if (!quotable) running <= 0;
+                        else state <= RUN;
+                    end else if ((in_kind == TRADE || in_kind == TIMER) && active) state <= RUN;
+                end
+            end
+            RUN: begin
+                if (t != 7) t <= t + 1'b1;
+                if (adds) added <= 1;
+                if (micro_given) micro_known <= 1;
+                if (holds) begin
+                    held <= 1;
+                    running <= 1;
+                end
+                if (step_on) step <= step + 1'b1;
+                if (last_written) state <= GIVE;
+                else if (!last && added) state <= IDLE;
+            end
+            default: if (out_ready) state <= IDLE;
+        endcase
+        if (rst) begin
+            state <= IDLE;
+            {active, running} <= 0;
+            latest <= 64'h8000000000000000;
+        end
+    end
+endmodule
+
+`resetall

@@ -1,0 +1,109 @@
+// Logarithms of a feature's arguments, one a cycle, and its raw integer, seven cycles later; twin of pyorch/features/arithmetic.py.
+//
+// An argument is |value| + addend if SOFT, else value + addend, at least 1 and at most 2^52 - 1; its logarithm is in 1/256 octave.
+// `raw` of a mode: KEEP none, the logarithm is kept; ALONE the logarithm; DIFFERENCE the kept one less this; SOFT the logarithm less
+// 256 knee, with the sign of the value; DIRECT the value itself; MICRO as DIFFERENCE, marked as the micro-price's ratio.
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+module feature_lane #(
+    parameter int RAW_WIDTH = 32,
+    parameter int INDEX_BITS = 4,
+    parameter LOG_INIT = ""
+) (
+    input  wire                         clk,
+    input  wire                         rst,
+    input  wire                         in_valid,
+    input  wire        [           2:0] in_mode,
+    input  wire signed [          63:0] in_value,
+    input  wire        [          52:0] in_addend,
+    input  wire        [           5:0] in_knee,
+    input  wire        [INDEX_BITS-1:0] in_index,
+    input  wire                         in_last,
+    output reg                          out_valid,
+    output reg                          out_micro,
+    output reg  signed [ RAW_WIDTH-1:0] raw,
+    output reg         [INDEX_BITS-1:0] index,
+    output reg                          last
+);
+    localparam logic [2:0] KEEP = 0, ALONE = 1, DIFFERENCE = 2, SOFT = 3, DIRECT = 4, MICRO = 5;
+    localparam logic [52:0] LIMIT = (53'd1 << 52) - 1;
+    localparam int STAGES = 6;
+
+    // ---- what travels along
+    reg valid[1:STAGES], ends[1:STAGES], negative[1:STAGES];
+    reg [2:0] mode[1:STAGES];
+    reg [5:0] knee[1:STAGES];
+    reg [INDEX_BITS-1:0] place[1:STAGES];
+    reg signed [RAW_WIDTH-1:0] direct[1:STAGES];
+    integer k;
+    always @(posedge clk) begin
+        {valid[1], ends[1], negative[1]} <= {in_valid, in_last, in_value[63]};
+        mode[1] <= in_mode;
+        knee[1] <= in_knee;
+        place[1] <= in_index;
+        direct[1] <= in_value[RAW_WIDTH-1:0];
+        for (k = 2; k <= STAGES; k = k + 1) begin
+            {valid[k], ends[k], negative[k]} <= {valid[k-1], ends[k-1], negative[k-1]};
+            mode[k] <= mode[k-1];
+            knee[k] <= knee[k-1];
+            place[k] <= place[k-1];
+            direct[k] <= direct[k-1];
+        end
+        if (rst) for (k = 1; k <= STAGES; k = k + 1) valid[k] <= 0;
+    end
+
+    // ---- 1: magnitude  2: limited  3: argument  4: leading one  5: mantissa  6: table
+    reg [63:0] magnitude;
+    reg [51:0] limited, argument;
+    reg [52:0] addend_1, addend_2;
+    wire [52:0] sum = {1'b0, limited} + addend_2;
+    reg [51:0] shifting;
+    reg [5:0] position, octave, octave_6;
+    reg [7:0] mantissa, fraction;
+    wire [7:0] entry;
+    wire any;
+    wire [5:0] zeros;  // before the leading one
+    wire [63:0] reversed;
+    genvar b;
+    generate
+        for (b = 0; b < 64; b = b + 1) begin : g_reverse
+            assign reversed[b] = b < 52 ? argument[b < 52 ? 51 - b : 0] : 1'b0;
+        end
+    endgenerate
+    first_set #(.INDEX_BITS(6)) leading (.value(reversed), .any(any), .index(zeros));
+    constant_table #(.WIDTH(8), .INDEX_BITS(8), .INIT(LOG_INIT)) table_of_logarithms (.index(mantissa), .entry(entry));
+    wire [51:0] normal = shifting << position;
+
+    always @(posedge clk) begin
+        magnitude <= !in_value[63] ? in_value : in_mode == SOFT ? -in_value : 64'd0;
+        addend_1 <= in_addend;
+        limited <= magnitude[63:52] != 0 ? LIMIT[51:0] : magnitude[51:0];
+        addend_2 <= addend_1;
+        argument <= sum[52] ? LIMIT[51:0] : sum == 0 ? 52'd1 : sum[51:0];
+        shifting <= argument;
+        position <= zeros;
+        octave <= 6'd51 - position;
+        mantissa <= normal[50:43];
+        octave_6 <= octave;
+        fraction <= entry;
+    end
+
+    // ---- 7: the raw integer
+    wire signed [15:0] logarithm = {2'b00, octave_6, fraction};
+    reg signed [15:0] kept;
+    wire signed [15:0] difference = kept - logarithm;
+    wire signed [15:0] compressed = logarithm - $signed({2'b00, knee[STAGES], 8'd0});
+    wire signed [15:0] chosen = mode[STAGES] == ALONE ? logarithm : mode[STAGES] != SOFT ? difference : negative[STAGES] ? -compressed : compressed;
+    always @(posedge clk) begin
+        if (valid[STAGES] && mode[STAGES] == KEEP) kept <= logarithm;
+        out_valid <= valid[STAGES] && mode[STAGES] != KEEP && mode[STAGES] != MICRO && !rst;
+        out_micro <= valid[STAGES] && mode[STAGES] == MICRO && !rst;
+        raw <= mode[STAGES] == DIRECT ? direct[STAGES] : chosen;
+        index <= place[STAGES];
+        last <= ends[STAGES];
+    end
+endmodule
+
+`resetall
