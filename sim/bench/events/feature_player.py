@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +134,7 @@ def defined(
         book.apply(row)
         if counts.escapes + counts.thin != before:
             events["kind"][at] = Kind.RESET
-    found = open_stream(shape.schema).run(event_words(events), 1, 1)
+    found: dict[str, Any] = open_stream(shape.schema).run(event_words(events), 1, 1)
     made: NDArray[np.int64] = found["row"]
     ticks = np.zeros((len(made), len(COLUMNS) + len(shape.schema.features)), np.int64)
     ticks[:, 0], ticks[:, 1], ticks[:, 2] = events["kind"][made], numbers[made], stale[made]
