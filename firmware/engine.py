@@ -49,10 +49,11 @@ class FabricEngine(StreamEngine):
             UsageError: another shape, or integers outside the input format.
             DeviceError: the card did not answer.
         """
-        features = self._checked(features, (len(features), self.spec.features))
-        self._own_stream()
-        logits = self._answers(features)
-        self._steps += len(features)
+        with self._calls:
+            features = self._checked(features, (len(features), self.spec.features))
+            self._own_stream()
+            logits = self._answers(features)
+            self._steps += len(features)
         return logits, scores_of(self.spec, self.bundle.weights, logits)
 
     def pulse(self) -> int:
@@ -62,14 +63,16 @@ class FabricEngine(StreamEngine):
             MismatchError: another fabric or another model is on the card.
             DeviceError: the card does not answer, or the engine is closed.
         """
-        self._refuse_closed()
-        self.driver.check_identity()
-        digest = self.driver.model_digest(self.driver.active_set)
+        with self._calls:
+            self._refuse_closed()
+            self.driver.check_identity()
+            digest = self.driver.model_digest(self.driver.active_set)
+            steps = int(self.driver.get("STEPS"))
         if digest != self.bundle.digest()[:16]:
             raise MismatchError(
                 f"the card holds model {digest}, the bundle is {self.bundle.digest()[:16]}; load the bundle"
             )
-        return int(self.driver.get("STEPS"))
+        return steps
 
     def _answers(self, features: IntArray) -> IntArray:
         count = self.driver.frame_vectors
@@ -79,11 +82,8 @@ class FabricEngine(StreamEngine):
         ]
         return np.concatenate(parts)
 
-    def close(self) -> None:
-        """Disable the card; further calls raise `DeviceError`."""
-        if not self._closed:
-            self.driver.put("CONTROL", 0)
-        super().close()
+    def _release(self) -> None:
+        self.driver.put("CONTROL", 0)
 
     def _next(self) -> int:
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF

@@ -208,8 +208,5 @@ class CellEngine(StreamEngine, ABC):
         self._vectors = np.zeros((0, self.spec.features), dtype=np.int64)
         self._steps = 0
 
-    def close(self) -> None:
-        """Release the device; further calls raise `DeviceError`."""
-        if not self._closed:
-            self._cell.close()
-        super().close()
+    def _release(self) -> None:
+        self._cell.close()

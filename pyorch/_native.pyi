@@ -432,6 +432,11 @@ class FailoverEngine(TickEngine):
         One tick and what follows it, for callers without a tick loop: (logits, scores, by, assurance, late, ns).
         """
 
+    def run(self, features: Annotated[NDArray[numpy.int32], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> tuple[NDArray[numpy.int64], NDArray[numpy.int64]]:
+        """
+        Many ticks [n, F]: logits [n, O], and (by, assurance, late, ns) of each [n, 4].
+        """
+
     def reset(self) -> bool:
         """Zero state before the next tick."""
 

@@ -155,9 +155,7 @@ class CardEngine(FabricEngine):
         function = getattr(self.fabric.library, f"fabric_{name}")
         return ctypes.cast(function, ctypes.c_void_p).value or 0
 
-    def close(self) -> None:
-        """Stop the simulation; further calls raise `DeviceError`."""
-        if not self._closed:
-            super().close()
-            self.fabric.close()
-            self.folder.cleanup()
+    def _release(self) -> None:
+        super()._release()
+        self.fabric.close()
+        self.folder.cleanup()

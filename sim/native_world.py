@@ -28,6 +28,7 @@ class SoftwarePair:
         faults: (doorbell, fault) in the order of time.
         gap_ns: passes between two ticks; access_ns: of a register; tick_ns: of a tick on the card.
         failing_resets: openings that fail after the fault `unplug`.
+        real_time: deadlines are those of the machine's clock; the card still counts its own accesses.
     """
 
     bundle: Bundle
@@ -37,6 +38,7 @@ class SoftwarePair:
     access_ns: int = 100
     tick_ns: int = 5_000
     failing_resets: int = 2
+    real_time: bool = False
     clock: _native.ManualClock = field(init=False)
     card: _native.SoftwareCard = field(init=False)
     pair: NativeFailover = field(init=False)
@@ -56,7 +58,8 @@ class SoftwarePair:
             slow_ns=10 * self.settings.deadline_ns,
             failing_resets=self.failing_resets,
         )
-        self.pair = NativeFailover(self.bundle, self.card, self.settings, self.clock)
+        clock = None if self.real_time else self.clock
+        self.pair = NativeFailover(self.bundle, self.card, self.settings, clock)
 
 
 def lockstep(every: int = 1) -> FailoverSettings:

@@ -78,8 +78,6 @@ class SerialEngine(FabricEngine):
             raise
         return engine
 
-    def close(self) -> None:
-        """Disable the fabric and give the port back; further calls raise `DeviceError`."""
-        if not self._closed:
-            super().close()
-            self.driver.link.close()
+    def _release(self) -> None:
+        super()._release()
+        self.driver.link.close()

@@ -46,6 +46,16 @@ class CudaCell(Cell):
         )
         return ns
 
+    def launch_times(self, graph: int, count: int) -> IntArray:
+        """ns of each of so many launches of one tick: plain, or (1) of a captured CUDA graph.
+
+        Raises:
+            DeviceError: this model's persistent kernel is running.
+        """
+        ns = np.empty(count, np.int64)
+        self._kernel.call("time_launches", self._model, graph, count, _pointer(ns))
+        return ns
+
     def window(self, vectors: Array) -> Array:
         """All vectors in one request."""
         if len(vectors) > LONGEST_WINDOW:

@@ -6,6 +6,7 @@ convenience, not a duty: the protocol is structural.
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -16,9 +17,12 @@ from pyorch.contract.engine import EngineInfo, Outputs, State
 from pyorch.contract.errors import BundleError, DeviceError, MismatchError, UsageError
 from pyorch.contract.fixed import FixedFormat, IntArray
 
+CLOSE_WAIT_S = 10.0
+"""How long `close` waits for the call that another thread is in; drivers wait less for their devices."""
+
 
 class StreamEngine(ABC):
-    """Base of engines: what a caller hands in is checked here, once.
+    """Base of engines: what a caller hands in is checked here, once. Calls of several threads take turns.
 
     Attributes:
         bundle: what is loaded.
@@ -30,6 +34,7 @@ class StreamEngine(ABC):
         self.spec = bundle.spec
         self._closed = False
         self._answered = 0
+        self._calls = threading.RLock()
 
     @property
     @abstractmethod
@@ -74,9 +79,10 @@ class StreamEngine(ABC):
             UsageError: another shape, or integers outside the input format.
             DeviceError: the engine is closed.
         """
-        outputs = self._step(self._checked(features, (self.spec.features,)))
-        self._answered += 1
-        return outputs
+        with self._calls:
+            outputs = self._step(self._checked(features, (self.spec.features,)))
+            self._answered += 1
+            return outputs
 
     def window(self, features: IntArray) -> Outputs:
         """One window from zero state: features [T, F] → outputs after the last vector.
@@ -89,12 +95,14 @@ class StreamEngine(ABC):
         length = features.shape[0] if features.ndim else 0
         if length < 1:
             raise UsageError("a window takes at least one vector")
-        return self._window(self._checked(features, (length, self.spec.features)))
+        with self._calls:
+            return self._window(self._checked(features, (length, self.spec.features)))
 
     def state(self) -> State:
         """A copy of the stream's state."""
-        self._refuse_closed()
-        return self._stream_state()
+        with self._calls:
+            self._refuse_closed()
+            return self._stream_state()
 
     def load_state(self, state: State) -> None:
         """Replace the stream's state; what was precomputed from the old one is redone.
@@ -113,12 +121,15 @@ class StreamEngine(ABC):
             _check_array(f"c of {layer.name}", cell, (layer.units,), layer.cell)
         expected = min(state.steps, self.spec.window - 1) if self.spec.mode == "window" else 0
         _check_array("vectors", state.vectors, (expected, self.spec.features), self.spec.input)
-        self._load_stream(state)
+        with self._calls:
+            self._refuse_closed()
+            self._load_stream(state)
 
     def reset(self) -> None:
         """Zero state, no vectors."""
-        self._refuse_closed()
-        self._reset_stream()
+        with self._calls:
+            self._refuse_closed()
+            self._reset_stream()
 
     def pulse(self) -> int:
         """How many steps were answered; engines with a counter on the device read that one.
@@ -130,8 +141,25 @@ class StreamEngine(ABC):
         return self._answered
 
     def close(self) -> None:
-        """Release the device; further calls raise `DeviceError`."""
-        self._closed = True
+        """Release the device once the call that is under way has ended; further calls raise `DeviceError`.
+
+        Raises:
+            DeviceError: a call does not end; the device is not released.
+        """
+        if not self._calls.acquire(timeout=CLOSE_WAIT_S):
+            raise DeviceError(
+                f"engine {self.info.name}: a call has been under way for more than {CLOSE_WAIT_S:g} s, so "
+                "it is not closed; end the process, or reset the device"
+            )
+        try:
+            if not self._closed:
+                self._closed = True
+                self._release()
+        finally:
+            self._calls.release()
+
+    def _release(self) -> None:  # noqa: B027  most engines hold nothing
+        """Give back what the device holds; once."""
 
     def replay_golden(self) -> None:
         """Run the bundle's golden vectors and compare every integer, then reset.

@@ -129,6 +129,32 @@ auto step(FailoverEngine& engine, const Vector& features) {
                       static_cast<int>(answer.assurance), answer.late, answer.ns};
 }
 
+// Many ticks [n][F], each prepared: logits [n][O], by, assurance, late, ns [n].
+auto run(FailoverEngine& engine, const Vectors& features) {
+    if (static_cast<int>(features.shape(1)) != engine.features())
+        throw nb::value_error("another number of values than the model takes");
+    const std::size_t n = features.shape(0), outputs = static_cast<std::size_t>(engine.outputs());
+    std::vector<std::int64_t> logits(n * outputs), answers(4 * n);
+    {
+        nb::gil_scoped_release unlocked;
+        for (std::size_t t = 0; t < n; ++t) {
+            engine.step(features.data() + t * features.shape(1));
+            std::copy_n(engine.logits(), outputs, logits.data() + t * outputs);
+            const auto answer = engine.answer();
+            const std::int64_t about[] = {static_cast<std::int64_t>(answer.by), static_cast<std::int64_t>(answer.assurance),
+                                          answer.late, answer.ns};
+            std::copy_n(about, 4, answers.data() + 4 * t);
+            engine.prepare();
+        }
+    }
+    const auto array = [](std::vector<std::int64_t>&& from, std::size_t rows, std::size_t columns) {
+        auto* kept = new std::vector<std::int64_t>(std::move(from));
+        nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<std::int64_t>*>(p); });
+        return nb::ndarray<nb::numpy, std::int64_t>(kept->data(), {rows, columns}, owner);
+    };
+    return std::pair{array(std::move(logits), n, outputs), array(std::move(answers), n, 4)};
+}
+
 void bind_failover(nb::module_& module) {
     module.def("state_after", [](int state, int incident) {
         if (state < 0 || state > 3 || incident < 0 || incident > 9) throw nb::value_error("no such state or incident");
@@ -155,6 +181,7 @@ void bind_failover(nb::module_& module) {
             "Times in ns of the clock; docs/failover.md says what each is.")
         .def("step", &step, "features"_a, "One tick and what follows it, for callers without a tick loop: (logits, scores, by, "
              "assurance, late, ns).")
+        .def("run", &run, "features"_a, "Many ticks [n, F]: logits [n, O], and (by, assurance, late, ns) of each [n, 4].")
         .def("reset", &FailoverEngine::reset, "Zero state before the next tick.")
         .def_prop_ro("state", [](const FailoverEngine& e) { return static_cast<int>(e.state()); }, "Of the card; valid between ticks.")
         .def_prop_ro("counts", &counts_of, "Valid between ticks.")

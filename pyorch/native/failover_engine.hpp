@@ -107,7 +107,7 @@ class FailoverEngine final : public TickEngine {
    private:
     static constexpr int kept_rounds = 4;              // checkpoints that the log has room for
     static constexpr int replayed_between_ticks = 4;   // a lag of the arbiter goes away by three each tick
-    static constexpr int looks_between_ticks = 16;
+    static constexpr int looks_between_ticks = 16, least_looks = 64;
     static constexpr std::size_t kept_records = 1 << 12;
 
     bool running() const { return state_ == CardState::healthy || state_ == CardState::probation; }
@@ -127,6 +127,7 @@ class FailoverEngine final : public TickEngine {
     bool await(std::int64_t begin) {
         const std::int64_t until = begin + terms_.patience_ns;
         for (;;) {
+            const bool over = clock_.now_ns() >= until;  // before the look: a thread that lost its core looks once more
             const Card::Poll answer = card_.poll();
             if (answer == Card::Poll::answered) {
                 log_.say(FailoverLog::card, log_.newest(), card_.logits());
@@ -136,10 +137,11 @@ class FailoverEngine final : public TickEngine {
                 befall(Incident::error);
                 return false;
             }
-            if (clock_.now_ns() >= until) break;
+            if (over) break;
             pause_core();
         }
         outstanding_ = true;
+        looked_ = 0;
         outstanding_tick_ = log_.newest();
         befall(Incident::late);
         return false;
@@ -262,9 +264,13 @@ class FailoverEngine final : public TickEngine {
             hand_state();
             return;
         }
+        looked_ += looks_between_ticks;
         const bool forgotten = log_.newest() - outstanding_tick_ >= 2 * terms_.checkpoint_ticks;
-        if (now >= asked_ns_ + terms_.hung_ns || forgotten) befall(Incident::hung);
+        if (gone(now) || forgotten) befall(Incident::hung);
     }
+
+    // Time alone says nothing where this thread had no core: the card was looked at often, too.
+    bool gone(std::int64_t now) const { return now >= asked_ns_ + terms_.hung_ns && looked_ >= least_looks; }
 
     void hand_state() {
         catch_up();
@@ -291,6 +297,7 @@ class FailoverEngine final : public TickEngine {
         befall(Incident::retry);
         asked_ns_ = now;
         golden_at_ = -1;
+        looked_ = 0;
         golden_asked_ = false;
         if (!card_.connect()) befall(Incident::error);
     }
@@ -302,9 +309,11 @@ class FailoverEngine final : public TickEngine {
             answer = golden_asked_ ? card_.poll() : card_.settled();
         if (answer == Card::Poll::failed) return befall(Incident::error);
         if (answer == Card::Poll::waiting) {
-            if (now >= asked_ns_ + terms_.hung_ns) befall(Incident::hung);
+            looked_ += looks_between_ticks;
+            if (gone(now)) befall(Incident::hung);
             return;
         }
+        looked_ = 0;
         if (golden_asked_ && !log_.same(card_.logits(), golden_.logits.data() + golden_at_ * outputs()))
             return befall(Incident::error);
         if (++golden_at_ * features() < static_cast<std::int64_t>(golden_.features.size())) {
@@ -367,7 +376,7 @@ class FailoverEngine final : public TickEngine {
     std::int64_t outstanding_tick_ = 0, level_ = 0, compared_ = 0, golden_at_ = -1;
     std::int64_t asked_ns_ = 0, felt_ns_ = 0, retry_at_ns_ = 0, retry_ns_ = 0, stepped_ = 0;
     std::uint32_t counted_ = 0;
-    int clean_ = 0;
+    int clean_ = 0, looked_ = 0;
 };
 
 }  // namespace pyorch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from pyorch.inference.complete import random_features
 from pyorch.inference.cpu import native_engine
 from pyorch.inference.reference import ReferenceEngine, run_sequence
 from pyorch.inference.sample import random_bundle
+from sim.cuda_stand_in import build_host_model
 
 pytestmark = pytest.mark.slow
 DEFAULT, NARROW = PRESETS["default"], PRESETS["narrow"]
@@ -45,13 +45,7 @@ MODELS: dict[str, Callable[[], Bundle]] = {
 
 @pytest.fixture(scope="session")
 def host_model(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    source = Path(library.__file__).parent / "host_model.cpp"
-    target = tmp_path_factory.mktemp("cuda") / "host_model.so"
-    command = ["g++", "-std=c++20", "-O2", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run([*command, str(source), "-o", str(target)], check=True)
-    loaded = ctypes.CDLL(str(target))
-    loaded.host_model_new.restype = ctypes.c_void_p
-    return loaded
+    return build_host_model(tmp_path_factory.mktemp("cuda"))
 
 
 class HostModel:
