@@ -51,7 +51,7 @@ def strike_native(
     at, ns = np.concatenate(wrong), np.concatenate(taken)
     counts = world.pair.counts
     most = _most_together(at, settings.every)
-    found = {
+    found: dict[str, float] = {
         "ticks": done,
         "ticks_lost": done - counts["ticks"] + counts["late_answers"],
         "wrong_used": len(at),
