@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,8 +15,10 @@ _PATH = click.Path(path_type=Path)
 @click.option("--bundle", type=_PATH, help="Model; default: the bundle that ships with pyorch.")
 @click.option("--out", type=_PATH, default=Path("out/desk"), show_default=True,
               help="Folder of journal and run log.")  # fmt: skip
+@click.option("--arm", type=click.Choice(["model", "no-model", "always-widen", "all"]), default="model",
+              show_default=True, help="all: each arm into a folder of its own inside OUT.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def run(config: Path, bundle: Path | None, out: Path, as_json: bool) -> None:
+def run(config: Path, bundle: Path | None, out: Path, arm: str, as_json: bool) -> None:
     """Run a desk (CONFIG, TOML) with the simulated exchange in the loop, then replay its log.
 
     The journal is for `pyorch report`; the log in it gives the same messages again, byte for byte, which is
@@ -23,19 +26,32 @@ def run(config: Path, bundle: Path | None, out: Path, as_json: bool) -> None:
     """
     from pyorch.app.commands import progress
     from pyorch.app.desk_config import load_desk
+    from pyorch.app.desk_figures import paired_gain
     from pyorch.app.desk_run import desk_figures, run_desk
+    from pyorch.app.replay import ARMS
     from pyorch.app.shipped import shipped_bundle
     from pyorch.contract.bundle import Bundle
     from pyorch.contract.figures import Figures
 
     settings = load_desk(config)
     model = Bundle.load(bundle or shipped_bundle())
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with progress("a desk at work") as on_progress:
-        journal = run_desk(settings, config.parent, model, out, on_progress)
-    figures = Figures(f"pyorch run {config}")
-    figures.digests = journal.run.digests | {"journal": journal.content_digest}
-    figures.figures = desk_figures(journal)
+    figures = Figures(f"pyorch run {config}" + (f" --arm {arm}" if arm != "model" else ""))
+    fills: dict[str, list[dict[str, Any]]] = {}
+    for name in ARMS if arm == "all" else (arm,):
+        folder = out / name if arm == "all" else out
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with progress(f"a desk at work, {name}") as on_progress:
+            journal = run_desk(settings, config.parent, model, folder, on_progress, name)
+        figures.digests |= journal.run.digests | {f"journal {name}": journal.content_digest}
+        if arm == "all":
+            figures.peers[name] = desk_figures(journal)
+            fills[name] = journal.run.facts["desk"]["fills"]
+        else:
+            figures.figures = desk_figures(journal)
+    lot_btc = float(journal.run.config["quoting"]["lot_btc"])
+    for name in list(fills)[1:]:
+        gain = paired_gain(fills["model"], fills[name], lot_btc)
+        figures.figures |= {f"model_over_{name}_{k}_a_block": v for k, v in gain.items()}
     figures.show(as_json)
     if not as_json:
         click.echo(f"journal: {out.resolve()}; its log replayed byte for byte")

@@ -14,7 +14,7 @@ from pyorch.app.desk_config import DeskConfig
 from pyorch.app.desk_figures import by_taker, fill_rows, marked_to_fair_btc
 from pyorch.app.journal import Journal, JournalWriter
 from pyorch.app.outcomes import outcomes_at
-from pyorch.app.replay import describe_run
+from pyorch.app.replay import arm_config, describe_run
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import digest_of
 from pyorch.contract.errors import DataError, UsageError
@@ -45,14 +45,15 @@ def market_of(config: DeskConfig, beside: Path) -> Tape:
 
 
 def plan_of(
-    config: DeskConfig, beside: Path, bundle: Bundle, tape: Tape
+    config: DeskConfig, beside: Path, bundle: Bundle, tape: Tape, arm: str
 ) -> tuple[QuotingConfig, QuotingPlan]:
-    """Quoting configuration and plan; the venues that are quoted must be the exchange's.
+    """Quoting configuration and plan of an arm; the venues that are quoted must be the exchange's.
 
     Raises:
         UsageError: they are not.
     """
     quoting = load_config(beside / config.desk.quoting if config.desk.quoting else None)
+    quoting = arm_config(quoting, arm)
     chain = beside / config.market.chain if config.market.chain else None
     plan = make_plan(quoting, bundle, tape, chain=chain, acknowledged=True)
     names = tuple(venue.name for venue in config.exchange.venues)
@@ -83,10 +84,12 @@ def run_desk(
     bundle: Bundle,
     out: Path,
     on_progress: Callable[[float], None] | None = None,
+    arm: str = "model",
 ) -> Journal:
     """Run, replay the log, and write the journal with the log in it.
 
     Args:
+        arm: one of `pyorch.app.replay.ARMS`; all meet the same market and the same takers' arrivals.
         beside: the folder that relative paths of the configuration start from.
 
     Raises:
@@ -94,7 +97,7 @@ def run_desk(
         DataError: the venues' positions are not the desk's.
     """
     tape = market_of(config, beside)
-    quoting, plan = plan_of(config, beside, bundle, tape)
+    quoting, plan = plan_of(config, beside, bundle, tape, arm)
     opened = open_answering(bundle, "cpu")  # replays the golden vectors
     exchange = Exchange(config.exchange, plan, tape)
     lot_btc = float(quoting.quoting.lot_btc)
@@ -157,7 +160,7 @@ def run_desk(
         seeds = {"simulated market": config.market.seed, "exchange": config.exchange.seed}
         digest = digest_of([quoting.digest(), msgspec.to_builtins(config)])
         run = describe_run(
-            bundle, digest, quoting, "model", plan, tape, opened.in_words(), seeds, facts
+            bundle, digest, quoting, arm, plan, tape, opened.in_words(), seeds, facts
         )
         outcomes = outcomes_at(batch.ticks["row"].astype("int64"), tape, bundle)
         writer.finish(run, outcomes)

@@ -252,9 +252,11 @@ class LogWriter:
             self._closing = True
             self._condition.notify_all()
         self._thread.join()
-        self.file.close()
-        with self._condition:
-            self._check()
+        try:
+            self.file.close()
+        except Exception as error:  # the last sync may find the disk gone
+            self._failed = self._failed or error
+        self._check()
 
     def _check(self) -> None:
         if self._failed is not None:
