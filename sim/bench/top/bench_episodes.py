@@ -144,8 +144,8 @@ class Episodes:
         await self.events.prepare(event)
         ports.forget()
         ports.pace(pauses(self.rng, chosen["gaps"]), pauses(self.rng, chosen["pressure"]))
-        self.events.at_once = bool(self.rng.random() < EARLY)
-        sending = cocotb.start_soon(self.send(frames))
+        early = self.events.at_once = bool(self.rng.random() < EARLY)
+        sending = cocotb.start_soon(self.send(frames, early))
         happenings = await act()
         await sending
         if event in ("hard reset", "soft reset"):
@@ -163,10 +163,10 @@ class Episodes:
         ports.pace(None, None)
         await self.settled()
 
-    async def send(self, frames: list[Beats]) -> None:
-        """Frames, now and then only after the event has begun."""
+    async def send(self, frames: list[Beats], early: bool = False) -> None:
+        """Frames; ``early``: the event is, so they come after it has begun."""
         self.ports.expect(len(frames))
-        if self.events.at_once:
+        if early:
             await self.ports.cycles(int(self.rng.integers(1, 80)))
         self.ports.send(frames)
 
