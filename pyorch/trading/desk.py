@@ -144,6 +144,7 @@ class Desk:
         self._waiting: deque[tuple[int, list[bytes], int]] = deque()
         self._texts = 0
         self._stalled = False
+        self._reset_ns = NEVER
         self._lot_btc = lot_btc
         self._proposed_ns = 0
         self.result = DeskResult()
@@ -182,7 +183,10 @@ class Desk:
         """Up to the next message, report or order."""
         self._take_orders()
         with self._lock:
-            due = self.exchange.next_ns()
+            if self.now_ns >= self._reset_ns:
+                self.exchange.reset_protection()
+                self._reset_ns = NEVER
+            due = min(self.exchange.next_ns(), self._reset_ns)
         if self._orders:
             due = min(due, self._orders[0][0])
         self.steps.advance(due, self._logged_row + BLOCK_ROWS)
@@ -217,6 +221,10 @@ class Desk:
         self.result.inputs[name] = self.result.inputs.get(name, 0) + 1
         self.steps.take(input_words(row))
         self._inputs.append(row)
+        after = self.plan.limits.protection.reset_after_ns
+        if row["kind"][0] == InputKind.PROTECTION and after > 0:
+            # Ours ends by itself then; the venue's is asked to.
+            self._reset_ns = self.now_ns + after
         self._collect()
 
     def _take_orders(self) -> None:
