@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import gpu_fallback.trt.engine as engine_module
+from gpu_fallback.bench import SHAPES, cases
 from gpu_fallback.cuda import Cuda
 from gpu_fallback.export.model import PRECISIONS, Precision, export_cell, export_window
 from gpu_fallback.trt.api import Api, load_api
@@ -62,6 +63,15 @@ def test_tensorrt_rtx_builds_every_form_without_a_gpu(form: str, precision: Prec
         export_cell(bundle, precision) if form == "cell" else export_window(bundle, precision, 4)
     )
     assert len(build_engine(load_api("tensorrt_rtx"), export)) > len(export) // 2
+
+
+@pytest.mark.parametrize("case", ["demo", *SHAPES])
+def test_tensorrt_rtx_builds_the_shipped_model_and_the_larger_shapes(case: str) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="needs the extra `gpu`")
+    (found,) = cases(None, (case,))
+    for precision in ("fp32", "fp16", "int8"):
+        export = export_cell(found.bundle, precision)
+        assert len(build_engine(load_api("tensorrt_rtx"), export)) > len(export) // 8
 
 
 def test_tensorrt_rtx_names_what_it_cannot_build() -> None:
