@@ -22,7 +22,10 @@ module edge_average #(
 );
     localparam int BITS = 64 - BUCKET_BITS;
 
-    initial if (BUCKET_BITS < 1 || BUCKET_BITS > 60 || SHIFT < 1) $fatal(1, "edge_average: buckets of 2^1 to 2^60 ns, SHIFT >= 1");
+    initial begin
+        if (BUCKET_BITS < 1 || BUCKET_BITS > 60 || SHIFT < 1) $fatal(1, "edge_average: buckets of 2^1 to 2^60 ns, SHIFT >= 1");
+        busy = 0;  // `begin_now` waits for it; what else is kept begins there
+    end
 
     reg [BITS-1:0] bucket, left;
     reg signed [WIDTH+7:0] held;

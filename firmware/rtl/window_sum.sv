@@ -22,7 +22,7 @@ module window_sum #(
     initial if (BUCKET_BITS < 1 || BUCKET_BITS > 60) $fatal(1, "window_sum: buckets of 2^1 to 2^60 ns");
 
     reg [BITS-1:0] bucket;
-    reg [2:0] place, left;  // where additions go; buckets still to forget
+    reg [2:0] place = 0, left = 0;  // where additions go; buckets still to forget
     reg [7:0] some;         // places that hold a sum
     reg [63:0] sums[0:7];
 

@@ -25,6 +25,9 @@ module event_book_bench #(
     output wire [                  63:0] out_local_ns,
     output wire [                  63:0] out_price_ticks,
     output wire [                  63:0] out_quantity_lots,
+    output wire                          out_last,
+    output wire                          row_taken,      // by the book, and its local time
+    output wire [                  63:0] row_local_ns,
     output wire                          valid,
     output wire [                  63:0] base,
     output wire [        COUNT_BITS-1:0] bid_count,
@@ -40,8 +43,9 @@ module event_book_bench #(
     wire [1:0] row_side;
     wire [7:0] row_instrument;
     wire [31:0] row_number;
-    wire [63:0] row_local_ns, row_sequence, row_before, row_price_ticks, row_quantity_lots;
+    wire [63:0] row_sequence, row_before, row_price_ticks, row_quantity_lots;
 
+    assign row_taken = row_valid && row_ready;
     event_decoder #(.INSTRUMENTS(INSTRUMENTS)) decoder (
         .clk(clk), .rst(rst), .stale_on(1'b1), .stale_ns(64'd3000000), .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid),
         .s_axis_tlast(s_axis_tlast), .s_axis_tready(s_axis_tready), .row_valid(row_valid), .row_ready(row_ready), .row_kind(row_kind),
@@ -54,7 +58,7 @@ module event_book_bench #(
         .clk(clk), .rst(rst), .row_valid(row_valid), .row_ready(row_ready), .row_kind(row_kind), .row_side(row_side),
         .row_first(row_first), .row_last(row_last), .row_instrument(row_instrument), .row_stale(row_stale), .row_number(row_number),
         .row_local_ns(row_local_ns), .row_sequence(row_sequence), .row_before(row_before), .row_price_ticks(row_price_ticks),
-        .row_quantity_lots(row_quantity_lots), .out_valid(out_valid), .out_ready(out_ready), .out_kind(out_kind), .out_side(out_side), .out_last(),
+        .row_quantity_lots(row_quantity_lots), .out_valid(out_valid), .out_ready(out_ready), .out_kind(out_kind), .out_side(out_side), .out_last(out_last),
         .out_instrument(out_instrument), .out_stale(out_stale), .out_number(out_number), .out_local_ns(out_local_ns),
         .out_price_ticks(out_price_ticks), .out_quantity_lots(out_quantity_lots), .valid(valid), .base(base), .bid_count(bid_count),
         .bid_keys(bid_keys), .bid_lots(bid_lots), .ask_count(ask_count), .ask_keys(ask_keys), .ask_lots(ask_lots),

@@ -25,37 +25,26 @@ module event_features_bench #(
     output wire [            63:0] out_now,
     output wire [FEATURE_BITS-1:0] features
 );
-    wire row_valid, row_ready, row_first, row_last, row_stale;
-    wire [2:0] row_kind, kind;
-    wire [1:0] row_side, side;
-    wire [7:0] row_instrument, instrument;
-    wire [31:0] row_number, number;
-    wire [63:0] row_local_ns, row_sequence, row_before, row_price_ticks, row_quantity_lots, quantity_lots, base;
-    wire shown, taken, last, stale, valid;
+    wire shown, taken, last, stale, valid, row_taken;
+    wire [2:0] kind;
+    wire [1:0] side;
+    wire [7:0] instrument;
+    wire [31:0] number;
+    wire [63:0] row_local_ns, quantity_lots, base;
     wire [COUNT_BITS-1:0] bid_count, ask_count;
     wire [LEVELS*WINDOW_BITS-1:0] bid_keys, ask_keys;
     wire [LEVELS*40-1:0] bid_lots, ask_lots;
 
-    event_decoder #(.INSTRUMENTS(INSTRUMENTS)) decoder (
-        .clk(clk), .rst(rst), .stale_on(1'b1), .stale_ns(64'd3000000), .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid),
-        .s_axis_tlast(s_axis_tlast), .s_axis_tready(s_axis_tready), .row_valid(row_valid), .row_ready(row_ready), .row_kind(row_kind),
-        .row_side(row_side), .row_first(row_first), .row_last(row_last), .row_instrument(row_instrument), .row_stale(row_stale),
-        .row_number(row_number), .row_local_ns(row_local_ns), .row_exchange_ns(), .row_sequence(row_sequence), .row_before(row_before),
-        .row_price_ticks(row_price_ticks), .row_quantity_lots(row_quantity_lots), .events(), .duplicates(), .gaps(), .lost(),
-        .sessions(), .malformed(), .truncated(), .stale()
-    );
-    price_book #(.WINDOW_BITS(WINDOW_BITS), .LEVELS(LEVELS)) book (
-        .clk(clk), .rst(rst), .row_valid(row_valid), .row_ready(row_ready), .row_kind(row_kind), .row_side(row_side),
-        .row_first(row_first), .row_last(row_last), .row_instrument(row_instrument), .row_stale(row_stale), .row_number(row_number),
-        .row_local_ns(row_local_ns), .row_sequence(row_sequence), .row_before(row_before), .row_price_ticks(row_price_ticks),
-        .row_quantity_lots(row_quantity_lots), .out_valid(shown), .out_ready(taken), .out_kind(kind), .out_side(side), .out_last(last),
+    event_book_bench #(.INSTRUMENTS(INSTRUMENTS), .WINDOW_BITS(WINDOW_BITS), .LEVELS(LEVELS)) book (
+        .clk(clk), .rst(rst), .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid), .s_axis_tlast(s_axis_tlast),
+        .s_axis_tready(s_axis_tready), .out_valid(shown), .out_ready(taken), .out_kind(kind), .out_side(side),
         .out_instrument(instrument), .out_stale(stale), .out_number(number), .out_local_ns(), .out_price_ticks(),
-        .out_quantity_lots(quantity_lots), .valid(valid), .base(base), .bid_count(bid_count), .bid_keys(bid_keys), .bid_lots(bid_lots),
-        .ask_count(ask_count), .ask_keys(ask_keys), .ask_lots(ask_lots), .messages(), .gaps(), .crosses(), .stale(), .dropped(),
-        .resets(), .outside(), .escapes(), .thin()
+        .out_quantity_lots(quantity_lots), .out_last(last), .row_taken(row_taken), .row_local_ns(row_local_ns), .valid(valid),
+        .base(base), .bid_count(bid_count), .bid_keys(bid_keys), .bid_lots(bid_lots), .ask_count(ask_count), .ask_keys(ask_keys),
+        .ask_lots(ask_lots), .counts()
     );
     market_features #(.WINDOW_BITS(WINDOW_BITS), .LEVELS(LEVELS)) vector (
-        .clk(clk), .rst(rst), .row_taken(row_valid && row_ready), .row_local_ns(row_local_ns), .in_valid(shown), .in_ready(taken),
+        .clk(clk), .rst(rst), .row_taken(row_taken), .row_local_ns(row_local_ns), .in_valid(shown), .in_ready(taken),
         .in_kind(kind), .in_side(side), .in_last(last), .in_stale(stale), .in_own(instrument == 0), .in_number(number),
         .in_quantity_lots(quantity_lots), .valid(valid), .base(base), .bid_count(bid_count), .bid_keys(bid_keys),
         .bid_lots_all(bid_lots), .ask_count(ask_count), .ask_keys(ask_keys), .ask_lots_all(ask_lots), .out_valid(out_valid),

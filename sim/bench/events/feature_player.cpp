@@ -1,21 +1,12 @@
 // Plays beats into event_features_bench and records what comes out; loaded by sim/bench/events/feature_player.py through ctypes.
 #include "Vevent_features_bench.h"
 #include "play.hpp"
-#include <unistd.h>
 
 extern "C" {
 
 using Player = Playing<Vevent_features_bench>;
 
-// The tables' hex files lie in `folder`.
-Player* player_new(const char* folder) {
-    char before[4096];
-    if (!getcwd(before, sizeof before) || chdir(folder) != 0) return nullptr;
-    auto* player = new Player;
-    player->reset();
-    if (chdir(before) != 0) return nullptr;
-    return player;
-}
+Player* player_new(const char* folder) { return opened<Player>(folder); }
 
 void player_delete(Player* player) { delete player; }
 

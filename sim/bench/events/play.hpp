@@ -4,6 +4,7 @@
 #include "verilated.h"
 #include <cstdint>
 #include <random>
+#include <unistd.h>
 
 inline double sc_time_stamp() { return 0; }
 
@@ -67,3 +68,14 @@ struct Playing {
         return count;
     }
 };
+
+// A player whose memories' hex files lie in `folder`; null if it cannot be entered.
+template <class Player>
+Player* opened(const char* folder) {
+    char before[4096];
+    if (!getcwd(before, sizeof before) || chdir(folder) != 0) return nullptr;
+    auto* player = new Player;
+    player->reset();
+    if (chdir(before) != 0) return nullptr;
+    return player;
+}

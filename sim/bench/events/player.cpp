@@ -29,11 +29,7 @@ struct Player : Playing<Vevent_book_bench> {
 
 extern "C" {
 
-Player* player_new() {
-    auto* player = new Player;
-    player->reset();
-    return player;
-}
+Player* player_new(const char* folder) { return opened<Player>(folder); }
 
 void player_delete(Player* player) { delete player; }
 

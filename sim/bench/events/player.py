@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pyorch.contract.digest import digest_of, digest_of_file
 from pyorch.contract.events import EventArray, Flag, Kind, Side
-from pyorch.contract.exclusive import exclusively
 from pyorch.contract.fabric import rtl_folder
 from pyorch.market.window_book import WindowBook
 from pyorch.market.wire import Frames
-from sim.verilator import LIBRARY, WARNINGS, Top, cache_folder, compile_verilog, find_verilator
+from sim.bench.events.running import Bench, Running, Table
 
 HERE = Path(__file__).parent
 SOURCES = (
@@ -27,7 +25,6 @@ COLUMNS = ("kind", "side", "instrument", "stale", "number", "local_ns", "price_t
 """Of a record, before the levels; ``cycles``: since the last beat that was taken."""
 COUNTS = ("messages", "gaps", "crosses", "stale", "dropped", "resets", "outside", "escapes", "thin")
 STALE_NS = 3_000_000
-Table = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,80 +36,33 @@ class Shape:
     levels: int = 10
 
 
-def library_of(shape: Shape) -> Path:
-    """The pair as a shared library, from the cache or compiled now.
-
-    Raises:
-        EnvironmentMissingError: no Verilator, g++ or make.
-        BuildError: Verilator or the compiler refuses.
-    """
-    tool, shim = find_verilator(), HERE / "player.cpp"
-    settings = (shape.instruments, shape.window_bits, shape.levels)
-    key = digest_of([*(digest_of_file(path) for path in (*SOURCES, shim)), *settings, tool.digest])
-    folder = cache_folder() / f"events-{key[:24]}"
-    top = Top(
-        "event_book_bench", shim, {}, (f"WINDOW_BITS={shape.window_bits}", f"LEVELS={shape.levels}")
-    )
-    parameters = [
-        f"-G{name}={value}"
-        for name, value in zip(("INSTRUMENTS", "WINDOW_BITS", "LEVELS"), settings, strict=True)
-    ]
-    with exclusively(folder / "lock"):
-        if not (folder / LIBRARY).is_file():
-            arguments = [*WARNINGS, *parameters, *map(str, SOURCES)]
-            compile_verilog(arguments, folder, top, tool, folder, folder.parent)
-    return folder / LIBRARY
+def bench_of(shape: Shape) -> Bench:
+    """The pair of a shape."""
+    parameters = {
+        "INSTRUMENTS": shape.instruments, "WINDOW_BITS": shape.window_bits, "LEVELS": shape.levels,
+    }  # fmt: skip
+    defines = (f"WINDOW_BITS={shape.window_bits}", f"LEVELS={shape.levels}")
+    columns = len(COLUMNS) + 4 * shape.levels
+    return Bench("event_book_bench", "player.cpp", columns, SOURCES, parameters, defines)
 
 
-class Player:
+class Player(Running):
     """A running pair; `close` it."""
 
     def __init__(self, shape: Shape) -> None:
+        super().__init__(bench_of(shape))
         self.shape = shape
-        self._library = library = ctypes.CDLL(str(library_of(shape)))
-        library.player_new.restype = ctypes.c_void_p
-        library.player_delete.argtypes = library.player_cycles.argtypes = [ctypes.c_void_p]
-        library.player_counts.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
-        library.player_cycles.restype = library.player_play.restype = ctypes.c_int64
-        library.player_play.argtypes = [
-            ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64,
-            ctypes.c_double, ctypes.c_double, ctypes.c_void_p, ctypes.c_int64,
-        ]  # fmt: skip
-        self._handle = library.player_new()
-
-    def close(self) -> None:
-        """End it."""
-        self._library.player_delete(self._handle)
-
-    @property
-    def cycles(self) -> int:
-        """Since it began."""
-        return int(self._library.player_cycles(self._handle))
+        self.library.player_counts.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
 
     def play(self, frames: Frames, *, gap: int = 0, idle: float = 0.0, stall: float = 0.0) -> Table:
-        """Records of all that comes out: int64 [n, 12 + 4 levels]: `COLUMNS`, then the levels.
-
-        Args:
-            gap: cycles between frames.
-            idle, stall: shares of cycles in which nothing is offered, or taken.
-        """
-        beats, ends = np.ascontiguousarray(frames.beats), frames.ends.astype(np.uint8)
-        room = len(beats) + 64 + frames.events * (1 + self.shape.instruments)
-        rows = np.zeros((room, len(COLUMNS) + 4 * self.shape.levels), np.int64)
-        count = self._library.player_play(
-            self._handle, beats.ctypes.data, ends.ctypes.data, len(beats), gap, idle, stall,
-            rows.ctypes.data, len(rows),
-        )  # fmt: skip
-        if count < 0:
-            raise AssertionError(
-                f"more than {len(rows):,} records came out of {len(beats):,} beats"
-            )
-        return rows[:count]
+        """Records of all that comes out: int64 [n, 12 + 4 levels]: `COLUMNS`, then the levels."""
+        room = len(frames.beats) + 64 + frames.events * (1 + self.shape.instruments)
+        return self.records(frames, room, gap, idle, stall)
 
     def counts(self) -> dict[str, int]:
         """Of the book, by name."""
         counts = np.zeros(len(COUNTS), np.uint32)
-        self._library.player_counts(self._handle, counts.ctypes.data)
+        self.library.player_counts(self.handle, counts.ctypes.data)
         return dict(zip(COUNTS, counts.tolist(), strict=True))
 
 
