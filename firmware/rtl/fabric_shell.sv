@@ -80,8 +80,6 @@ module fabric_shell #(
     localparam int OUT_BEATS = (OUTPUTS * OUTPUT_LANE + 63) / 64;
 
     initial begin
-        if (IN_BEATS > 64) $fatal(1, "fabric_shell: a vector of more than 64 beats does not fit the mailbox");
-        if (OUT_BEATS > 128) $fatal(1, "fabric_shell: an answer of more than 128 beats does not fit the mailbox");
         if (LAYERS < 1 || LAYERS > 4) $fatal(1, "fabric_shell: 1 to 4 LSTM layers");
         if (WINDOW < 1 || WINDOW > 65535) $fatal(1, "fabric_shell: WINDOW between 1 and 65535");
     end
@@ -153,14 +151,18 @@ module fabric_shell #(
     );
 
     // ---- mailbox
-    reg [64*IN_BEATS-1:0] mail_beats;
-    reg [64*OUT_BEATS-1:0] answer_beats = 0, copied_beats = 0;  // the window is read before there is an answer
-    reg [1:0] answer_flags, copied_flags;
-    reg [31:0] mail_sequence, answer_sequence, copied_sequence;
-    reg mail_valid, mail_busy, mail_saturated;
-    wire mail_ready, mail_too_large, stream_busy;
-    wire is_doorbell = write && write_address == registers_pkg::MAILBOX_DOORBELL;
-    wire can_ring = enable && set_valid[active_set] && owner == 2 && !mail_busy;
+    wire [64*IN_BEATS-1:0] mail_beats;
+    wire [31:0] mail_found;
+    wire mail_valid, mail_ready, mail_too_large, mail_busy, mail_refused, mail_answered, stream_busy;
+    mailbox #(
+        .OUTPUTS(OUTPUTS), .Y_WIDTH(Y_WIDTH), .LANE(OUTPUT_LANE), .IN_BEATS(IN_BEATS), .OUT_BEATS(OUT_BEATS)
+    ) mail (
+        .clk(clk), .rst(core_rst), .open(enable && set_valid[active_set] && owner == 2), .active_set(active_set),
+        .write(write), .write_address(write_address), .write_data(write_data),
+        .read(read), .read_address(read_address), .found(mail_found),
+        .valid(mail_valid), .ready(mail_ready), .beats(mail_beats), .too_large(mail_too_large),
+        .busy(mail_busy), .refused(mail_refused), .y_valid(y_valid), .y(y), .answered(mail_answered)
+    );
 
     // ---- frames and ticks
     wire v_valid, v_ready, v_step, v_first, v_inside, v_answer, v_wanted, in_window;
@@ -217,46 +219,25 @@ module fabric_shell #(
             assign {state_there, taking, state_layer, state_write, state_address, state_write_data} = 0;
         end
     endgenerate
-    wire to_mail = mail_busy;
     wire frame_y_ready, began, bad_frame;
     axis_frame_out #(
         .OUTPUTS(OUTPUTS), .Y_WIDTH(Y_WIDTH), .LANE(OUTPUT_LANE)
     ) frame_out (
         .clk(clk), .rst(core_rst), .active_set(active_set),
-        .y_valid(y_valid && !to_mail), .y_ready(frame_y_ready), .y(y),
+        .y_valid(y_valid && !mail_busy), .y_ready(frame_y_ready), .y(y),
         .d_valid(d_valid), .d_code(d_code), .d_answers(d_answers), .d_sequence(d_sequence), .d_saturated(d_saturated),
         .d_room(d_room),
         .m_axis_tdata(m_axis_tdata), .m_axis_tvalid(m_axis_tvalid), .m_axis_tlast(m_axis_tlast),
         .m_axis_tready(m_axis_tready), .began(began), .bad(bad_frame)
     );
-    assign y_ready = to_mail ? y_valid : frame_y_ready;
-    wire mail_answered = to_mail && y_valid;
-
-    wire [64*OUT_BEATS-1:0] y_beats;
-    genvar k;
-    generate
-        for (k = 0; k < OUT_BEATS * 64 / OUTPUT_LANE; k = k + 1) begin : g_lane
-            if (k < OUTPUTS) begin : g_used
-                wire signed [Y_WIDTH-1:0] value = y[k*Y_WIDTH+:Y_WIDTH];
-                wire signed [OUTPUT_LANE-1:0] wide = value;
-                assign y_beats[k*OUTPUT_LANE+:OUTPUT_LANE] = wide;
-            end else begin : g_padding
-                assign y_beats[k*OUTPUT_LANE+:OUTPUT_LANE] = 0;
-            end
-        end
-        for (k = 0; k < 2 * IN_BEATS; k = k + 1) begin : g_mail
-            always @(posedge clk)
-                if (write && write_address == registers_pkg::MAILBOX_FEATURES + 4 * k && !mail_valid)
-                    mail_beats[32*k+:32] <= write_data;
-        end
-    endgenerate
+    assign y_ready = mail_busy ? y_valid : frame_y_ready;
 
     // ---- counters
     wire [31:0] steps, cycles_last, cycles_min, cycles_max, bad_frames, stalls, swaps, refused_doorbells, pause_last;
     tick_counters counters (
         .clk(clk), .rst(core_rst), .loaded(v_wanted), .answered(began || mail_answered),
         .bad_frame(bad_frame), .stalled(m_axis_tvalid && !m_axis_tready), .swap(swap),
-        .refused_doorbell(is_doorbell && !can_ring), .acts(acts), .prepared(prepared),
+        .refused_doorbell(mail_refused), .acts(acts), .prepared(prepared),
         .steps(steps), .cycles_last(cycles_last), .cycles_min(cycles_min), .cycles_max(cycles_max),
         .bad_frames(bad_frames), .stalls(stalls), .swaps(swaps), .refused_doorbells(refused_doorbells),
         .pause_last(pause_last)
@@ -273,7 +254,7 @@ module fabric_shell #(
     assign new_errors[registers_pkg::ERRORS_SWAP] = asks_swap && !can_swap;
     assign new_errors[registers_pkg::ERRORS_ACCESS] = refused || (is_state && !can_stage)
                                                    || (is_fill && !can_fill) || (is_owner && !can_own);
-    assign new_errors[registers_pkg::ERRORS_DOORBELL] = is_doorbell && !can_ring;
+    assign new_errors[registers_pkg::ERRORS_DOORBELL] = mail_refused;
 
     always @(posedge clk) begin
         soft_reset <= is_command && write_data[registers_pkg::COMMAND_RESET];
@@ -298,40 +279,12 @@ module fabric_shell #(
                 registers_pkg::STATE_DATA: if (can_stage) state_place[11:0] <= state_unit + 1'b1;
                 default: ;
             endcase
-        if (mail_valid && mail_ready) begin
-            mail_valid <= 0;
-            mail_saturated <= mail_too_large;
-        end
-        if (is_doorbell) begin
-            if (can_ring) begin
-                mail_valid <= 1;
-                mail_busy <= 1;
-                mail_sequence <= write_data;
-            end
-        end
-        if (mail_answered) begin
-            mail_busy <= 0;
-            answer_beats <= y_beats;
-            answer_flags <= {mail_saturated, active_set};
-            answer_sequence <= mail_sequence;
-        end
-        if (read && read_address == registers_pkg::MAILBOX_SEQUENCE) begin
-            copied_beats <= answer_beats;
-            copied_flags <= answer_flags;
-            copied_sequence <= answer_sequence;
-        end
 
         if (core_rst) begin
             want_clear <= 0;
             want_swap <= 0;
             want_take <= 0;
             active_set <= 0;
-            mail_valid <= 0;
-            mail_busy <= 0;
-            answer_sequence <= 0;
-            copied_sequence <= 0;
-            answer_flags <= 0;
-            copied_flags <= 0;
         end
         if (rst) begin
             soft_reset <= 0;
@@ -347,10 +300,8 @@ module fabric_shell #(
     end
 
     // ---- reading
-    wire [7:0] answer_word = read_address[9:2];
-    wire [64*OUT_BEATS+31:0] copied_padded = {32'd0, copied_beats};
-    // four groups, joined a cycle later: one choice among all is too long for a fast clock
-    reg [31:0] read_fixed, read_status, read_load, read_state, read_answer;
+    // groups, joined a cycle later: one choice among all is too long for a fast clock
+    reg [31:0] read_fixed, read_status, read_load, read_state;
     always @(posedge clk) begin
         case (read_address)
             registers_pkg::IDENTITY: read_fixed <= registers_pkg::IDENTITY_VALUE;
@@ -401,13 +352,9 @@ module fabric_shell #(
             registers_pkg::STATE_ADDRESS: read_state <= state_place;
             registers_pkg::STATE_DATA: read_state <= WINDOWED != 0 ? kept_value : state_read_data;
             registers_pkg::WINDOW_FILL: read_state <= {kept_oldest, kept_stored};
-            registers_pkg::MAILBOX_SEQUENCE: read_state <= copied_sequence;
-            registers_pkg::MAILBOX_SET: read_state <= {30'd0, copied_flags};
             default: read_state <= 0;
         endcase
-        read_answer <= read_address[11:10] == 2'b01 && answer_word < 2 * OUT_BEATS
-                       ? copied_padded[32*answer_word+:32] : 32'd0;
-        read_data <= read_fixed | read_status | read_load | read_state | read_answer;
+        read_data <= read_fixed | read_status | read_load | read_state | mail_found;
     end
 endmodule
 

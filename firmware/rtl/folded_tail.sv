@@ -70,12 +70,6 @@ module folded_tail #(
     localparam int NUMBER_BITS = CHUNKS > 1 ? $clog2(CHUNKS) : 1;
     localparam int PLACE_BITS = $clog2(CHUNK);
     localparam int LAST_UNITS = UNITS - (CHUNKS - 1) * CHUNK;  // of the last chunk
-    localparam int FC_FRACTION = T_FRACTION + C_FRACTION;
-    localparam int IG_FRACTION = 2 * T_FRACTION;
-    localparam int F_FRACTION = FC_FRACTION > IG_FRACTION ? FC_FRACTION : IG_FRACTION;
-    localparam int FC_WIDTH = T_WIDTH + C_WIDTH + F_FRACTION - FC_FRACTION;
-    localparam int IG_WIDTH = 2 * T_WIDTH + F_FRACTION - IG_FRACTION;
-    localparam int F_WIDTH = (FC_WIDTH > IG_WIDTH ? FC_WIDTH : IG_WIDTH) + 1;
     localparam int STAGES = 8;
 
     initial if ((CHUNK & (CHUNK - 1)) != 0) $fatal(1, "folded_tail: CHUNK is a power of two");
@@ -260,15 +254,12 @@ module folded_tail #(
                 open_6 <= open_5;
             end
             // stage 4 → 5: c
-            wire signed [F_WIDTH-1:0] kept_wide = kept;
-            wire signed [F_WIDTH-1:0] added_wide = added;
-            wire signed [F_WIDTH-1:0] cell_sum =
-                (kept_wide <<< (F_FRACTION - FC_FRACTION)) + (added_wide <<< (F_FRACTION - IG_FRACTION));
             wire signed [C_WIDTH-1:0] cell_next;
-            convert #(
-                .FROM_WIDTH(F_WIDTH), .FROM_FRACTION(F_FRACTION), .TO_WIDTH(C_WIDTH), .TO_FRACTION(C_FRACTION),
-                .ROUND(C_ROUND), .SATURATE(C_SATURATE)
-            ) to_cell (.value(cell_sum), .converted(cell_next));
+            wire [CELL_INDEX_BITS-1:0] index_next;  // a cycle earlier than it is wanted
+            next_cell #(
+                .T_WIDTH(T_WIDTH), .T_FRACTION(T_FRACTION), .C_WIDTH(C_WIDTH), .C_FRACTION(C_FRACTION), .ROUND(C_ROUND),
+                .SATURATE(C_SATURATE), .INDEX_BITS(CELL_INDEX_BITS), .TOWARDS_ZERO(CELL_TOWARDS_ZERO)
+            ) to_cell (.kept(kept), .added(added), .value(cell_next), .index(index_next));
             always @(posedge clk) c <= cell_next;
             // stage 5 → 7: tanh(c)
             wire [CELL_INDEX_BITS-1:0] cell_index;

@@ -2,7 +2,6 @@
 //
 // `go` takes `sums` (rows 4 * unit + gate, gates i, f, g, o); h leaves four cycles later with `h_valid` and stands in `h_state`.
 // Stages: 0 index, 1 gates and products, 2 c and index of tanh(c), 3 tanh(c) and h.
-// Half an LSB of c is added in the carry chain of f·c + i·g; the index of tanh(c) is taken before c is clamped where the table ends before c does.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -45,20 +44,6 @@ module loadable_tail #(
     input  wire [               31:0] state_write_data,
     output reg  [               31:0] state_read_data
 );
-    localparam int FC_FRACTION = T_FRACTION + C_FRACTION;
-    localparam int IG_FRACTION = 2 * T_FRACTION;
-    localparam int S_FRACTION = FC_FRACTION > IG_FRACTION ? FC_FRACTION : IG_FRACTION;
-    localparam int FC_WIDTH = T_WIDTH + C_WIDTH + S_FRACTION - FC_FRACTION;
-    localparam int IG_WIDTH = 2 * T_WIDTH + S_FRACTION - IG_FRACTION;
-    localparam int S_WIDTH = (FC_WIDTH > IG_WIDTH ? FC_WIDTH : IG_WIDTH) + 2;
-    localparam int ROUND_EARLY = C_ROUND != 0 && S_FRACTION > C_FRACTION ? 1 : 0;
-    localparam int HALF_PLACE = ROUND_EARLY != 0 ? S_FRACTION - C_FRACTION - 1 : 0;
-    // clamped c and c give the same index where the table's range lies inside that of c
-    localparam int CELL_RANGE_BITS = 3;
-    localparam int INDEX_EARLY =
-        C_SATURATE != 0 && (C_ROUND == 0 || ROUND_EARLY != 0) && C_WIDTH - C_FRACTION >= CELL_RANGE_BITS &&
-        S_FRACTION >= C_FRACTION ? 1 : 0;
-    localparam int WIDE_C = S_WIDTH - (S_FRACTION - C_FRACTION) > C_WIDTH ? S_WIDTH - (S_FRACTION - C_FRACTION) : C_WIDTH;
 
     // ---- the step on its way: any, first, answer
     reg [2:0] stage_1, stage_2, stage_3;
@@ -113,7 +98,7 @@ module loadable_tail #(
                 localparam int BITS = g == 2 ? CELL_INDEX_BITS : GATE_INDEX_BITS;
                 wire [BITS-1:0] index;
                 table_index #(
-                    .WIDTH(A_WIDTH), .FRACTION(A_FRACTION), .INDEX_BITS(BITS), .RANGE_BITS(g == 2 ? CELL_RANGE_BITS : 4),
+                    .WIDTH(A_WIDTH), .FRACTION(A_FRACTION), .INDEX_BITS(BITS), .RANGE_BITS(g == 2 ? 3 : 4),
                     .TOWARDS_ZERO(g == 2 ? CELL_TOWARDS_ZERO : GATE_TOWARDS_ZERO)
                 ) to_index (.value(sums[(4*unit+g)*A_WIDTH+:A_WIDTH]), .index(index));
                 if (g == 0) assign in_index[unit*BITS+:BITS] = index;
@@ -136,31 +121,13 @@ module loadable_tail #(
                 out_3 <= out_2;
             end
             // stage 2
-            wire signed [S_WIDTH-1:0] kept_wide = kept;
-            wire signed [S_WIDTH-1:0] added_wide = added;
-            wire signed [S_WIDTH-1:0] kept_aligned = kept_wide <<< (S_FRACTION - FC_FRACTION);
-            wire signed [S_WIDTH-1:0] added_aligned = added_wide <<< (S_FRACTION - IG_FRACTION);
-            wire signed [S_WIDTH-1:0] cell_sum;
-            if (ROUND_EARLY != 0) begin : g_rounded
-                sum_with_half #(.WIDTH(S_WIDTH), .HALF(HALF_PLACE)) to_sum (.a(kept_aligned), .b(added_aligned), .sum(cell_sum));
-            end else begin : g_exact
-                assign cell_sum = kept_aligned + added_aligned;
-            end
             wire signed [C_WIDTH-1:0] cell_next;
-            convert #(
-                .FROM_WIDTH(S_WIDTH), .FROM_FRACTION(S_FRACTION), .TO_WIDTH(C_WIDTH), .TO_FRACTION(C_FRACTION),
-                .ROUND(C_ROUND != 0 && ROUND_EARLY == 0), .SATURATE(C_SATURATE)
-            ) to_cell (.value(cell_sum), .converted(cell_next));
-            wire signed [WIDE_C-1:0] squashed_c;
-            if (INDEX_EARLY != 0) begin : g_early
-                assign squashed_c = cell_sum >>> (S_FRACTION - C_FRACTION);
-            end else begin : g_clamped
-                assign squashed_c = cell_next;
-            end
-            table_index #(
-                .WIDTH(WIDE_C), .FRACTION(C_FRACTION), .INDEX_BITS(CELL_INDEX_BITS), .RANGE_BITS(CELL_RANGE_BITS),
-                .TOWARDS_ZERO(CELL_TOWARDS_ZERO)
-            ) to_cell_index (.value(squashed_c), .index(cell_index[unit*CELL_INDEX_BITS+:CELL_INDEX_BITS]));
+            next_cell #(
+                .T_WIDTH(T_WIDTH), .T_FRACTION(T_FRACTION), .C_WIDTH(C_WIDTH), .C_FRACTION(C_FRACTION), .ROUND(C_ROUND),
+                .SATURATE(C_SATURATE), .INDEX_BITS(CELL_INDEX_BITS), .TOWARDS_ZERO(CELL_TOWARDS_ZERO)
+            ) to_cell (
+                .kept(kept), .added(added), .value(cell_next), .index(cell_index[unit*CELL_INDEX_BITS+:CELL_INDEX_BITS])
+            );
             // stage 3
             wire signed [T_WIDTH-1:0] squashed = cell_entry[unit*T_WIDTH+:T_WIDTH];
             multiply #(.A_WIDTH(T_WIDTH), .B_WIDTH(T_WIDTH), .INPUT(0), .OUTPUT(0)) squash (.clk(clk), .a(out_3), .b(squashed), .product(product));

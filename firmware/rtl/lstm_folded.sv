@@ -296,17 +296,15 @@ module lstm_folded #(
             );
         end
         for (row = 0; row < ROWS; row = row + 1) begin : g_row
-            wire [SPREAD*D_WIDTH-1:0] terms;
+            wire [SPREAD*P_WIDTH-1:0] products;
             for (part = 0; part < SPREAD; part = part + 1) begin : g_part
-                wire signed [P_WIDTH-1:0] product;
                 multiply #(.A_WIDTH(V_WIDTH), .B_WIDTH(W_WIDTH), .BLOCK(part < BLOCKS ? 1 : 0)) factors (
-                    .clk(clk), .a(operands[(part*ROWS+row)/2*V_WIDTH+:V_WIDTH]), .b(word[(row*SPREAD+part)*W_WIDTH+:W_WIDTH]), .product(product)
+                    .clk(clk), .a(operands[(part*ROWS+row)/2*V_WIDTH+:V_WIDTH]), .b(word[(row*SPREAD+part)*W_WIDTH+:W_WIDTH]),
+                    .product(products[part*P_WIDTH+:P_WIDTH])
                 );
-                wire signed [D_WIDTH-1:0] wide = product;
-                assign terms[part*D_WIDTH+:D_WIDTH] = wide;
             end
             wire signed [D_WIDTH-1:0] term;
-            sum_tree #(.TERMS(SPREAD), .WIDTH(D_WIDTH)) tree (.clk(clk), .terms(terms), .sum(term));
+            sum_grown #(.TERMS(SPREAD), .WIDTH(P_WIDTH), .LEVELS(REDUCE)) add (.clk(clk), .terms(products), .sum(term));
             (* ram_style = "distributed" *) reg signed [S_WIDTH-1:0] held[0:(1<<PASS_BITS)-1];
             reg signed [S_WIDTH-1:0] earlier;  // words of this pass
             wire signed [S_WIDTH-1:0] base = !sum_first ? earlier : sum_adds ? held[sum_pass] : {S_WIDTH{1'b0}};

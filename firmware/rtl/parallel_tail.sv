@@ -4,8 +4,7 @@
 // `h_state`. CUTS: registers behind the index (1), the gates (2), the products (4), c (8), tanh(c) (16); the fewer, the shorter the
 // recurrent loop in cycles, the longer its cycle. Sums must stay until the first cut has taken them (with no cut: one cycle).
 //
-// What shortens the loop without a register, bit for bit the same: half an LSB of c is added in the carry chain of f·c + i·g; the index
-// of tanh(c) is taken before c is clamped (the table ends before c does); C_CLAMPED says unit by unit which c can leave its range.
+// What shortens the loop without a register, bit for bit the same: `next_cell`; C_CLAMPED says unit by unit which c can leave its range.
 // SMALL_PRODUCT 1: o·tanh(c) in logic beside its unit instead of in a multiplier; sigmoids must not be negative.
 // COPIES: `h_copies` holds so many copies of h, each its own registers, for adders that are placed apart; copy 0 is `h_state`.
 `resetall
@@ -57,20 +56,6 @@ module parallel_tail #(
 );
     localparam int CUT_INDEX = CUTS & 1, CUT_GATE = (CUTS >> 1) & 1, CUT_PRODUCT = (CUTS >> 2) & 1;
     localparam int CUT_CELL = (CUTS >> 3) & 1, CUT_TANH = (CUTS >> 4) & 1;
-    localparam int FC_FRACTION = T_FRACTION + C_FRACTION;
-    localparam int IG_FRACTION = 2 * T_FRACTION;
-    localparam int S_FRACTION = FC_FRACTION > IG_FRACTION ? FC_FRACTION : IG_FRACTION;
-    localparam int FC_WIDTH = T_WIDTH + C_WIDTH + S_FRACTION - FC_FRACTION;
-    localparam int IG_WIDTH = 2 * T_WIDTH + S_FRACTION - IG_FRACTION;
-    localparam int S_WIDTH = (FC_WIDTH > IG_WIDTH ? FC_WIDTH : IG_WIDTH) + 2;
-    localparam int ROUND_EARLY = C_ROUND != 0 && S_FRACTION > C_FRACTION ? 1 : 0;
-    localparam int HALF_PLACE = ROUND_EARLY != 0 ? S_FRACTION - C_FRACTION - 1 : 0;
-    // clamped c and c give the same index where the table's range lies inside that of c
-    localparam int CELL_RANGE_BITS = 3;
-    localparam int INDEX_EARLY =
-        C_SATURATE != 0 && (C_ROUND == 0 || ROUND_EARLY != 0) && C_WIDTH - C_FRACTION >= CELL_RANGE_BITS &&
-        S_FRACTION >= C_FRACTION && (CUTS & 8) == 0 ? 1 : 0;
-    localparam int WIDE_C = S_WIDTH - (S_FRACTION - C_FRACTION) > C_WIDTH ? S_WIDTH - (S_FRACTION - C_FRACTION) : C_WIDTH;
 
     initial if (COPIES < 1) $fatal(1, "parallel_tail: COPIES >= 1");
 
@@ -101,7 +86,7 @@ module parallel_tail #(
                 localparam int BITS = g == 2 ? CELL_INDEX_BITS : GATE_INDEX_BITS;
                 wire [BITS-1:0] index, index_held;
                 table_index #(
-                    .WIDTH(A_WIDTH), .FRACTION(A_FRACTION), .INDEX_BITS(BITS), .RANGE_BITS(g == 2 ? CELL_RANGE_BITS : 4),
+                    .WIDTH(A_WIDTH), .FRACTION(A_FRACTION), .INDEX_BITS(BITS), .RANGE_BITS(g == 2 ? 3 : 4),
                     .TOWARDS_ZERO(g == 2 ? CELL_TOWARDS_ZERO : GATE_TOWARDS_ZERO)
                 ) to_index (.value(sums[(4*unit+g)*A_WIDTH+:A_WIDTH]), .index(index));
                 stage #(.WIDTH(BITS), .ON(CUT_INDEX)) hold_index (.clk(clk), .d(index), .q(index_held));
@@ -134,35 +119,22 @@ module parallel_tail #(
             stage #(.WIDTH(T_WIDTH), .ON(CUT_CELL)) hold_out_2 (.clk(clk), .d(out_product), .q(out_cell));
             stage #(.WIDTH(T_WIDTH), .ON(CUT_TANH)) hold_out_3 (.clk(clk), .d(out_cell), .q(out));
 
-            wire signed [S_WIDTH-1:0] kept_wide = kept;
-            wire signed [S_WIDTH-1:0] added_wide = added;
-            wire signed [S_WIDTH-1:0] kept_aligned = kept_wide <<< (S_FRACTION - FC_FRACTION);
-            wire signed [S_WIDTH-1:0] added_aligned = added_wide <<< (S_FRACTION - IG_FRACTION);
-            wire signed [S_WIDTH-1:0] cell_sum;
-            if (ROUND_EARLY != 0) begin : g_rounded
-                sum_with_half #(.WIDTH(S_WIDTH), .HALF(HALF_PLACE)) add (.a(kept_aligned), .b(added_aligned), .sum(cell_sum));
-            end else begin : g_exact
-                assign cell_sum = kept_aligned + added_aligned;
-            end
             wire signed [C_WIDTH-1:0] cell_next;
-            convert #(
-                .FROM_WIDTH(S_WIDTH), .FROM_FRACTION(S_FRACTION), .TO_WIDTH(C_WIDTH), .TO_FRACTION(C_FRACTION),
-                .ROUND(C_ROUND != 0 && ROUND_EARLY == 0), .SATURATE(C_SATURATE != 0 && C_CLAMPED[unit])
-            ) to_cell (.value(cell_sum), .converted(cell_next));
-
-            wire signed [C_WIDTH-1:0] c;
-            stage #(.WIDTH(C_WIDTH), .ON(CUT_CELL)) hold_cell (.clk(clk), .d(cell_next), .q(c));
-            wire signed [WIDE_C-1:0] squashed_c;
-            if (INDEX_EARLY != 0) begin : g_early
-                assign squashed_c = cell_sum >>> (S_FRACTION - C_FRACTION);
-            end else begin : g_clamped
-                assign squashed_c = c;
+            wire [CELL_INDEX_BITS-1:0] index_next, cell_index;
+            next_cell #(
+                .T_WIDTH(T_WIDTH), .T_FRACTION(T_FRACTION), .C_WIDTH(C_WIDTH), .C_FRACTION(C_FRACTION), .ROUND(C_ROUND),
+                .SATURATE(C_SATURATE != 0 && C_CLAMPED[unit]), .INDEX_BITS(CELL_INDEX_BITS), .TOWARDS_ZERO(CELL_TOWARDS_ZERO)
+            ) to_cell (.kept(kept), .added(added), .value(cell_next), .index(index_next));
+            if (CUT_CELL != 0) begin : g_index_of_held
+                reg signed [C_WIDTH-1:0] c;
+                always @(posedge clk) c <= cell_next;
+                table_index #(
+                    .WIDTH(C_WIDTH), .FRACTION(C_FRACTION), .INDEX_BITS(CELL_INDEX_BITS), .RANGE_BITS(3),
+                    .TOWARDS_ZERO(CELL_TOWARDS_ZERO)
+                ) to_index (.value(c), .index(cell_index));
+            end else begin : g_index_at_once
+                assign cell_index = index_next;
             end
-            wire [CELL_INDEX_BITS-1:0] cell_index;
-            table_index #(
-                .WIDTH(WIDE_C), .FRACTION(C_FRACTION), .INDEX_BITS(CELL_INDEX_BITS), .RANGE_BITS(CELL_RANGE_BITS),
-                .TOWARDS_ZERO(CELL_TOWARDS_ZERO)
-            ) to_cell_index (.value(squashed_c), .index(cell_index));
             wire [T_WIDTH-1:0] squashed_now;
             constant_table #(.WIDTH(T_WIDTH), .INDEX_BITS(CELL_INDEX_BITS), .INIT(CELL_INIT)) squash (
                 .index(cell_index), .entry(squashed_now)

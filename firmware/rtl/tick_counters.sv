@@ -28,7 +28,7 @@ module tick_counters (
     reg [31:0] begun[0:31];  // when the vectors under way were loaded; a core of eight layers holds fewer
     reg [4:0] oldest, newest;
     reg pausing, paused_before;
-    wire [31:0] cycles = now - begun[oldest];
+    reg counted;  // cycles_last is new; difference and comparison in one cycle were the shell's longest path
 
     always @(posedge clk) begin
         now <= now + 1'b1;
@@ -48,9 +48,12 @@ module tick_counters (
         if (answered) begin
             oldest <= oldest + 1'b1;
             steps <= steps + 1'b1;
-            cycles_last <= cycles;
-            if (cycles < cycles_min) cycles_min <= cycles;
-            if (cycles > cycles_max) cycles_max <= cycles;
+            cycles_last <= now - begun[oldest];
+        end
+        counted <= answered;
+        if (counted) begin
+            if (cycles_last < cycles_min) cycles_min <= cycles_last;
+            if (cycles_last > cycles_max) cycles_max <= cycles_last;
         end
         if (bad_frame) bad_frames <= bad_frames + 1'b1;
         if (stalled) stalls <= stalls + 1'b1;
@@ -60,6 +63,7 @@ module tick_counters (
             now <= 0;
             steps <= 0;
             cycles_last <= 0;
+            counted <= 0;
             cycles_min <= 32'hFFFFFFFF;
             cycles_max <= 0;
             bad_frames <= 0;

@@ -27,6 +27,7 @@ RTL = (
     "gated_sum.sv",
     "small_product.sv",
     "sum_with_half.sv",
+    "next_cell.sv",
     "parallel_tail.sv",
     "baked_control.sv",
     "baked_answers.sv",

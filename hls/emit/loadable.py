@@ -32,6 +32,7 @@ RTL = (
     "stage.sv",
     "multiply.sv",
     "sum_with_half.sv",
+    "next_cell.sv",
     "constant_memory.sv",
     "loadable_tail.sv",
     "copies.sv",

@@ -42,6 +42,7 @@ SHELL = (
     "sequencer.sv",
     "staged_state.sv",
     "tick_counters.sv",
+    "mailbox.sv",
     "fabric_shell.sv",
 )
 CROSSING = (
