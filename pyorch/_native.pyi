@@ -551,9 +551,14 @@ class DeskSteps:
         (ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.
         """
 
-    def take_stops(self) -> bytes:
+    def abandon(self) -> None:
         """
-        Rows of inputs.INPUT_DTYPE: where quoting stopped, and began again, for a full journal.
+        Nobody will read: full rings are overwritten and no longer hold the steps back.
+        """
+
+    def take_noted(self) -> bytes:
+        """
+        Rows of inputs.INPUT_DTYPE that the path found by itself: kill flag, full rings.
         """
 
     @property

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from pyorch.contract.errors import UsageError
+from pyorch.contract.settings_file import read_settings
 from pyorch.trading.controls import Order
 from pyorch.trading.exchange.settings import ExchangeSettings, Latency
 from pyorch.trading.inputs import InputKind, LimitName
@@ -72,17 +71,8 @@ def load_desk(path: Path) -> DeskConfig:
 
     Raises:
         UsageError: unreadable, not TOML, an unknown key or a value outside its limits; the message names
-            file and key.
+            file, line and key.
     """
-    try:
-        values = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as text: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
-    try:
-        config = msgspec.convert(values, DeskConfig)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{path}: {error}") from error
+    config, _ = read_settings(path, DeskConfig)
     _ = config.timed_orders  # a missing name or reason is said before anything runs
     return config

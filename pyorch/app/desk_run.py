@@ -23,7 +23,8 @@ from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape, read_tape
 from pyorch.trading.bench_tick import first_seconds
 from pyorch.trading.config import QuotingConfig, load_config
-from pyorch.trading.desk import Desk, DeskSettings
+from pyorch.trading.desk import Desk
+from pyorch.trading.desk_settings import DeskSettings
 from pyorch.trading.exchange.market import Exchange
 from pyorch.trading.log import DiskFile, LogWriter, read_log
 from pyorch.trading.log_replay import check_replay, replay_log

@@ -36,7 +36,7 @@ void bind_tick_loop(nb::module_& module) {
         .def("start", &TickLoop::start, "Start the tick thread, once.")
         .def("stop", &TickLoop::stop, "Ask the tick thread to end before its next event.")
         .def("join", &TickLoop::join, nb::call_guard<nb::gil_scoped_release>(), "Wait for the tick thread's end.")
-        .def("abandon", [](TickLoop& loop) { loop.path().abandoned.store(true); },
+        .def("abandon", [](TickLoop& loop) { loop.path().output().abandoned.store(true); },
              "Nobody will read: full rings are overwritten and no longer hold the tick thread back.")
         .def("kill", [](TickLoop& loop, bool up) { loop.path().killed.store(up); }, "up"_a = true,
              "Raise or lower the kill flag; it is read at every tick.")
@@ -74,12 +74,14 @@ void bind_tick_loop(nb::module_& module) {
              "Raise or lower the kill flag, from any thread; it is read at every tick.")
         .def("drain", [](DeskSteps& desk) { return pyorch::drain(desk.path(), static_cast<std::size_t>(-1)); },
              "(ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.")
-        .def("take_stops", [](DeskSteps& desk) {
-                 auto& stops = desk.path().stops;
-                 nb::bytes rows(stops.data(), stops.size() * sizeof(pyorch::Input));
-                 stops.clear();
+        .def("abandon", [](DeskSteps& desk) { desk.path().output().abandoned.store(true); },
+             "Nobody will read: full rings are overwritten and no longer hold the steps back.")
+        .def("take_noted", [](DeskSteps& desk) {
+                 auto& noted = desk.path().noted;
+                 nb::bytes rows(noted.data(), noted.size() * sizeof(pyorch::Input));
+                 noted.clear();
                  return rows;
-             }, "Rows of inputs.INPUT_DTYPE: where quoting stopped, and began again, for a full journal.")
+             }, "Rows of inputs.INPUT_DTYPE that the path found by itself: kill flag, full rings.")
         .def_prop_ro("row", &DeskSteps::row, "The next row of the market.")
         .def_prop_ro("done", &DeskSteps::done)
         .def_prop_ro("engine_failed", &DeskSteps::engine_failed)

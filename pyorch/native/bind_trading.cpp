@@ -149,7 +149,7 @@ void bind_trading(nb::module_& module) {
                  if (static_cast<int>(features.size()) != p.features() ||
                      static_cast<int>(logits.size()) != p.outputs() || static_cast<int>(scores.size()) != p.outputs())
                      throw nb::value_error("features, logits and scores have the settings' lengths");
-                 if (!p.has_room()) throw std::runtime_error("the journal's rings are full: drain first");
+                 if (!p.output().has_room()) throw std::runtime_error("the journal's rings are full: drain first");
                  const std::uint64_t now = pyorch::clock_cycles();
                  p.tick({row, local_ns, sequence, forward_half_ticks, features.data(), logits.data(), scores.data(),
                          data_valid,

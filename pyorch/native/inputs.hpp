@@ -6,12 +6,16 @@
 namespace pyorch {
 
 enum class InputKind : std::uint32_t {
-    acknowledged = 1, rejected, filled, cancelled, protection, disconnected, connected, own_order,
+    acknowledged = 1, rejected, filled, cancelled, protection, disconnected, connected, own_order, sequence, position,
     kill = 16, rearm, pause, resume, model_off, model_on, widen, size_cap, limit, reset_protection,
     journal_full = 32, journal_ready, engine, deadline_miss
 };
 
 enum LimitName : std::size_t { limit_position, limit_delta, limit_gamma, limit_vega, limit_notional, limit_names };
+
+// The most that an operator may order, and that a venue may book.
+inline constexpr std::int64_t maximum_widening_bp100 = 1'000'000, maximum_lots = 1'000'000'000,
+                              maximum_limit = std::int64_t{1} << 60;
 
 struct Input {
     std::int64_t local_ns, sequence, value, price_ticks, row;

@@ -128,8 +128,12 @@ class Quoter {
         live.protection = {};
         live.refused = true;
     }
-    void filled(const RiskGate& gate, std::size_t option, int side, std::int64_t lots, std::int64_t sequence) {
+    // What is held of an option is another than thought.
+    void position(const RiskGate& gate, std::size_t option) {
         own_nano_[option] = skew_.own_nano(gate.positions_lots[option]);
+    }
+    void filled(const RiskGate& gate, std::size_t option, int side, std::int64_t lots, std::int64_t sequence) {
+        position(gate, option);
         Live& live = live_[option];
         if (live.sequence != sequence) return;
         const std::int64_t left = std::max<std::int64_t>(0, live.quote.lots(side) - lots);
@@ -159,6 +163,15 @@ class Quoter {
         const bool reducing = reduce(gate);
         for (std::size_t option = 0; option < live_.size(); ++option) {
             const Live& live = live_[option];
+            if (!pricer.expired(option, minutes) &&
+                gate.outside(live.quote, !reference.used() || reference.known(), around(option, pricer, reference),
+                             terms_.tick_nano)) {
+                gate.count(Refusal::price_collar);
+                ++refused_;
+                pending_ = true;
+                wanted_.push_back({{static_cast<std::uint32_t>(option), Reason::withdraw, {}}, {}});
+                continue;
+            }
             if (reducing && !(left_[option] == live.quote)) {
                 wanted_.push_back({{static_cast<std::uint32_t>(option), Reason::reduce, left_[option]}, live.protection});
                 pending_ = true;
@@ -230,9 +243,16 @@ class Quoter {
         wanted_.push_back({{option, reason, quote}, protection});
     }
 
+    // What the collar is around, where it is known.
+    static std::int64_t around(std::size_t option, const Pricer& pricer, const ReferenceValues& reference) {
+        if (reference.used()) return reference.known() ? reference.nano(option) : 0;
+        return static_cast<std::int64_t>(std::floor(pricer.value_btc(option) * 1e9));
+    }
+
     // What must go so that the worst case of the live quotes is within all limits; whether anything must.
     bool reduce(const RiskGate& gate) {
         const auto& positions = gate.positions_lots;
+        const auto orders = [&](std::size_t option, int side) { return gate.exposures.order_lots(option, side); };
         std::array<std::array<std::int64_t, 2>, 3> worst{};
         std::int64_t total = 0;
         bool reduced = false;
@@ -240,16 +260,17 @@ class Quoter {
             Quote& quote = left_[option] = live_[option].quote;
             for (const int side : {0, 1}) {
                 const std::int64_t held = side == 0 ? positions[option] : -positions[option];
-                if (quote.lots(side) > 0 && held + quote.lots(side) > gate.bounds[limit_position]) {
+                if (quote.lots(side) > 0 && held + quote.lots(side) + orders(option, side) > gate.bounds[limit_position]) {
                     quote.leave_out(side);
                     reduced = true;
                 }
             }
-            total += quote.lots();
+            const std::int64_t bid = quote.bid_lots + orders(option, 0), ask = quote.ask_lots + orders(option, 1);
+            total += bid + ask;
             for (std::size_t m = 0; m < 3; ++m) {
                 const std::int64_t each = gate.greeks[option][m], held = each * positions[option];
-                worst[m][0] += std::abs(each) * (each < 0 ? quote.bid_lots : quote.ask_lots) - held;
-                worst[m][1] += std::abs(each) * (each > 0 ? quote.bid_lots : quote.ask_lots) + held;
+                worst[m][0] += std::abs(each) * (each < 0 ? bid : ask) - held;
+                worst[m][1] += std::abs(each) * (each > 0 ? bid : ask) + held;
             }
         }
         for (std::size_t m = 0; m < 3; ++m)
@@ -260,7 +281,9 @@ class Quoter {
                 bound = 0;
                 for (std::size_t option = 0; option < live_.size(); ++option) {
                     const std::int64_t each = gate.greeks[option][m], held = each * positions[option];
-                    bound += (upward ? held : -held) + std::abs(each) * left_[option].lots((each > 0) != upward);
+                    const int side = (each > 0) != upward;
+                    bound += (upward ? held : -held) +
+                             std::abs(each) * (left_[option].lots(side) + orders(option, side));
                 }
                 for (std::size_t option = 0; option < live_.size() && bound > gate.bounds[limit_delta + m]; ++option) {
                     const std::int64_t each = gate.greeks[option][m];
@@ -287,11 +310,8 @@ class Quoter {
         Live& live = live_[sent.option];
         if (sent.reason != Reason::withdraw && sent.reason != Reason::reduce) {
             const bool known = !reference.used() || reference.known();
-            const std::int64_t around =
-                !known             ? 0
-                : reference.used() ? reference.nano(sent.option)
-                                   : static_cast<std::int64_t>(std::floor(pricer.value_btc(sent.option) * 1e9));
-            if (gate.check(sent.option, sent.quote, known, around, terms_.tick_nano) != Refusal::none) {
+            if (gate.check(sent.option, sent.quote, known, around(sent.option, pricer, reference), terms_.tick_nano) !=
+                Refusal::none) {
                 ++refused_;
                 pending_ = true;  // room may come, or another reference
                 if (sent.quote.lots() == 0) {

@@ -3,49 +3,25 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
-#include <string>
-#include <utility>
 #include <vector>
 
-#include "fix.hpp"
 #include "inputs.hpp"
 #include "journal.hpp"
 #include "policy.hpp"
 #include "pricing.hpp"
 #include "quoting.hpp"
-#include "ring.hpp"
-#include "risk.hpp"
+#include "quoting_output.hpp"
+#include "quoting_settings.hpp"
 #include "ring_clock.hpp"
+#include "risk.hpp"
 #include "tick_engine.hpp"
 #include "venue_session.hpp"
 
 namespace pyorch {
-
-struct QuotingSettings {
-    std::vector<std::int64_t> strikes_usd, expiries_s;
-    int rights = 2;
-    double half_tick_usd = 1;
-    Surface::ParametersPpm surface_ppm;
-    std::int64_t maximum_surface_age_ns = 0;
-    std::vector<Rule> rules;
-    FairShift fair_shift;
-    InventorySkew inventory;
-    std::int32_t base_half_spread_bp100 = 0;
-    Terms terms;
-    Limits limits;
-    FixIdentity fix;
-    std::vector<std::string> targets;  // per venue, TargetCompID; empty: the identity's, one venue
-    bool stop_when_full = false;       // full rings stop quoting; otherwise they hold the tick back
-    int features = 1, outputs = 1;
-    std::vector<int> probability_outputs;
-    std::int64_t warm_up_ticks = 0, origin_ns = 0;
-    std::size_t tick_ring = 1 << 12, quote_ring = 1 << 14, fix_ring = 1 << 22;
-};
 
 struct TickInput {
     std::int64_t row, local_ns, sequence, forward_half_ticks;
@@ -67,39 +43,19 @@ class QuotingPath {
         : settings_(s), surface_(s.surface_ppm, s.expiries_s, s.origin_ns), policy_(s.rules, s.fair_shift),
           pricer_(s.strikes_usd, s.expiries_s, s.rights, s.half_tick_usd), gate_(s.limits),
           reference_(pricer_, surface_, s.limits.reference_interval_ns, s.limits.reference_age_ns),
-          venues_(std::max<std::size_t>(s.targets.size(), 1)), quoter_(s.terms, s.inventory, gate_, venues_.size()),
-          encoders_(encoders_of(s)), ticks_(s.tick_ring), quotes_(std::max(s.quote_ring, 2 * pricer_.options())),
-          fix_(std::max(s.fix_ring, 2 * room_for_messages())), scratch_(room_for_messages()) {
-        stops.reserve(64);
+          venues_(s.venues()), quoter_(s.terms, s.inventory, gate_, venues_.size()), output_(s, pricer_.options()) {
+        noted.reserve(64);
+        await_venues();
+        update_down();
         clock_scale();  // measured here, not at the first tick
-        const std::size_t options = pricer_.options();
-        if (s.features < 1 || s.features > maximum_features || s.outputs < 1 || s.outputs > maximum_outputs)
-            throw std::invalid_argument("a journal record holds 1 to 32 features and 1 to 16 outputs");
-        if (s.fix.symbols.size() != options || s.limits.positions_lots.size() != options)
-            throw std::invalid_argument("one symbol and one position for each option");
-        if (s.limits.venues.size() != options) throw std::invalid_argument("one venue for each option");
-        for (const std::uint32_t venue : s.limits.venues)
-            if (venue >= venues_.size()) throw std::invalid_argument("an option's venue is out of range");
-        if (s.rules.size() > 32) throw std::invalid_argument("at most 32 rules");
-        for (const Rule& rule : s.rules) {
-            if (rule.reach < 1) throw std::invalid_argument("a rule reaches the nearest expiry at least");
-            if (rule.outputs.size() != rule.thresholds.size() || rule.outputs.size() != rule.releases.size())
-                throw std::invalid_argument("one threshold and one release for each condition");
-            for (const int output : rule.outputs)
-                if (output < 0 || output >= s.outputs) throw std::invalid_argument("a rule's output is out of range");
-        }
-        if (s.inventory.delta_scale_lots < 1 || s.inventory.position_scale_lots < 1)
-            throw std::invalid_argument("the scales of the inventory's skew are 1 lot or more");
-        for (const int output : {s.fair_shift.up, s.fair_shift.down})
-            if (output < 0 || output >= s.outputs) throw std::invalid_argument("a forecast's output is out of range");
-        for (const int output : s.probability_outputs)
-            if (output < 0 || output >= s.outputs) throw std::invalid_argument("a probability's output is out of range");
+        s.check(pricer_.options());
     }
 
-    std::atomic<bool> killed{false};     // set by any thread: withdraw everything, quote nothing
-    // When quoting stopped and began again for the journal's sake, as inputs; until somebody takes them.
-    std::vector<Input> stops;
-    std::atomic<bool> abandoned{false};  // nobody reads the rings any more
+    std::atomic<bool> killed{false};  // set by any thread: withdraw everything, quote nothing
+    // What the path found by itself (the kill flag, full rings), as inputs; until somebody takes them. One that
+    // is full keeps no more: whoever keeps a log stops at `noted_full`.
+    std::vector<Input> noted;
+    bool noted_full() const { return noted.size() + 2 > noted.capacity(); }
 
     void surface(std::int64_t atm_ppm, std::int64_t skew_ppm, std::int64_t local_ns) {
         surface_.apply(atm_ppm, skew_ppm, local_ns, minutes_at(local_ns));
@@ -109,9 +65,9 @@ class QuotingPath {
     void trade(std::int64_t price_ticks, std::int64_t local_ns) { reference_.trade(price_ticks, local_ns); }
 
     void tick(const TickInput& in, const Stamps& stamps) {
+        watch_flag(in.row, in.local_ns);
         if (settings_.stop_when_full) watch_rings(in.row, in.local_ns);
-        if (!full_) ticks_.reserve(1, abandoned);
-        TickRecord& record = full_ ? unrecorded_ : ticks_.at(0);
+        TickRecord& record = full() ? unrecorded_ : output_.begin();
         start_record(record, in.row, in.local_ns, in.sequence);
         record.forward_half_ticks = in.forward_half_ticks;
         for (int i = 0; i < settings_.features; ++i) record.features[i] = static_cast<std::int16_t>(in.features[i]);
@@ -130,11 +86,10 @@ class QuotingPath {
             model_valid &= in.scores[output] >= 0 && in.scores[output] <= 32768;
         const bool data_valid = in.data_valid && in.forward_half_ticks > 0;
         const bool stale = surface_.stale(in.local_ns, settings_.maximum_surface_age_ns);
-        const bool stopped = stopped_ || killed.load(std::memory_order_relaxed);
         watch_sessions(record);
         const bool session_down = std::all_of(quoter_.down.begin(), quoter_.down.end(), [](auto d) { return d != 0; });
         record.flags |= (data_valid ? tick_book_valid : 0u) | (model_valid ? tick_model_valid : 0u) |
-                       (warm ? tick_warm : 0u) | (stopped ? tick_killed : 0u) | (stale ? tick_surface_stale : 0u) |
+                       (warm ? tick_warm : 0u) | (stopped_ ? tick_killed : 0u) | (stale ? tick_surface_stale : 0u) |
                        (paused_ ? tick_paused : 0u) | (gate_.frozen(in.local_ns) ? tick_frozen : 0u) |
                        (model_off_ ? tick_model_off : 0u) | (session_down ? tick_session_down : 0u);
         Adjustment adjustment;
@@ -151,7 +106,7 @@ class QuotingPath {
         std::uint64_t after_pricing = after_policy;
 
         const Refusal refusal =
-            gate_.admit(in.local_ns, {stopped, paused_, full_, session_down, !data_valid, stale,
+            gate_.admit(in.local_ns, {stopped_, paused_, full(), session_down, !data_valid, stale,
                                       !model_valid && !model_off_, !warm});
         if (refusal != Refusal::none) {
             record.flags |= tick_blocked;
@@ -168,12 +123,13 @@ class QuotingPath {
                 priced_surface_ = surface_.version();
             }
             if (moved || adjusted) record.flags |= tick_priced;
+            const bool judged_anew =
+                reference_.used() && reference_.refresh(in.local_ns, record.minutes, surface_);
             // Without a change or a waiting quote the update would send nothing: skipping it is exact.
-            const bool update = moved || adjusted || dirty_ || quoter_.pending();
+            const bool update = moved || adjusted || judged_anew || dirty_ || quoter_.pending();
             if (update) {
                 quoted_adjustment_ = adjustment;
                 dirty_ = false;
-                if (reference_.used()) reference_.refresh(in.local_ns, record.minutes, surface_);
                 for (std::size_t v = 0; v < venues_.size(); ++v) quoter_.next_sequence[v] = venues_[v].sequence + 1;
                 quoter_.update(pricer_, record.minutes, adjustment, policy_.rules(), in.local_ns,
                                static_cast<double>(in.forward_half_ticks) * settings_.half_tick_usd, reference_, gate_);
@@ -181,7 +137,8 @@ class QuotingPath {
             }
             record.inventory_bp100 = static_cast<std::int32_t>(quoter_.inventory_bp100());
             after_pricing = clock_cycles();
-            if (update && !quoter_.sent().empty()) encode(record);
+            if (update && !quoter_.sent().empty())
+                output_.mass_quotes(record, quoter_.sent(), pricer_, gate_.exposures, venues_);
             if (quoter_.pending()) record.flags |= tick_pending;
             if (record.refused > 0) record.flags |= tick_blocked;
         }
@@ -195,7 +152,7 @@ class QuotingPath {
         record.total_ns = clock_ns(stamps.start, end);
         ++tick_;
         ++since_reset_;
-        if (!full_) publish();
+        if (!full()) output_.publish();
     }
 
     // The book became invalid: withdraw everything, forget dwell and warm-up.
@@ -207,13 +164,10 @@ class QuotingPath {
 
     // Takes in what a venue or an operator said.
     void take(const Input& in) {
-        const bool has_venue = in.kind <= InputKind::connected, has_option = in.kind == InputKind::rejected ||
-                               in.kind == InputKind::filled || in.kind == InputKind::own_order;
-        if ((has_venue && in.venue >= venues_.size()) || (has_option && in.option >= pricer_.options()) ||
-            (in.kind == InputKind::limit && in.option >= limit_names) || in.side > 1)
-            throw std::invalid_argument("an input's venue, option, side or limit is out of range");
+        check(in);
         dirty_ = true;
         bool withdraw = false;
+        int only = -1;
         const int side = static_cast<int>(in.side);
         switch (in.kind) {
             case InputKind::acknowledged:
@@ -246,12 +200,26 @@ class QuotingPath {
                 quoter_.withdraw(gate_, static_cast<int>(in.venue));
                 break;
             case InputKind::connected:
-                venues_[in.venue].connect();
-                gate_.exposures.cancelled(in.venue, venues_[in.venue].sequence);
+                // Messages that it has not taken in may still arrive: a withdrawal follows them.
+                if (in.sequence < venues_[in.venue].sequence) only = static_cast<int>(in.venue);
+                withdraw = only >= 0;
+                venues_[in.venue].connect(in.sequence);
+                gate_.exposures.cancelled(in.venue, in.sequence);
                 quoter_.withdraw(gate_, static_cast<int>(in.venue));
                 break;
+            case InputKind::sequence:
+                venues_[in.venue].sequence = std::max(venues_[in.venue].sequence, in.sequence);
+                break;
+            case InputKind::position:
+                gate_.positions_lots[in.option] = in.value;
+                quoter_.position(gate_, in.option);
+                break;
             case InputKind::kill:
-            case InputKind::rearm: stopped_ = withdraw = in.kind == InputKind::kill; break;
+            case InputKind::rearm:
+                stopped_ = withdraw = in.kind == InputKind::kill;
+                by_flag_ = false;
+                await_venues();
+                break;
             case InputKind::pause:
             case InputKind::resume: paused_ = withdraw = in.kind == InputKind::pause; break;
             case InputKind::model_off:
@@ -266,29 +234,41 @@ class QuotingPath {
             case InputKind::deadline_miss: break;
         }
         const bool stops_for_journal = in.kind == InputKind::journal_full;
-        if (withdraw) cancel_between(in.row, in.local_ns, 0, stops_for_journal ? tick_journal_full : 0u);
-        if (stops_for_journal || in.kind == InputKind::journal_ready) full_ = stops_for_journal;
+        if (withdraw) cancel_between(in.row, in.local_ns, 0, stops_for_journal ? tick_journal_full : 0u, only);
+        if (stops_for_journal || in.kind == InputKind::journal_ready)
+            (in.value == of_rings ? rings_full_ : log_full_) = stops_for_journal;
         update_down();
     }
 
     std::int64_t ticks() const { return tick_; }
-    std::int64_t messages() const { return messages_; }
     // Of the last message at a venue.
     std::int64_t sequence(std::size_t venue) const { return venues_[venue].sequence; }
-    // Whether the rings surely hold another tick, and a withdrawal after it.
-    bool has_room() const {
-        return ticks_.free() >= 3 && quotes_.free() >= pricer_.options() && fix_.free() >= room_for_messages();
-    }
     int features() const { return settings_.features; }
     int outputs() const { return settings_.outputs; }
     const RiskGate& gate() const { return gate_; }
     const Quoter& quoter() const { return quoter_; }
     std::uint32_t surfaces_refused() const { return surface_.refused(); }
-    Ring<TickRecord>& tick_ring() { return ticks_; }
-    Ring<QuoteRecord>& quote_ring() { return quotes_; }
-    Ring<char>& fix_ring() { return fix_; }
+    QuotingOutput& output() { return output_; }
 
    private:
+    static constexpr std::int64_t of_rings = 1;  // value of a journal input: the rings are full, not the log
+
+    bool full() const { return rings_full_ || log_full_; }
+
+    void check(const Input& in) const {
+        const InputKind kind = in.kind;
+        const bool has_venue = kind <= InputKind::connected || kind == InputKind::sequence;
+        const bool has_option = kind == InputKind::rejected || kind == InputKind::filled ||
+                                kind == InputKind::own_order || kind == InputKind::position;
+        if ((has_venue && in.venue >= venues_.size()) || (has_option && in.option >= pricer_.options()) ||
+            (kind == InputKind::limit && in.option >= limit_names) || in.side > 1)
+            throw std::invalid_argument("an input's venue, option, side or limit is out of range");
+        const std::int64_t most = kind == InputKind::widen ? maximum_widening_bp100
+                                  : kind == InputKind::size_cap || kind == InputKind::position ? maximum_lots
+                                  : kind == InputKind::limit ? maximum_limit : INT64_MAX;
+        if (in.value > most || in.value < (kind == InputKind::position ? -most : 0))
+            throw std::invalid_argument("an input's value is out of range");
+    }
     std::int64_t minutes_at(std::int64_t local_ns) const { return (local_ns - settings_.origin_ns) / 60'000'000'000; }
 
     void start_record(TickRecord& record, std::int64_t row, std::int64_t local_ns, std::int64_t sequence) {
@@ -305,29 +285,17 @@ class QuotingPath {
         record.size_down_percent = record.size_up_percent = 100;
     }
 
-    static std::vector<FixEncoder> encoders_of(const QuotingSettings& s) {
-        if (s.targets.empty()) return {FixEncoder(s.fix)};
-        std::vector<FixEncoder> encoders;
-        for (const std::string& target : s.targets) {
-            FixIdentity identity = s.fix;
-            identity.target = target;
-            encoders.emplace_back(identity);
-        }
-        return encoders;
+    // Until a venue says that it is up, and what it has taken in, nothing goes there but withdrawals.
+    void await_venues() {
+        if (settings_.limits.acknowledged)
+            for (VenueSession& session : venues_) session.awaited = true;
     }
-    // The most that a tick and a withdrawal write.
-    std::size_t room_for_messages() const {
-        std::size_t longest = 0;
-        for (const FixEncoder& encoder : encoders_) longest = std::max(longest, encoder.message_bytes());
-        return (pricer_.options() / FixEncoder::maximum_entries + 4 * venues_.size()) * longest;
-    }
-
     void update_down() {
         for (std::size_t v = 0; v < venues_.size(); ++v) quoter_.down[v] = venues_[v].down();
     }
     void watch_sessions(TickRecord& record) {
         const std::int64_t patience = settings_.limits.acknowledge_ns;
-        if (settings_.limits.acknowledged && patience > 0 && !full_)
+        if (settings_.limits.acknowledged && patience > 0 && !full())
             for (std::size_t v = 0; v < venues_.size(); ++v) {
                 VenueSession& session = venues_[v];
                 if (session.late || session.waiting_ns == 0 || record.local_ns - session.waiting_ns <= patience) continue;
@@ -336,83 +304,42 @@ class QuotingPath {
             }
         update_down();
     }
-    void watch_rings(std::int64_t row, std::int64_t local_ns) {
-        if (full_ == !has_room()) return;
-        const Input input{local_ns, 0, 0, 0, row, full_ ? InputKind::journal_ready : InputKind::journal_full, 0, 0, 0, 0, 0};
+    void note(InputKind kind, std::int64_t row, std::int64_t local_ns, std::int64_t value) {
+        const Input input{local_ns, 0, value, 0, row, kind, 0, 0, 0, 0, 0};
         take(input);
-        if (stops.size() < stops.capacity()) stops.push_back(input);
+        if (noted.size() < noted.capacity()) noted.push_back(input);
+    }
+    // The flag's first effect is an input, so that a log replays it at this row.
+    void watch_flag(std::int64_t row, std::int64_t local_ns) {
+        const bool up = killed.load(std::memory_order_relaxed);
+        if (up ? stopped_ : !(stopped_ && by_flag_)) return;
+        note(up ? InputKind::kill : InputKind::rearm, row, local_ns, 0);
+        by_flag_ = up;
+    }
+    void watch_rings(std::int64_t row, std::int64_t local_ns) {
+        if (rings_full_ == !output_.has_room()) return;
+        note(rings_full_ ? InputKind::journal_ready : InputKind::journal_full, row, local_ns, of_rings);
     }
 
-    void cancel_between(std::int64_t row, std::int64_t local_ns, std::int64_t sequence, std::uint32_t flags) {
-        if (full_) return;  // nothing is live, and nothing more can be recorded
-        ticks_.reserve(1, abandoned);
-        TickRecord& record = ticks_.at(0);
+    // only >= 0: at that venue.
+    void cancel_between(std::int64_t row, std::int64_t local_ns, std::int64_t sequence, std::uint32_t flags,
+                        int only = -1) {
+        if (full()) return;  // nothing is live, and nothing more can be recorded
+        TickRecord& record = output_.begin();
         start_record(record, row, local_ns, sequence);
-        cancel(record, -1);
+        cancel(record, only);
         record.flags |= flags;
-        if (record.fix_messages > 0) publish();
+        if (record.fix_messages > 0) output_.publish();
     }
     // Withdraws everything (only >= 0: at that venue), where a session is up.
     void cancel(TickRecord& record, int only) {
         for (std::size_t v = 0; v < venues_.size(); ++v) {
             if (!venues_[v].connected || (only >= 0 && static_cast<std::size_t>(only) != v)) continue;
-            venues_[v].sent(1, record.local_ns);
-            append(record, encoders_[v].cancel_all(venues_[v].sequence, record.local_ns, scratch_.data()));
-            record.flags |= tick_cancelled;
+            output_.cancel_all(record, v, venues_[v]);
         }
         quoter_.withdraw(gate_, only);
         priced_ = false;
         quoted_adjustment_ = {};
-    }
-
-    void encode(TickRecord& record) {
-        const auto& sent = quoter_.sent();
-        record.flags |= tick_quoted;
-        record.quotes = static_cast<std::uint32_t>(sent.size());
-        quotes_.reserve(sent.size(), abandoned);
-        for (std::size_t i = 0; i < sent.size(); ++i) {
-            const Sent& s = sent[i];
-            const OptionValue v = pricer_.value(s.option);
-            quotes_.at(i) = {record.tick, record.local_ns, s.option, static_cast<std::uint32_t>(s.reason),
-                             static_cast<std::int32_t>(s.quote.bid_ticks), static_cast<std::int32_t>(s.quote.ask_ticks),
-                             static_cast<std::int32_t>(s.quote.bid_lots), static_cast<std::int32_t>(s.quote.ask_lots),
-                             v.value_btc, v.volatility, v.delta, v.gamma, v.vega, v.theta};
-        }
-        quotes_.advance(sent.size());
-        for (std::size_t v = 0; v < venues_.size(); ++v) {
-            std::array<Sent, FixEncoder::maximum_entries> part;
-            std::size_t count = 0;
-            std::int64_t messages = 0;
-            const auto flush = [&] {
-                if (count == 0) return;
-                append(record, encoders_[v].mass_quote(venues_[v].sequence + ++messages, record.local_ns, part.data(),
-                                                       count, scratch_.data()));
-                count = 0;
-            };
-            for (const Sent& one : sent) {
-                if (gate_.exposures.venue(one.option) != v) continue;
-                part[count++] = one;
-                if (count == part.size()) flush();
-            }
-            flush();
-            if (messages > 0) venues_[v].sent(messages, record.local_ns);
-        }
-    }
-
-    void append(TickRecord& record, std::size_t bytes) {
-        fix_.reserve(bytes, abandoned);
-        fix_.write(scratch_.data(), bytes);
-        record.fix_bytes += static_cast<std::uint32_t>(bytes);
-        ++record.fix_messages;
-        ++messages_;
-    }
-
-    // The tick's record last: who sees it sees its quotes and bytes.
-    void publish() {
-        quotes_.publish();
-        fix_.publish();
-        ticks_.advance(1);
-        ticks_.publish();
     }
 
     QuotingSettings settings_;
@@ -423,14 +350,11 @@ class QuotingPath {
     ReferenceValues reference_;
     std::vector<VenueSession> venues_;
     Quoter quoter_;
-    std::vector<FixEncoder> encoders_;
-    Ring<TickRecord> ticks_;
-    Ring<QuoteRecord> quotes_;
-    Ring<char> fix_;
-    std::vector<char> scratch_;
+    QuotingOutput output_;
     Adjustment quoted_adjustment_;
-    std::int64_t tick_ = 0, since_reset_ = 0, messages_ = 0;
-    bool stopped_ = false, paused_ = false, model_off_ = false, full_ = false, dirty_ = false;
+    std::int64_t tick_ = 0, since_reset_ = 0;
+    bool stopped_ = false, by_flag_ = false, paused_ = false, model_off_ = false, dirty_ = false;
+    bool rings_full_ = false, log_full_ = false;
     TickRecord unrecorded_;
     std::int64_t priced_forward_ = 0, priced_minutes_ = 0;
     std::uint32_t priced_surface_ = 0;

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "fair_shift.hpp"
@@ -24,11 +25,13 @@ class ReferenceValues {
         trade_ns_ = local_ns;
     }
 
-    // Once before a tick's quotes are checked.
-    void refresh(std::int64_t local_ns, std::int64_t minutes, const Surface& surface) {
+    // At every tick that may quote; whether any value is another than before.
+    bool refresh(std::int64_t local_ns, std::int64_t minutes, const Surface& surface) {
         const bool old = maximum_age_ns_ > 0 && local_ns - trade_ns_ > maximum_age_ns_;
-        known_ = trade_ticks_ > 0 && !old;
-        if (!known_) return;
+        const bool was_known = std::exchange(known_, trade_ticks_ > 0 && !old);
+        const std::int64_t before_bp100 = moved_bp100_;
+        if (!known_) return was_known;
+        bool changed = !was_known;
         if (!priced_ || local_ns - priced_ns_ >= interval_ns_) {
             pricer_.price(surface_, 2 * trade_ticks_, minutes);
             for (std::size_t option = 0; option < value_nano_.size(); ++option) {
@@ -39,8 +42,10 @@ class ReferenceValues {
             priced_ticks_ = trade_ticks_;
             priced_ns_ = local_ns;
             surface_ = surface;  // of the same size: nothing is allocated
+            changed = true;
         }
         moved_bp100_ = (trade_ticks_ - priced_ticks_) * 1'000'000 / priced_ticks_;
+        return changed || moved_bp100_ != before_bp100;
     }
     bool known() const { return known_; }
     std::int64_t nano(std::size_t option) const {

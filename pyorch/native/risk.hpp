@@ -65,6 +65,10 @@ class RiskGate {
     std::vector<Greeks> greeks;
     std::int64_t frozen_ns = -1;
 
+    Refusal count(Refusal refusal) {
+        ++counts_[static_cast<std::size_t>(refusal)];
+        return refusal;
+    }
     const std::array<std::int64_t, refusals>& counts() const { return counts_; }
     const Limits& limits() const { return limits_; }
 
@@ -97,15 +101,19 @@ class RiskGate {
         }
     }
 
-    // What of the quote may go out is left in it.
-    Refusal check(std::size_t option, Quote& quote, bool reference_known, std::int64_t reference_nano,
-                  std::int64_t tick_nano) {
+    // Whether a price is too far from an independent fair value, or there is none to judge it by.
+    bool outside(const Quote& quote, bool reference_known, std::int64_t reference_nano, std::int64_t tick_nano) const {
         const std::int64_t collar = limits_.price_collar_ticks * tick_nano;
         const auto off = [&](std::int64_t ticks, std::int64_t lots) {
             return lots > 0 && (!reference_known || std::abs(ticks * tick_nano - reference_nano) > collar);
         };
-        if (off(quote.bid_ticks, quote.bid_lots) || off(quote.ask_ticks, quote.ask_lots))
-            return refuse(quote, Refusal::price_collar);
+        return off(quote.bid_ticks, quote.bid_lots) || off(quote.ask_ticks, quote.ask_lots);
+    }
+
+    // What of the quote may go out is left in it.
+    Refusal check(std::size_t option, Quote& quote, bool reference_known, std::int64_t reference_nano,
+                  std::int64_t tick_nano) {
+        if (outside(quote, reference_known, reference_nano, tick_nano)) return refuse(quote, Refusal::price_collar);
         if (crosses(option, quote)) return refuse(quote, Refusal::self_cross);
         Refusal reason = Refusal::none;
         for (const int side : {0, 1}) {
@@ -179,10 +187,6 @@ class RiskGate {
         std::int64_t local_ns, lots, delta;
     };
 
-    Refusal count(Refusal refusal) {
-        ++counts_[static_cast<std::size_t>(refusal)];
-        return refusal;
-    }
     Refusal refuse(Quote& quote, Refusal refusal) {
         quote = {};
         return count(refusal);

@@ -29,7 +29,7 @@ class TickLoop {
     TickLoop(const TickLoop&) = delete;
     TickLoop& operator=(const TickLoop&) = delete;
     ~TickLoop() {
-        path().abandoned.store(true);
+        path().output().abandoned.store(true);
         stop_.store(true);
         if (thread_.joinable()) thread_.join();
     }
@@ -56,7 +56,8 @@ class TickLoop {
     bool counted() const { return thread_counts_available(); }
     std::int64_t involuntary_switches() const { return switches_after_ - switches_before_; }
     std::uint64_t ring_waits() {
-        return path().tick_ring().waits() + path().quote_ring().waits() + path().fix_ring().waits();
+        QuotingOutput& output = path().output();
+        return output.tick_ring().waits() + output.quote_ring().waits() + output.fix_ring().waits();
     }
 
    private:

@@ -64,11 +64,13 @@ class DeskSteps {
         : steps_(settings, stream, engine), events_(events) {}
 
     // Takes rows received before `until_ns` and numbered below `until_row`; with `stop`, no further than the
-    // row that made the path write a message.
+    // row that made the path write a message, nor than it can note what it found by itself.
     void advance(std::int64_t until_ns, std::size_t until_row, bool stop) {
-        const std::int64_t before = steps_.path.messages();
+        const QuotingOutput& output = steps_.path.output();
+        const std::int64_t before = output.messages();
         const std::size_t end = std::min(until_row, events_.size());
-        while (row_ < end && events_[row_].local_ns < until_ns && !(stop && steps_.path.messages() != before)) {
+        while (row_ < end && events_[row_].local_ns < until_ns &&
+               !(stop && (output.messages() != before || steps_.path.noted_full()))) {
             if (!steps_.on_event(events_[row_], static_cast<std::int64_t>(row_))) {
                 engine_failed_ = true;
                 return;

@@ -1,6 +1,7 @@
-// What is known of a venue's session; pyorch.trading.path_twin.Session defines it.
+// What is known of a venue's session; pyorch.trading.venue_session defines it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace pyorch {
@@ -9,6 +10,7 @@ struct VenueSession {
     std::int64_t sequence = 0;    // of the last message sent
     std::int64_t waiting_ns = 0;  // since when the venue owes an answer; 0: it owes none
     bool connected = true, late = false;
+    bool awaited = false;  // it must say that it is up before anything is quoted there
 
     void sent(std::int64_t messages, std::int64_t local_ns) {
         sequence += messages;
@@ -18,12 +20,14 @@ struct VenueSession {
         waiting_ns = up_to >= sequence ? 0 : local_ns;
         late = false;
     }
-    void connect() {
+    // It is up anew, has taken in messages up to one, and owes nothing.
+    void connect(std::int64_t taken_in) {
         connected = true;
-        late = false;
+        late = awaited = false;
         waiting_ns = 0;
+        sequence = std::max(sequence, taken_in);
     }
-    bool down() const { return !connected || late; }
+    bool down() const { return !connected || late || awaited; }
 };
 
 }  // namespace pyorch

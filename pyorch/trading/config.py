@@ -6,7 +6,6 @@ type or a value outside its limits is refused with the file, the line, the key a
 
 from __future__ import annotations
 
-import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,8 +14,8 @@ import msgspec
 from msgspec import Meta
 
 from pyorch.contract.digest import digest_of
-from pyorch.contract.errors import UsageError
-from pyorch.trading.config_check import check, where
+from pyorch.contract.settings_file import read_settings
+from pyorch.trading.config_check import check
 from pyorch.trading.fair_shift import InventorySkew
 from pyorch.trading.records import MAXIMUM_RULES
 
@@ -303,17 +302,6 @@ def load_config(path: Path | None = None) -> QuotingConfig:
             do not fit together; the message names file, line and key.
     """
     path = path or default_path()
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as text: {error}") from error
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
-    try:
-        config = msgspec.convert(values, QuotingConfig)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{where(path, text, str(error))}: {error}") from error
+    config, text = read_settings(path, QuotingConfig)
     check(config, path, text)
     return config

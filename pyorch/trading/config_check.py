@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyorch.contract.errors import UsageError
+from pyorch.contract.settings_file import line_of
 from pyorch.trading.surface import PARAMETERS, Kind, arbitrage_at, slices_of
 
 if TYPE_CHECKING:
@@ -23,31 +24,6 @@ ADVICE: dict[Kind, tuple[str, str]] = {
 """Kind of arbitrage → the key that the message points to, and what to try."""
 MAXIMUM_OPTIONS = 256
 MAXIMUM_SCALE_LOTS = 1_000_000
-
-
-def where(path: Path, text: str, message: str) -> str:
-    """``path:line`` of the key that a msgspec message (``... - at `$.rules[0].name` ``) names."""
-    located = re.search(r"at `\$\.?(.*)`$", message)
-    unknown = re.search(r"unknown field `(\w+)`", message)
-    parts = re.findall(r"(\w+)(?:\[(\d+|\.\.\.)\])?", located[1]) if located else []
-    keys = [(name, int(index) if index.isdigit() else 0) for name, index in parts]
-    if unknown:
-        keys.append((unknown[1], 0))
-    return f"{path}:{line_of(text, keys)}" if keys else str(path)
-
-
-def line_of(text: str, keys: list[tuple[str, int]]) -> int:
-    """The line of a key below its tables (the nearest that exists), counted from 1."""
-    lines = text.splitlines()
-    at = 0
-    for depth, (name, index) in enumerate(keys):
-        pattern = rf"\s*\[\[?{name}\]\]?" if depth == 0 else rf"(.*[{{,\s]|){name}\s*="
-        for _ in range(index + 1 if depth == 0 else 1):
-            found = [i for i, line in enumerate(lines) if i >= at and re.match(pattern, line)]
-            if not found:
-                return max(at, 1)
-            at = found[0] + 1
-    return at
 
 
 def check(config: QuotingConfig, path: Path, text: str) -> None:

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyorch.contract.errors import UsageError
-from pyorch.trading.inputs import InputArray, InputKind, LimitName, make_input
+from pyorch.trading.inputs import (
+    MAXIMUM_LIMIT,
+    MAXIMUM_LOTS,
+    MAXIMUM_WIDENING_BP100,
+    InputArray,
+    InputKind,
+    LimitName,
+    make_input,
+)
 
 OPERATORS = (
     InputKind.KILL,
@@ -27,6 +35,12 @@ OPERATORS = (
     InputKind.RESET_PROTECTION,
 )
 """What an operator may order."""
+MOST = {
+    InputKind.WIDEN: MAXIMUM_WIDENING_BP100,
+    InputKind.SIZE_CAP: MAXIMUM_LOTS,
+    InputKind.LIMIT: MAXIMUM_LIMIT,
+}
+"""The largest value of an order; of the others 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +73,11 @@ class Order:
             )
         if self.value < 0:
             raise UsageError(f"{name}: the value {self.value} is negative; give 0 or more")
+        if self.value > MOST.get(self.kind, 0):
+            raise UsageError(
+                f"{name}: the value {self.value:,} is above {MOST.get(self.kind, 0):,}, the most that "
+                "this order takes; give less"
+            )
 
     def to_input(self, local_ns: int, row: int, text: int) -> InputArray:
         """The row that the quoting path takes in."""
@@ -77,7 +96,9 @@ class Order:
 
 
 class KillSwitch:
-    """Withdraws everything by a second route.
+    """Withdraws everything by a second route, each time it is pulled.
+
+    Pulls are counted: none is lost while the switch is at work or being re-armed.
 
     Args:
         second_route: cancels everything at every venue, and has the session's messages dropped; called on
@@ -85,56 +106,97 @@ class KillSwitch:
         raise_flag: tells the tick thread, which may be hung; called before.
     """
 
-    def __init__(self, second_route: Callable[[], None], raise_flag: Callable[[], None]) -> None:
+    def __init__(
+        self, second_route: Callable[[], object], raise_flag: Callable[[], object]
+    ) -> None:
         self._second_route, self._raise_flag = second_route, raise_flag
-        self._pulled = threading.Event()
+        self._condition = threading.Condition()
+        self._pulls = self._taken = self._rearmed = 0
         self._closed = False
-        self.done = threading.Event()
-        """The second route has been taken."""
-        self.error: BaseException | None = None
+        self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="kill switch", daemon=True)
         self._thread.start()
 
     @property
+    def pulls(self) -> int:
+        """How often it was pulled."""
+        return self._pulls
+
+    @property
     def down(self) -> bool:
         """Whether it was pulled and not re-armed."""
-        return self._pulled.is_set() and not self._closed
+        return self._pulls > self._rearmed
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the second route raised when it was last taken."""
+        return self._error
 
     def pull(self) -> None:
         """From any thread; returns at once."""
-        self._pulled.set()
+        with self._condition:
+            self._pulls += 1
+            self._condition.notify_all()
 
-    def rearm(self, order: Order) -> None:
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Until the second route was taken for every pull, or until the time is over; whether it was.
+
+        A second route that raised counts as taken: see `error`.
+        """
+        with self._condition:
+            return self._condition.wait_for(lambda: self._taken >= self._pulls, timeout_s)
+
+    def rearm(self, order: Order, release: Callable[[], object], pull: int | None = None) -> None:
         """A named person takes it back.
 
+        Args:
+            release: opens the sessions and lowers the flag; a pull waits for it, and is taken after it.
+            pull: number of the pull that is taken back; default: the last one.
+
         Raises:
-            UsageError: it is not down, has not finished, or the order is another.
+            UsageError: it is not down, has not finished, has failed, was pulled again, or the order is
+                another; it stays as it is.
         """
         if order.kind is not InputKind.REARM:
             raise UsageError(f"{order.kind.name.lower()} does not re-arm the kill switch")
-        if not self.down or not self.done.is_set():
-            raise UsageError(
-                "the kill switch is not down, or still at work; there is nothing to re-arm"
-            )
-        self.done.clear()
-        self._pulled.clear()
+        with self._condition:
+            if not self.down or self._taken < self._pulls:
+                raise UsageError(
+                    "the kill switch is not down, or still at work; there is nothing to re-arm"
+                )
+            if pull is not None and pull < self._pulls:
+                raise UsageError(
+                    f"the kill switch was pulled again (pull {self._pulls}, the order is about pull "
+                    f"{pull}); look again, then order anew"
+                )
+            if self._error is not None:
+                raise UsageError(
+                    f"the second route failed ({self._error}): quotes may be live; cancel them at the "
+                    "venues, pull again, then re-arm"
+                )
+            release()
+            self._rearmed = self._pulls
 
-    def close(self) -> None:
-        """End the thread."""
-        self._closed = True
-        self._pulled.set()
-        self._thread.join()
+    def close(self, timeout_s: float = 1.0) -> None:
+        """End the thread, after pulls that wait; one whose route hangs is left behind."""
+        with self._condition:
+            self._closed = True
+            self._condition.notify_all()
+        self._thread.join(timeout_s)
 
     def _run(self) -> None:
         while True:
-            self._pulled.wait()
-            if self._closed:
-                return
-            try:
-                self._raise_flag()
-                self._second_route()
-            except BaseException as error:  # shown by whoever looks; the flag is up all the same
-                self.error = error
-            self.done.set()
-            while self._pulled.is_set() and not self._closed:
-                threading.Event().wait(0.001)
+            with self._condition:
+                self._condition.wait_for(lambda: self._closed or self._pulls > self._taken)
+                if self._pulls == self._taken:
+                    return
+                pulls = self._pulls
+            error: BaseException | None = None
+            for action in (self._raise_flag, self._second_route):
+                try:
+                    action()
+                except BaseException as raised:  # a thread has nobody to raise to: `error` says it
+                    error = raised
+            with self._condition:
+                self._taken, self._error = pulls, error
+                self._condition.notify_all()

@@ -3,94 +3,41 @@
 `Desk.run` lets the native steps take the market up to the next thing that happens at the exchange or the
 first message. A message goes into the log, then out; reports come back as inputs in between two rows of
 the market. Time is the market's: the same seeds give the same run, and a log gives the same messages again
-(`pyorch.trading.log_replay`).
+(`pyorch.trading.log_replay`). The kill switch shares no lock with the steps: it works while they hang.
 """
 
 from __future__ import annotations
 
-import threading
+import json
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from pyorch import _native
 from pyorch.contract.bundle import Bundle
-from pyorch.contract.errors import DeviceError, UsageError
+from pyorch.contract.errors import DeviceError, PyorchError, UsageError
 from pyorch.contract.events import event_words
 from pyorch.features.streaming import open_stream
 from pyorch.inference.cpu import native_engine
 from pyorch.market.tape import Tape
 from pyorch.trading.controls import KillSwitch, Order
-from pyorch.trading.exchange.settings import Latency
+from pyorch.trading.desk_settings import NEVER, Counterparty, DeskResult, DeskSettings
 from pyorch.trading.fix.decode import split_messages
 from pyorch.trading.inputs import INPUT_DTYPE, InputArray, InputKind, make_input
 from pyorch.trading.log import END, STRETCH, TEXT, LogWriter, Stretch
 from pyorch.trading.native import batch_of, input_words, native_settings
 from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.records import JournalBatch
+from pyorch.trading.recovery import Recovery
 
-NEVER = 1 << 62
 BLOCK_ROWS = 1024
 """Rows of the market after which a block is written without a message."""
 PROPOSAL_NS = 1_000_000_000
-
-
-class Counterparty(Protocol):
-    """What a desk needs of an exchange: `pyorch.trading.exchange.market.Exchange`, or one far away."""
-
-    def submit(self, message: bytes, sent_ns: int) -> None:
-        """A message of ours leaves."""
-
-    def next_ns(self) -> int:
-        """When something happens next."""
-
-    def advance(self, until_ns: int) -> InputArray:
-        """Let time pass; the reports that arrived."""
-
-    def kill(self, now_ns: int) -> int:
-        """The second route."""
-
-    def rearm(self, now_ns: int) -> None:
-        """Sessions begin anew."""
-
-    def reset_protection(self) -> None:
-        """Quotes are taken again."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeskSettings:
-    """How a desk runs.
-
-    Attributes:
-        decision: from a row's arrival to its messages' departure, beside the wire.
-        durable: a message waits until the log is on the disk, not only with the operating system.
-        log_patience_s: quoting stops when the log takes longer.
-        hedge_delta_btc: a portfolio delta beyond it makes a hedge proposal, at most one a second; it is
-            written into the log and never sent.
-        seed: draws decision latencies.
-    """
-
-    decision: Latency = Latency(p50_us=10.0, p99_us=60.0)
-    durable: bool = False
-    log_patience_s: float = 5.0
-    hedge_delta_btc: float = 1e9
-    seed: int = 1
-
-
-@dataclass
-class DeskResult:
-    """What a run counted."""
-
-    ticks: int = 0
-    messages: int = 0
-    refusals: dict[str, int] = field(default_factory=dict)
-    positions_lots: list[int] = field(default_factory=list)
-    proposals: list[dict[str, Any]] = field(default_factory=list)
-    inputs: dict[str, int] = field(default_factory=dict)
+SECOND_ROUTE_S = 5.0
+"""How long a kill waits for its second route before it says that it may have failed."""
 
 
 class Desk:
@@ -99,7 +46,7 @@ class Desk:
     Args:
         tape: with its timer ticks.
         plan: with ``acknowledged`` limits; orders: (seconds after the first row, order), scheduled.
-        sequences: of the last message at each venue, for a desk that goes on after a crash.
+        recovery: of the desk that this one goes on after, by `pyorch.trading.recovery.recover`.
 
     Attributes:
         switch: the kill switch; now_ns: local time of the run.
@@ -116,6 +63,7 @@ class Desk:
         orders: tuple[tuple[float, Order], ...] = (),
         *,
         lot_btc: float = 0.1,
+        recovery: Recovery | None = None,
     ) -> None:
         assert bundle.schema is not None
         if not plan.limits.acknowledged:
@@ -135,8 +83,8 @@ class Desk:
         self._orders = deque(
             sorted(((self._first_ns + round(at * 1e9), o) for at, o in orders), key=lambda x: x[0])
         )
-        self._asked: deque[Order] = deque()
-        self._lock = threading.Lock()
+        self._asked: deque[tuple[Order, int]] = deque()
+        self._recovery = recovery
         self._random = Random(settings.seed)
         self._logged_row = 0
         self._inputs: list[InputArray] = []
@@ -148,56 +96,85 @@ class Desk:
         self._lot_btc = lot_btc
         self._proposed_ns = 0
         self.result = DeskResult()
-        self.switch = KillSwitch(self._take_second_route, lambda: self.steps.kill(True))
+        self.switch = KillSwitch(
+            lambda: self.exchange.kill(self.now_ns), lambda: self.steps.kill(True)
+        )
 
     def order(self, order: Order) -> None:
-        """An operator's order, from any thread; it acts before the next row."""
+        """An operator's order, from any thread; it acts before the next row, a kill at once."""
         if order.kind is InputKind.KILL:
             self.switch.pull()
-        self._asked.append(order)
+        self._asked.append((order, self.switch.pulls))
 
     def run(self, on_progress: Callable[[float], None] | None = None) -> DeskResult:
         """Take the whole tape; the log is ended and closed.
+
+        Whatever is raised, the second route has withdrawn everything before, or a note says that it has not.
 
         Raises:
             DeviceError: the engine did not answer.
             EnvironmentMissingError: the log cannot be written.
         """
         try:
+            self._begin()
             while not self.steps.done:
                 self.step()
                 if on_progress is not None:
                     on_progress(self.steps.row / len(self._events))
+            self._collect()
             self._write()
             self._send_written(wait=True)
             self.log.append(END, b"{}")
+            self.log.close()
+        except BaseException as error:
+            self._give_up(error)
+            raise
         finally:
             self.switch.close()
-        self.log.close()
         result = self.result
         result.ticks = self.steps.ticks
         result.positions_lots = list(self.steps.positions_lots)
         return result
 
+    def _begin(self) -> None:
+        if self._recovery is not None:
+            for venue, sequence in enumerate(self._recovery.sequences):
+                self._note(InputKind.SEQUENCE, venue=venue, sequence=sequence)
+            for option, lots in enumerate(self._recovery.positions_lots):
+                if lots != self.plan.limits.positions_lots[option]:
+                    self._note(InputKind.POSITION, option=option, value=lots)
+        self.exchange.logon(self.now_ns)
+
+    def _give_up(self, error: BaseException) -> None:
+        """Nothing may stay live when a run ends in the middle."""
+        self.switch.pull()
+        try:
+            self._await_switch(error)
+            self._text({"ended_by": f"{type(error).__name__}: {error}", "local_ns": self.now_ns})
+            self.log.close(SECOND_ROUTE_S)
+        except PyorchError as second:
+            error.add_note(str(second))
+
     def step(self) -> None:
         """Up to the next message, report or order."""
         self._take_orders()
-        with self._lock:
-            if self.now_ns >= self._reset_ns:
-                self.exchange.reset_protection()
-                self._reset_ns = NEVER
-            due = min(self.exchange.next_ns(), self._reset_ns)
+        if self.now_ns >= self._reset_ns:
+            self.exchange.reset_protection()
+            self._reset_ns = NEVER
+        due = min(self.exchange.next_ns(), self._reset_ns)
         if self._orders:
             due = min(due, self._orders[0][0])
-        self.steps.advance(due, self._logged_row + BLOCK_ROWS)
+        self.steps.advance(due, self.steps.row + BLOCK_ROWS)
         if self.steps.engine_failed:
             raise DeviceError("the engine did not answer a tick; the run ended there")
         row = self.steps.row
         if row:
             self.now_ns = max(self.now_ns, int(self._events["local_ns"][row - 1]))
-        stops = np.frombuffer(self.steps.take_stops(), INPUT_DTYPE)
-        if len(stops):
-            self._inputs.append(stops)
+        noted = np.frombuffer(self.steps.take_noted(), INPUT_DTYPE)
+        if len(noted):
+            self._inputs.append(noted)
+            for kind in noted["kind"].tolist():
+                self._count(InputKind(kind))
         if self._collect():
             return
         reached = self.steps.done or int(self._events["local_ns"][row]) >= due
@@ -207,18 +184,30 @@ class Desk:
             self._let_happen(due)
         self._propose_hedge()
         self._send_written()
+        if self._stalled and not self._waiting and not self.log.full:
+            self._stalled = False
+            self._note(InputKind.JOURNAL_READY)
 
     def _let_happen(self, due_ns: int) -> None:
-        with self._lock:
-            reports = self.exchange.advance(due_ns)
+        reports = self.exchange.advance(due_ns)
         self.now_ns = max(self.now_ns, due_ns)
         for at in range(len(reports)):
             self._take(reports[at : at + 1].copy())
 
+    def _count(self, kind: InputKind) -> None:
+        name = kind.name.lower()
+        self.result.inputs[name] = self.result.inputs.get(name, 0) + 1
+
+    def _note(self, kind: InputKind, **fields: int) -> None:
+        """An input of the desk's own, without looking at what the path makes of it."""
+        row = make_input(kind, self.now_ns, row=self.steps.row, **fields)
+        self.steps.take(input_words(row))
+        self._inputs.append(row)
+        self._count(kind)
+
     def _take(self, row: InputArray) -> None:
         row["row"] = self.steps.row
-        name = InputKind(int(row["kind"][0])).name.lower()
-        self.result.inputs[name] = self.result.inputs.get(name, 0) + 1
+        self._count(InputKind(int(row["kind"][0])))
         self.steps.take(input_words(row))
         self._inputs.append(row)
         after = self.plan.limits.protection.reset_after_ns
@@ -231,64 +220,82 @@ class Desk:
         while self._orders and self._orders[0][0] <= self.now_ns:
             self.order(self._orders.popleft()[1])
         while self._asked:
-            order = self._asked.popleft()
+            order, pull = self._asked.popleft()
             self._text(order.to_json() | {"local_ns": self.now_ns})
             if order.kind is InputKind.REARM:
-                self.switch.done.wait(5.0)
-                self.switch.rearm(order)
-                with self._lock:
-                    self.exchange.rearm(self.now_ns)
-                self.steps.kill(False)
+                self._await_switch()
+                try:
+                    self.switch.rearm(order, self._release, pull)
+                except UsageError as error:
+                    self._text({"refused": str(error), "local_ns": self.now_ns})
+                    self.result.refused_orders.append(str(error))
+                    continue
             if order.kind is InputKind.RESET_PROTECTION:
-                with self._lock:
-                    self.exchange.reset_protection()
+                self.exchange.reset_protection()
             if order.kind is InputKind.KILL:
-                self.switch.done.wait(5.0)
+                self._await_switch()
             self._take(order.to_input(self.now_ns, self.steps.row, self._texts))
 
-    def _take_second_route(self) -> None:
-        with self._lock:
-            self.exchange.kill(self.now_ns)
+    def _release(self) -> None:
+        self.exchange.rearm(self.now_ns)
+        self.steps.kill(False)
+
+    def _await_switch(self, error: BaseException | None = None) -> None:
+        """Until the second route was taken; one that was not goes into the log, and into ``error``."""
+        if not self.switch.wait(SECOND_ROUTE_S):
+            said = f"the second route has not answered within {SECOND_ROUTE_S:g} s"
+        elif self.switch.error is not None:
+            said = f"the second route failed ({self.switch.error})"
+        else:
+            return
+        said += ": quotes may be live, cancel them at the venues"
+        if error is not None:
+            error.add_note(said)
+        self._text({"kill_switch": said, "local_ns": self.now_ns})
 
     def _text(self, fields: dict[str, Any]) -> None:
-        import json
-
         self.log.append(TEXT, json.dumps(fields, sort_keys=True).encode())
         self._texts += 1
 
     def _collect(self) -> bool:
         """Take what the steps recorded; with a message among it, write and send. Whether there was one."""
-        if self._stalled or self.log.full:
+        if self.log.full:
             self._stall()
+        number = self._drain()
+        if number == 0:
             return False
-        batch = batch_of(*self.steps.drain())
-        if len(batch.ticks):
-            self._batches.append(batch)
-        if not batch.fix:
-            return False
-        number = self._write()
-        delay_ns = self.settings.decision.draw_ns(self._random)
-        messages = split_messages(batch.fix)
-        self._waiting.append((number, messages, self.now_ns + delay_ns))
-        if not self.log.wait(number, self.settings.durable, self.settings.log_patience_s):
+        if not self._stalled and not self.log.wait(
+            number, self.settings.durable, self.settings.log_patience_s
+        ):
             self._stall()
         self._send_written()
         return True
 
+    def _drain(self) -> int:
+        """The rings' content; messages are written and wait for the log. The block's number, or 0."""
+        batch = batch_of(*self.steps.drain())
+        if len(batch.ticks):
+            self._batches.append(batch)
+        if not batch.fix:
+            return 0
+        number = self._write()
+        delay_ns = self.settings.decision.draw_ns(self._random)
+        self._waiting.append((number, split_messages(batch.fix), self.now_ns + delay_ns))
+        return number
+
     def _stall(self) -> None:
-        """The log is too slow: stop quoting; go on when it has caught up."""
-        if not self._stalled:
-            self._stalled = True
-            row = make_input(InputKind.JOURNAL_FULL, self.now_ns, row=self.steps.row)
-        elif self._waiting and not self.log.wait(self._waiting[0][0], self.settings.durable, 0.0):
+        """The log is too slow: withdraw by the second route, send nothing that waits but a withdrawal."""
+        if self._stalled:
             return
-        else:
-            self._stalled = False
-            row = make_input(InputKind.JOURNAL_READY, self.now_ns, row=self.steps.row)
-        self.steps.take(input_words(row))
-        self._inputs.append(row)
-        name = InputKind(int(row["kind"][0])).name.lower()
-        self.result.inputs[name] = self.result.inputs.get(name, 0) + 1
+        self._stalled = True
+        self.exchange.withdraw(self.now_ns)
+        self._drain()
+        unsent = sum(len(messages) for _, messages, _ in self._waiting)
+        self._waiting.clear()
+        self.result.unsent += unsent
+        self._text({"log_too_slow": f"{unsent} messages are not sent", "local_ns": self.now_ns})
+        self._note(InputKind.JOURNAL_FULL)
+        self._drain()
 
     def _write(self) -> int:
         row = self.steps.row
@@ -309,9 +316,8 @@ class Desk:
                 return
             self._waiting.popleft()
             self.result.messages += len(messages)
-            with self._lock:
-                for message in messages:
-                    self.exchange.submit(message, max(sent_ns, self.now_ns))
+            for message in messages:
+                self.exchange.submit(message, max(sent_ns, self.now_ns))
 
     def _propose_hedge(self) -> None:
         if self.now_ns - self._proposed_ns < PROPOSAL_NS:

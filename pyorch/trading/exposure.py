@@ -43,8 +43,12 @@ class Exposures:
     def open_lots(self, option: int) -> tuple[int, int]:
         """Lots that could be bought and sold in the worst case."""
         kept = self.generations[option]
-        bid, ask = (self.orders.get((option, side), (0, 0))[1] for side in (0, 1))
+        bid, ask = self.order_lots(option, 0), self.order_lots(option, 1)
         return bid + sum(g.bid_lots for g in kept), ask + sum(g.ask_lots for g in kept)
+
+    def order_lots(self, option: int, side: int) -> int:
+        """Lots of our order that rests on a side beside the quotes."""
+        return self.orders.get((option, side), (0, 0))[1]
 
     def place(self, option: int, sequence: int, bid_lots: int, ask_lots: int) -> None:
         """A quote goes out."""

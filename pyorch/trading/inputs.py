@@ -33,10 +33,15 @@ class InputKind(IntEnum):
     DISCONNECTED = 6
     """The session is down [venue]."""
     CONNECTED = 7
-    """The session is up, and the venue holds no quote of ours [venue]."""
+    """The session is up; the venue holds nothing of what it has taken in of us [venue, sequence: of the last
+    message that it has taken in]."""
     OWN_ORDER = 8
     """An order of ours rests beside our quotes, the only one on its side [option, side, price_ticks, lots: 0
     when it is gone]."""
+    SEQUENCE = 9
+    """Messages are numbered on from here: a desk that goes on after another [venue, sequence]."""
+    POSITION = 10
+    """What is held, as the venues have booked it [option, value: lots, signed]."""
     KILL = 16
     """Everything is withdrawn and nothing sent until `REARM`."""
     REARM = 17
@@ -56,9 +61,9 @@ class InputKind(IntEnum):
     RESET_PROTECTION = 25
     """Our market-maker protection, once it has acted, is taken back."""
     JOURNAL_FULL = 32
-    """The journal could take no more: quoting stopped at this row."""
+    """The journal could take no more: quoting stopped at this row [value: 0 the log, 1 the rings]."""
     JOURNAL_READY = 33
-    """It could again."""
+    """It could again [value: likewise]; quotes come back when both can."""
     ENGINE = 34
     """Another engine answers from here on [value: its number in the run's configuration]."""
     DEADLINE_MISS = 35
@@ -73,6 +78,12 @@ class Rejection(IntEnum):
     PROTECTED = 3
     UNKNOWN = 4
     CROSSED = 5
+
+
+MAXIMUM_WIDENING_BP100 = 1_000_000
+MAXIMUM_LOTS = 1_000_000_000
+MAXIMUM_LIMIT = 1 << 60
+"""The most that an operator may order, and that a venue may book."""
 
 
 class LimitName(IntEnum):

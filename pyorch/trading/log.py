@@ -162,8 +162,10 @@ class DiskFile:
 
     def close(self) -> None:
         """Sync and close."""
-        if not self._file.closed:
-            self.sync()
+        try:
+            if not self._file.closed:
+                self.sync()
+        finally:
             self._file.close()
 
 
@@ -246,12 +248,21 @@ class LogWriter:
             self._check()
             return (self._synced if synced else self._written) >= number
 
-    def close(self) -> None:
-        """Write what waits, sync, end."""
+    def close(self, timeout_s: float | None = None) -> None:
+        """Write what waits, sync, end.
+
+        Raises:
+            EnvironmentMissingError: writing has failed, or has not ended after ``timeout_s``.
+        """
         with self._condition:
             self._closing = True
             self._condition.notify_all()
-        self._thread.join()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            raise EnvironmentMissingError(
+                f"the run log hangs after block {self._written}; {len(self._queue)} blocks are not "
+                "written: check the disk"
+            )
         try:
             self.file.close()
         except Exception as error:  # the last sync may find the disk gone

@@ -14,7 +14,7 @@ from pyorch.contract.errors import MismatchError, UsageError
 from pyorch.contract.events import event_words
 from pyorch.features.streaming import open_stream
 from pyorch.inference.cpu import native_engine
-from pyorch.trading.desk import NEVER
+from pyorch.trading.desk_settings import NEVER
 from pyorch.trading.fix.decode import split_messages
 from pyorch.trading.log import RunLog
 from pyorch.trading.native import batch_of, input_words, native_settings

@@ -9,7 +9,7 @@ import numpy as np
 
 from pyorch.contract.fixed import IntArray
 from pyorch.trading.fair_shift import PROBABILITY_ONE
-from pyorch.trading.inputs import InputKind, LimitName
+from pyorch.trading.inputs import InputArray, InputKind, LimitName, make_input
 from pyorch.trading.plan import MINUTE_NS, QuotingPlan
 from pyorch.trading.policy import Adjustment, Policy
 from pyorch.trading.pricing import JOURNALLED, OptionValue, value_options
@@ -17,6 +17,7 @@ from pyorch.trading.quoting import Quoter, Sent
 from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, Answer, JournalBatch, TickFlag
 from pyorch.trading.reference_value import ReferenceValues
 from pyorch.trading.risk import RiskGate
+from pyorch.trading.venue_session import Session
 
 NO_SEQUENCE = 1 << 62
 """Of no message: an order's fill leaves the quotes as they are."""
@@ -53,43 +54,15 @@ class _Record:
     messages: list[bytes] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Session:
-    """What is known of a venue's session.
-
-    Attributes:
-        sequence: of the last message sent.
-        waiting_ns: since when the venue owes an answer; 0: it owes none.
-        late: it has owed one for too long.
-    """
-
-    sequence: int = 0
-    waiting_ns: int = 0
-    connected: bool = True
-    late: bool = False
-
-    def sent(self, messages: int, local_ns: int) -> None:
-        """Messages went out."""
-        self.sequence += messages
-        if self.waiting_ns == 0:
-            self.waiting_ns = local_ns
-
-    def heard(self, sequence: int, local_ns: int) -> None:
-        """The venue has taken in a message."""
-        self.waiting_ns = 0 if sequence >= self.sequence else local_ns
-        self.late = False
-
-    def connect(self) -> None:
-        """The session is up anew, and nothing is owed."""
-        self.connected, self.late, self.waiting_ns = True, False, 0
-
-
 class QuotingPathTwin:
     """Policy, pricing, quoting, risk and encoding of one run.
 
     Args:
         skip: False evaluates every option at every tick; the bytes are the same, since without a change
             or a waiting quote nothing would be sent.
+
+    Attributes:
+        killed: the kill flag; noted: its effects, as inputs.
     """
 
     def __init__(self, plan: QuotingPlan, skip: bool = True) -> None:
@@ -108,11 +81,16 @@ class QuotingPathTwin:
         self.quoter = Quoter(plan.terms, puts, self.gate, plan.inventory, plan.rules, expiries)
         venues = len(self.quoter.down)
         self._sessions = [Session() for _ in range(venues)]
+        self.noted: list[InputArray] = []
+        self._await_venues()
+        self._update_down()
         self._adjustment = Adjustment()
         self._values: list[OptionValue] = []
         self._priced: tuple[int, int, int] | None = None
         self._tick = self._since_reset = 0
-        self._stopped = self._paused = self._model_off = self._full = self._dirty = False
+        self._stopped = self._by_flag = self._paused = self._model_off = self._dirty = False
+        self._full_of = [False, False]
+        self._references: list[int | None] | None = None
         self._ticks: list[dict[str, Any]] = []
         self._quotes: list[tuple[Any, ...]] = []
         self._fix: list[bytes] = []
@@ -133,8 +111,28 @@ class QuotingPathTwin:
     def _minutes(self, local_ns: int) -> int:
         return (local_ns - self.plan.origin_ns) // MINUTE_NS
 
+    @property
+    def _full(self) -> bool:
+        """The log or the rings can take no more."""
+        return any(self._full_of)
+
+    def _await_venues(self) -> None:
+        """Until a venue says that it is up, nothing goes there but withdrawals."""
+        for session in self._sessions:
+            session.awaited = self.plan.limits.acknowledged
+
+    def _watch_flag(self, row: int, local_ns: int) -> None:
+        """The flag's first effect is an input, so that a log replays it at this row."""
+        if self._stopped if self.killed else not (self._stopped and self._by_flag):
+            return
+        kind = InputKind.KILL if self.killed else InputKind.REARM
+        self.noted.append(make_input(kind, local_ns, row=row))
+        self.take(self.noted[-1][0])
+        self._by_flag = self.killed
+
     def tick(self, given: TickInput) -> None:
         """Take in a tick."""
+        self._watch_flag(given.row, given.local_ns)
         plan, gate, quoter = self.plan, self.gate, self.quoter
         record = self._start(given.row, given.local_ns, given.sequence)
         values = record.values
@@ -152,7 +150,6 @@ class QuotingPathTwin:
         model_valid = all(0 <= given.scores[o] <= PROBABILITY_ONE for o in plan.probability_outputs)
         data_valid = given.data_valid and given.forward_half_ticks > 0
         stale = self._surface.stale(given.local_ns, plan.maximum_surface_age_ns)
-        stopped = self.killed or self._stopped
         self._watch(record)
         session_down = all(quoter.down)
         frozen = gate.frozen(given.local_ns)
@@ -160,7 +157,7 @@ class QuotingPathTwin:
             TickFlag.BOOK_VALID * data_valid
             | TickFlag.MODEL_VALID * model_valid
             | TickFlag.WARM * warm
-            | TickFlag.KILLED * stopped
+            | TickFlag.KILLED * self._stopped
             | TickFlag.SURFACE_STALE * stale
             | TickFlag.PAUSED * self._paused
             | TickFlag.FROZEN * frozen
@@ -173,7 +170,7 @@ class QuotingPathTwin:
         values |= {k: v for k, v in adjustment._asdict().items() if k != "limited"}
         refused = gate.admit(
             given.local_ns,
-            stopped,
+            self._stopped,
             self._paused,
             self._full,
             session_down,
@@ -196,15 +193,18 @@ class QuotingPathTwin:
             if moved or adjusted:
                 flags |= TickFlag.PRICED
             sent: list[Sent] = []
-            if moved or adjusted or self._dirty or quoter.pending or not self.skip:
+            reference, judged_anew = None, False
+            if plan.limits.reference_interval_ns > 0:
+                reference = self._reference.values_nano(given.local_ns, key[1], self._surface)
+                judged_anew = reference != self._references
+                self._references = reference
+            changed = moved or adjusted or judged_anew or self._dirty
+            if changed or quoter.pending or not self.skip:
                 self._adjustment, self._dirty = adjustment, False
                 expired = [
                     plan.universe.expiries_s[option.expiry] - 60 * key[1] <= 0
                     for option in plan.universe.options
                 ]
-                reference = None
-                if plan.limits.reference_interval_ns > 0:
-                    reference = self._reference.values_nano(given.local_ns, key[1], self._surface)
                 forward = key[0] * plan.universe.half_tick_usd
                 quoter.next_sequence = [session.sequence + 1 for session in self._sessions]
                 sent = quoter.update(
@@ -238,7 +238,7 @@ class QuotingPathTwin:
         local_ns, sequence, value = (int(given[k]) for k in ("local_ns", "sequence", "value"))
         venue, option, side, lots = (int(given[k]) for k in ("venue", "option", "side", "lots"))
         self._dirty = True
-        withdraw = False
+        withdraw, only = False, None
         if kind in (InputKind.ACKNOWLEDGED, InputKind.CANCELLED, InputKind.PROTECTION):
             self._sessions[venue].heard(sequence, local_ns)
             if kind is InputKind.ACKNOWLEDGED:
@@ -263,11 +263,20 @@ class QuotingPathTwin:
             self._sessions[venue].connected = False
             quoter.withdraw(venue)
         elif kind is InputKind.CONNECTED:
-            self._sessions[venue].connect()
-            gate.exposures.cancelled(venue, self._sessions[venue].sequence)
+            # Messages that it has not taken in may still arrive: a withdrawal follows them.
+            if sequence < self._sessions[venue].sequence:
+                withdraw, only = True, venue
+            self._sessions[venue].connect(sequence)
+            gate.exposures.cancelled(venue, sequence)
             quoter.withdraw(venue)
+        elif kind is InputKind.SEQUENCE:
+            self._sessions[venue].sequence = max(self._sessions[venue].sequence, sequence)
+        elif kind is InputKind.POSITION:
+            gate.positions_lots[option] = value
         elif kind in (InputKind.KILL, InputKind.REARM):
             self._stopped = withdraw = kind is InputKind.KILL
+            self._by_flag = False
+            self._await_venues()
         elif kind in (InputKind.PAUSE, InputKind.RESUME):
             self._paused = withdraw = kind is InputKind.PAUSE
         elif kind in (InputKind.MODEL_OFF, InputKind.MODEL_ON):
@@ -284,13 +293,13 @@ class QuotingPathTwin:
             withdraw = kind is InputKind.JOURNAL_FULL
         full = kind is InputKind.JOURNAL_FULL
         if withdraw:
-            self._cancel_between(int(given["row"]), local_ns, 0, full)
+            self._cancel_between(int(given["row"]), local_ns, 0, full, only)
         if kind in (InputKind.JOURNAL_FULL, InputKind.JOURNAL_READY):
-            self._full = full
+            self._full_of[value] = full
         self._update_down()
 
     def _update_down(self) -> None:
-        self.quoter.down = [not s.connected or s.late for s in self._sessions]
+        self.quoter.down = [session.down for session in self._sessions]
 
     def _watch(self, record: _Record) -> None:
         """A venue that has been silent about our messages for too long counts as down."""
@@ -337,11 +346,18 @@ class QuotingPathTwin:
             }
         )
 
-    def _cancel_between(self, row: int, local_ns: int, sequence: int, full: bool = False) -> None:
+    def _cancel_between(
+        self,
+        row: int,
+        local_ns: int,
+        sequence: int,
+        full: bool = False,
+        only: int | None = None,
+    ) -> None:
         if self._full:  # nothing is live, and nothing more can be recorded
             return
         record = self._start(row, local_ns, sequence)
-        self._cancel(record)
+        self._cancel(record, only)
         record.values["flags"] |= int(TickFlag.JOURNAL_FULL) * full
         if record.messages:
             self._finish(record)

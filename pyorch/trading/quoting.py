@@ -15,7 +15,7 @@ from pyorch.trading.fair_shift import NANO_PER_BP100, InventorySkew, delta_ppm, 
 from pyorch.trading.inputs import LimitName
 from pyorch.trading.policy import Adjustment, ArmedRule, Effect, effect_of
 from pyorch.trading.pricing import OptionValue
-from pyorch.trading.records import Reason
+from pyorch.trading.records import Reason, Refusal
 from pyorch.trading.risk import NO_QUOTE, Greeks, Quote, RiskGate
 
 PRIORITY = (
@@ -241,12 +241,19 @@ class Quoter:
         self.inventory_bp100 = self.skew.underlying_bp100(deltas, gate.positions_lots)
         underlying_bp100 = adjustment.forecast_bp100 + self.inventory_bp100
         reduced = self._reduced()
-        wanted: list[tuple[int, Reason, Quote, Protection]] = [
-            (option, Reason.REDUCE, quote, self._live[option].protection)
-            for option, quote in reduced.items()
-        ]
+        around = reference_nano
+        if around is None:
+            around = [math.floor(value.value_btc * 1e9) for value in values]
+        wanted: list[tuple[int, Reason, Quote, Protection]] = []
         for option, live in enumerate(self._live):
+            if not expired[option] and gate.outside(live.quote, around[option], terms.tick_nano):
+                gate.counts[Refusal.PRICE_COLLAR] += 1
+                self.refused += 1
+                self.pending = True
+                wanted.append((option, Reason.WITHDRAW, NO_QUOTE, Protection()))
+                continue
             if option in reduced:
+                wanted.append((option, Reason.REDUCE, reduced[option], live.protection))
                 self.pending = True
                 continue
             protection = self._protection(adjustment, option)
@@ -297,12 +304,7 @@ class Quoter:
         ):
             live = self._live[option]
             if reason not in (Reason.WITHDRAW, Reason.REDUCE):
-                reference = (
-                    math.floor(values[option].value_btc * 1e9)
-                    if reference_nano is None
-                    else reference_nano[option]
-                )
-                quote, refusal = gate.check(option, quote, reference, terms.tick_nano)
+                quote, refusal = gate.check(option, quote, around[option], terms.tick_nano)
                 if refusal is not None:
                     self.refused += 1
                     self.pending = True  # room may come, or another reference
@@ -327,14 +329,24 @@ class Quoter:
         live.sequence, live.refused = sequence, False
 
     def _reduced(self) -> dict[int, Quote]:
-        """Live quotes that must shrink so that the worst case is within all limits: what is left of them."""
+        """Live quotes that must shrink so that the worst case is within all limits: what is left of them.
+
+        Orders of ours that rest beside them count, and stay.
+        """
         gate = self.gate
+        orders = [
+            (gate.exposures.order_lots(option, 0), gate.exposures.order_lots(option, 1))
+            for option in range(len(self._live))
+        ]
         quotes = [live.quote for live in self._live]
         positions = gate.positions_lots
         for option, quote in enumerate(quotes):
             for side, shown in ((0, quote.bid_lots), (1, quote.ask_lots)):
                 own = positions[option] if side == 0 else -positions[option]
-                if shown > 0 and own + shown > gate.bounds[LimitName.POSITION]:
+                if (
+                    shown > 0
+                    and own + shown + orders[option][side] > gate.bounds[LimitName.POSITION]
+                ):
                     quotes[option] = quotes[option].without(side)
         for name in (LimitName.DELTA, LimitName.GAMMA, LimitName.VEGA):
             each = [greeks[name - LimitName.DELTA] for greeks in gate.greeks]
@@ -343,8 +355,9 @@ class Quoter:
                 # Bids of positive and asks of negative Greeks add upward; the others downward.
                 sides = [int((e > 0) != upward) for e in each]
                 lots = [quote[2 + side] for quote, side in zip(quotes, sides, strict=True)]
+                beside = [pair[side] for pair, side in zip(orders, sides, strict=True)]
                 bound = (held if upward else -held) + sum(
-                    abs(e) * n for e, n in zip(each, lots, strict=True)
+                    abs(e) * (n + o) for e, n, o in zip(each, lots, beside, strict=True)
                 )
                 for option, (e, n) in enumerate(zip(each, lots, strict=True)):
                     if bound <= gate.bounds[name]:
@@ -352,7 +365,7 @@ class Quoter:
                     if e != 0 and n > 0:
                         bound -= abs(e) * n
                         quotes[option] = quotes[option].without(sides[option])
-        total = sum(quote.bid_lots + quote.ask_lots for quote in quotes)
+        total = sum(q.bid_lots + q.ask_lots + sum(o) for q, o in zip(quotes, orders, strict=True))
         for option, quote in enumerate(quotes):
             if total <= gate.bounds[LimitName.NOTIONAL]:
                 break

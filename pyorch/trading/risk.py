@@ -199,6 +199,18 @@ class RiskGate:
         after = self._share(option)
         self._sums = [s + a - b for s, a, b in zip(self._sums, after, before, strict=True)]
 
+    def outside(self, quote: Quote, reference_nano: int | None, tick_nano: int) -> bool:
+        """Whether a price is too far from an independent fair value, or there is none to judge it by."""
+        collar = self.limits.price_collar_ticks * tick_nano
+        return any(
+            lots > 0
+            and (reference_nano is None or abs(ticks * tick_nano - reference_nano) > collar)
+            for ticks, lots in (
+                (quote.bid_ticks, quote.bid_lots),
+                (quote.ask_ticks, quote.ask_lots),
+            )
+        )
+
     def check(
         self, option: int, quote: Quote, reference_nano: int | None, tick_nano: int
     ) -> tuple[Quote, Refusal | None]:
@@ -207,16 +219,7 @@ class RiskGate:
         Args:
             reference_nano: independent fair value in 1e-9 BTC; None: there is none.
         """
-        collar = self.limits.price_collar_ticks * tick_nano
-        off = [
-            lots > 0
-            and (reference_nano is None or abs(ticks * tick_nano - reference_nano) > collar)
-            for ticks, lots in (
-                (quote.bid_ticks, quote.bid_lots),
-                (quote.ask_ticks, quote.ask_lots),
-            )
-        ]
-        if any(off):
+        if self.outside(quote, reference_nano, tick_nano):
             return self._refuse(NO_QUOTE, Refusal.PRICE_COLLAR)
         if self._crosses(option, quote):
             return self._refuse(NO_QUOTE, Refusal.SELF_CROSS)

@@ -17,7 +17,8 @@ from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape
 from pyorch.trading.config import load_config
-from pyorch.trading.desk import Desk, DeskSettings
+from pyorch.trading.desk import Desk
+from pyorch.trading.desk_settings import DeskSettings
 from pyorch.trading.exchange.market import Exchange
 from pyorch.trading.exchange.settings import ExchangeSettings, FlowSettings, VenueSettings
 from pyorch.trading.inputs import InputKind

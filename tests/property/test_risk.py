@@ -139,5 +139,5 @@ def test_nothing_lives_a_round_trip_after_the_kill_switch(
         else:
             venue.receive(message, at_ns)
         if at_ns >= kill_ns:
-            lived += venue.live_orders()
+            lived += [order for _, order in venue.live_orders()]
     assert lived == []

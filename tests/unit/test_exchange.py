@@ -123,6 +123,31 @@ def test_a_broken_session_and_the_second_route_cancel_and_drop_what_comes_after(
     assert heard.quote(5, 0, 100, 110, 1, 1) == ["ACKNOWLEDGED"]
 
 
+def test_a_venue_says_what_it_has_taken_in_when_it_is_up_and_not_before() -> None:
+    heard = Heard()
+    heard.quote(7, 0, 100, 110, 1, 1)
+    heard.said.clear()
+    heard.venue.logon(1)
+    kind, row = heard.said[-1]
+    assert (kind, row["sequence"]) == (InputKind.CONNECTED, 7) and heard.venue.live_orders() == []
+    heard.venue.kill(2)
+    heard.venue.cut(3)
+    heard.said.clear()
+    heard.venue.join(4)  # up, but the kill switch keeps it shut
+    heard.venue.logon(5)
+    assert heard.said == []
+    heard.venue.unlock(6)
+    assert [(kind, row["sequence"]) for kind, row in heard.said] == [(InputKind.CONNECTED, 7)]
+
+
+def test_a_withdrawal_by_the_second_route_leaves_the_session_open() -> None:
+    heard = Heard()
+    heard.quote(7, 0, 100, 110, 1, 1)
+    heard.venue.withdraw(1)
+    assert heard.venue.live_orders() == []
+    assert heard.quote(8, 0, 100, 110, 1, 1) == ["ACKNOWLEDGED"]
+
+
 def test_an_order_of_ours_never_trades_with_our_quote() -> None:
     heard = Heard()
     heard.quote(1, 0, 100, 110, 5, 5)

@@ -76,6 +76,33 @@ def test_blocks_of_another_log_or_out_of_order_end_it(tmp_path: Path) -> None:
         parse_log(data[sizes[1] :])
 
 
+class FailingSync(DiskFile):
+    """Its disk is gone when it is closed."""
+
+    def sync(self) -> None:
+        raise OSError(5, "Input/output error")
+
+
+def test_a_log_s_file_is_closed_even_when_its_last_sync_fails(tmp_path: Path) -> None:
+    file = FailingSync(tmp_path / "run.log")
+    log = LogWriter(file, {"what": "a test"}, sync_every=1000)
+    with pytest.raises(EnvironmentMissingError, match=r"could not be written.*Input/output error"):
+        log.close()
+    with pytest.raises(ValueError, match="closed file"):
+        file.write(b"more")
+
+
+def test_a_log_that_hangs_is_said_so_when_it_is_closed() -> None:
+    file = StuckFile(fails=False)
+    log = LogWriter(file, {"what": "stuck"})
+    with pytest.raises(
+        EnvironmentMissingError, match="hangs after block 0; 1 blocks are not written"
+    ):
+        log.close(0.01)
+    file.go.set()
+    log.close()
+
+
 class StuckFile:
     """A disk that takes nothing until it is let go, and then fails or not."""
 
@@ -139,6 +166,9 @@ def test_a_log_is_never_written_over(tmp_path: Path) -> None:
             "filled is not an operator's to order; choose kill",
         ),
         (InputKind.WIDEN, "A. Trader", "news", -5, "the value -5 is negative"),
+        (InputKind.WIDEN, "A. Trader", "news", 1_000_001, "1,000,001 is above 1,000,000, the most"),
+        (InputKind.LIMIT, "A. Trader", "news", 2**63, "is above 1,152,921,504,606,846,976"),
+        (InputKind.PAUSE, "A. Trader", "news", 1, "the value 1 is above 0"),
     ],
 )
 def test_orders_without_name_reason_or_sense_are_refused(
@@ -152,12 +182,79 @@ def test_the_kill_switch_works_alone_and_stays_down_until_it_is_re_armed() -> No
     calls: list[str] = []
     switch = KillSwitch(lambda: calls.append("route"), lambda: calls.append("flag"))
     switch.pull()
-    assert switch.done.wait(10) and calls == ["flag", "route"] and switch.down
-    switch.pull()
+    assert switch.wait(10) and calls == ["flag", "route"] and switch.down
     with pytest.raises(UsageError, match="pause does not re-arm"):
-        switch.rearm(Order(InputKind.PAUSE, "A", "b"))
-    switch.rearm(Order(InputKind.REARM, "A", "b"))
-    assert not switch.down
+        switch.rearm(Order(InputKind.PAUSE, "A", "b"), calls.clear)
+    assert calls == ["flag", "route"]
+    switch.rearm(REARM, calls.clear)
+    assert not switch.down and calls == []
     with pytest.raises(UsageError, match="is not down"):
-        switch.rearm(Order(InputKind.REARM, "A", "b"))
+        switch.rearm(REARM, calls.clear)
+    switch.close()
+
+
+REARM = Order(InputKind.REARM, "A", "b")
+
+
+def test_each_pull_of_the_kill_switch_is_taken_even_while_it_is_at_work() -> None:
+    taken: list[int] = []
+    first, go = threading.Event(), threading.Event()
+
+    def route() -> None:
+        taken.append(switch.pulls)
+        first.set()
+        go.wait(10)
+
+    switch = KillSwitch(route, lambda: None)
+    switch.pull()
+    assert first.wait(10) and not switch.wait(0)
+    with pytest.raises(UsageError, match="still at work"):
+        switch.rearm(REARM, taken.clear)
+    switch.pull()  # the route of the first one has not ended
+    go.set()
+    assert switch.wait(10) and taken == [1, 2]
+    with pytest.raises(UsageError, match=r"pulled again \(pull 2, the order is about pull 1\)"):
+        switch.rearm(REARM, taken.clear, pull=1)
+    assert switch.down and taken == [1, 2]
+    switch.rearm(REARM, taken.clear, pull=2)
+    assert not switch.down
+    switch.close()
+
+
+def test_a_pull_during_a_re_arm_is_taken_after_it() -> None:
+    calls: list[str] = []
+    switch = KillSwitch(lambda: calls.append("route"), lambda: calls.append("flag"))
+    switch.pull()
+    assert switch.wait(10)
+    pulls = threading.Thread(target=switch.pull)
+
+    def release() -> None:
+        pulls.start()
+        pulls.join(0.05)  # it waits for the re-arm
+        calls.append("release")
+
+    switch.rearm(REARM, release)
+    pulls.join(10)
+    assert switch.wait(10) and switch.down
+    assert calls == ["flag", "route", "release", "flag", "route"]
+    switch.close()
+
+
+def test_a_second_route_that_fails_is_said_and_keeps_the_switch_down() -> None:
+    failing = [OSError(101, "Network is unreachable")]
+
+    def route() -> None:
+        if failing:
+            raise failing.pop()
+
+    switch = KillSwitch(route, lambda: None)
+    switch.pull()
+    assert switch.wait(10) and isinstance(switch.error, OSError)
+    with pytest.raises(
+        UsageError, match=r"unreachable.*quotes may be live; cancel them at the venues"
+    ):
+        switch.rearm(REARM, failing.clear)
+    switch.pull()
+    assert switch.wait(10) and switch.error is None
+    switch.rearm(REARM, failing.clear)
     switch.close()

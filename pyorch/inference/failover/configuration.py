@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import msgspec
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import write_atomically
 from pyorch.contract.errors import UsageError
+from pyorch.contract.settings_file import read_settings
 from pyorch.inference.failover.group import EngineGroup
 from pyorch.inference.failover.settings import FailoverSettings, Mode
 
@@ -63,18 +63,9 @@ def load_engines(path: Path) -> EnginesConfig:
 
     Raises:
         UsageError: unreadable, not TOML, an unknown key or a value of another kind; the message names
-            the file and the key.
+            file, line and key.
     """
-    try:
-        values = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as text: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
-    try:
-        config = msgspec.convert(values, EnginesConfig)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{path}: {error}") from error
+    config, _ = read_settings(path, EnginesConfig)
     if not config.order or len(set(config.order)) != len(config.order):
         raise UsageError(f"{path}: order = {list(config.order)}: one or more engines, each once")
     return config

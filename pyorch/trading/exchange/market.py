@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import heapq
 import math
+import threading
 from collections.abc import Sequence
 from random import Random
 
 import numpy as np
 
 from pyorch.market.tape import Tape
+from pyorch.trading.desk_settings import NEVER
 from pyorch.trading.exchange.fair import FairValues, FloatArray
 from pyorch.trading.exchange.matching import ASK, BID, Order
 from pyorch.trading.exchange.settings import ExchangeSettings
@@ -28,13 +30,12 @@ from pyorch.trading.fix.decode import Decoded, decode
 from pyorch.trading.inputs import INPUT_DTYPE, InputArray
 from pyorch.trading.plan import QuotingPlan
 
-NEVER = 1 << 62
 BP_BTC = 1e-4
 MAKER = DESK + 1
 
 
 class Exchange:
-    """All venues of a run.
+    """All venues of a run. Any thread may call it; a call never waits for anything but another call's end.
 
     Args:
         plan: universe, ticks and venues; tape: the market.
@@ -43,6 +44,7 @@ class Exchange:
     def __init__(self, settings: ExchangeSettings, plan: QuotingPlan, tape: Tape) -> None:
         self.settings = settings
         self.plan = plan
+        self._lock = threading.Lock()
         options = len(plan.universe.options)
         self.tick_btc = plan.terms.tick_nano * 1e-9
         self.venue_of = plan.limits.venue_of
@@ -78,59 +80,75 @@ class Exchange:
             sum(column) for column in zip(*(v.positions_lots for v in self.venues), strict=True)
         ]
 
+    def logon(self, now_ns: int) -> None:
+        """A desk begins: each venue cancels what it holds of it, and says what it has taken in."""
+        with self._lock:
+            for number, venue in enumerate(self.venues):
+                self._push(now_ns + venue.settings.outward.draw_ns(self._delays), "logon", number)
+
     def submit(self, message: bytes, sent_ns: int) -> None:
         """A message of ours leaves."""
         decoded = decode(message, self.plan.codec.price, self.plan.codec.size)
         number = self._number[decoded.target]
-        delay_ns = self.settings.venues[number].outward.draw_ns(self._delays)
-        self._out_ns[number] = max(self._out_ns[number], sent_ns + delay_ns)
-        self._push(self._out_ns[number], "message", number, decoded)
+        with self._lock:
+            delay_ns = self.settings.venues[number].outward.draw_ns(self._delays)
+            self._out_ns[number] = max(self._out_ns[number], sent_ns + delay_ns)
+            self._push(self._out_ns[number], "message", number, decoded)
 
     def kill(self, now_ns: int) -> int:
         """The second route to every venue; returns when the last one has cancelled everything."""
-        done = now_ns
-        for number, venue in enumerate(self.venues):
-            arrives = now_ns + venue.settings.second_route.draw_ns(self._delays)
-            self._push(arrives, "kill", number)
-            done = max(done, arrives)
-        return done
+        return self._by_second_route(now_ns, "kill")
+
+    def withdraw(self, now_ns: int) -> int:
+        """Cancel everything by the second route; sessions stay open. Returns when the last one has."""
+        return self._by_second_route(now_ns, "withdraw")
 
     def rearm(self, now_ns: int) -> None:
         """A named person took the kill back: sessions begin anew."""
-        for number, venue in enumerate(self.venues):
-            arrives = now_ns + venue.settings.second_route.draw_ns(self._delays)
-            self._push(arrives, "unlock", number)
+        self._by_second_route(now_ns, "unlock")
+
+    def _by_second_route(self, now_ns: int, what: str) -> int:
+        done = now_ns
+        with self._lock:
+            for number, venue in enumerate(self.venues):
+                arrives = now_ns + venue.settings.second_route.draw_ns(self._delays)
+                self._push(arrives, what, number)
+                done = max(done, arrives)
+        return done
 
     def reset_protection(self) -> None:
         """Venues that protected us take quotes again."""
-        for venue in self.venues:
-            venue.reset_protection()
+        with self._lock:
+            for venue in self.venues:
+                venue.reset_protection()
 
     def next_ns(self) -> int:
         """When something happens next, or a report arrives."""
-        return self._heap[0][0] if self._heap else NEVER
+        with self._lock:
+            return self._heap[0][0] if self._heap else NEVER
 
     def advance(self, until_ns: int) -> InputArray:
         """Let everything up to ``until_ns`` happen; returns the reports that arrived, in order."""
-        while self._heap and self._heap[0][0] <= until_ns:
-            now_ns, _, what, given = heapq.heappop(self._heap)
-            getattr(self, f"_on_{what}")(now_ns, *given)
-        arrived, self._delivered = self._delivered, []
+        with self._lock:
+            while self._heap and self._heap[0][0] <= until_ns:
+                now_ns, _, what, given = heapq.heappop(self._heap)
+                getattr(self, f"_on_{what}")(now_ns, *given)
+            arrived, self._delivered = self._delivered, []
         return np.concatenate(arrived) if arrived else np.zeros(0, INPUT_DTYPE)
 
     def reconcile(self) -> tuple[list[int], list[int], list[tuple[int, int, int, int]]]:
         """What a desk that begins anew asks: positions, last sequence per venue, live orders of ours.
 
-        A live order is (option, side, price in ticks, lots).
+        A live order is (option, side, price in ticks, lots), of a quote or beside the quotes.
         """
-        live = [
-            (option, order.side, order.price_ticks, order.lots)
-            for venue in self.venues
-            for option, pair in enumerate(venue.quotes)
-            for order in pair
-            if order is not None and order.lots > 0
-        ]
-        return self.positions_lots(), [venue.last_sequence for venue in self.venues], live
+        with self._lock:
+            live = [
+                (option, order.side, order.price_ticks, order.lots)
+                for venue in self.venues
+                for option, order in venue.live_orders()
+            ]
+            taken_in = [venue.last_sequence for venue in self.venues]
+            return self.positions_lots(), taken_in, live
 
     def _push(self, when_ns: int, what: str, *given: object) -> None:
         heapq.heappush(self._heap, (when_ns, self._counter, what, given))
@@ -188,6 +206,12 @@ class Exchange:
 
     def _on_kill(self, now_ns: int, number: int) -> None:
         self.venues[number].kill(now_ns)
+
+    def _on_withdraw(self, now_ns: int, number: int) -> None:
+        self.venues[number].withdraw(now_ns)
+
+    def _on_logon(self, now_ns: int, number: int) -> None:
+        self.venues[number].logon(now_ns)
 
     def _on_unlock(self, now_ns: int, number: int) -> None:
         self.venues[number].unlock(now_ns)

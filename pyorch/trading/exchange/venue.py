@@ -75,10 +75,10 @@ class Venue:
         self._credit_ns = 0
         self._recent: list[tuple[int, int]] = []
 
-    def live_orders(self) -> list[Order]:
-        """Everything of ours that rests."""
-        resting = [order for pair in self.quotes for order in pair if order is not None]
-        return [order for order in (*resting, *self.orders.values()) if order.lots > 0]
+    def live_orders(self) -> list[tuple[int, Order]]:
+        """(option, order) of everything of ours that rests, quotes first."""
+        quotes = [(k, one) for k, pair in enumerate(self.quotes) for one in pair if one is not None]
+        return [(k, order) for k, order in (*quotes, *self.orders.items()) if order.lots > 0]
 
     def receive(self, message: Decoded, now_ns: int) -> None:
         """A message of ours arrives."""
@@ -122,18 +122,27 @@ class Venue:
         """The session is up again."""
         if not self.connected:
             self.connected = True
-            self._say(InputKind.CONNECTED, now_ns)
+            self._say_up(now_ns)
+
+    def logon(self, now_ns: int) -> None:
+        """A desk begins: nothing that another one left is kept."""
+        self.cancel_all()
+        self._say_up(now_ns)
+
+    def withdraw(self, now_ns: int) -> None:
+        """By the second route: everything is cancelled, the session stays open."""
+        self.cancel_all()
+        self._say(InputKind.CANCELLED, now_ns, sequence=self.last_sequence)
 
     def kill(self, now_ns: int) -> None:
         """By the second route: everything is cancelled, and the session's messages are dropped."""
-        self.cancel_all()
         self.locked = True
-        self._say(InputKind.CANCELLED, now_ns, sequence=self.last_sequence)
+        self.withdraw(now_ns)
 
     def unlock(self, now_ns: int) -> None:
         """Re-armed: messages are taken in again."""
         self.locked = False
-        self._say(InputKind.CONNECTED, now_ns)
+        self._say_up(now_ns)
 
     def reset_protection(self) -> None:
         """The desk asks for quotes to be taken again."""
@@ -164,6 +173,11 @@ class Venue:
             )
             self._protect(traded, now_ns)
         return ours
+
+    def _say_up(self, now_ns: int) -> None:
+        """Once messages are taken in; with what has been."""
+        if self.connected and not self.locked:
+            self._say(InputKind.CONNECTED, now_ns, sequence=self.last_sequence)
 
     def _say(self, kind: InputKind, now_ns: int, **fields: int) -> None:
         row = make_input(kind, 0, venue=self.number, **fields)
