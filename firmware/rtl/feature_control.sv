@@ -2,7 +2,7 @@
 // which of the generated steps is issued. Twin of FeatureStream::apply and compute.
 //
 // A row that makes a tick goes: RUN until the last step's feature is written, GIVE until `out_ready`. A row within a message of trades
-// is only added. Rows that change nothing are dropped. `now` is the largest local time of any row that the book took.
+// is only added. The row that makes the book void is given with `out_void`. Rows that change nothing are dropped. `now` is the largest local time of any row that the book took.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -25,6 +25,7 @@ module feature_control #(
     input  wire                 in_stale,
     input  wire                 in_own,
     input  wire [         31:0] in_number,
+    input  wire [         63:0] in_local_ns,
     input  wire [         63:0] in_quantity_lots,
     input  wire                 quotable,        // the book is valid and two-sided
     output wire                 take,            // its levels are read
@@ -46,8 +47,10 @@ module feature_control #(
     input  wire                 last_written,
     output wire                 out_valid,
     input  wire                 out_ready,
+    output reg                  out_void,        // no tick: the book is not valid or two-sided any more
     output reg  [          2:0] out_kind,
     output reg  [         31:0] out_number,
+    output reg  [         63:0] out_local_ns,
     output reg                  out_stale,
     output reg                  out_first        // of its segment: carried state begins anew
 );
@@ -91,13 +94,18 @@ module feature_control #(
                     lots <= in_quantity_lots[63] ? 40'd0 : in_quantity_lots > LIMIT ? LIMIT[39:0] : in_quantity_lots[39:0];
                     out_kind <= in_kind;
                     out_number <= in_number;
+                    out_local_ns <= in_local_ns;
                     out_stale <= in_stale;
-                    out_first <= levels && !active;
+                    out_first <= levels && quotable && !active;
+                    out_void <= levels && !quotable;
                     step <= levels ? 0 : FIRST_WINDOW;
                     if (levels) begin
                         active <= quotable;
-                        if (!quotable) running <= 0;
-                        else state <= RUN;
+                        if (quotable) state <= RUN;
+                        else begin
+                            running <= 0;
+                            if (active) state <= GIVE;
+                        end
                     end else if ((in_kind == TRADE || in_kind == TIMER) && active) state <= RUN;
                 end
             end

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hls.emit.options import as_words, given, style_options
+from hls.emit.options import SHAPE, as_words, given, shape_options, style_options
 
 _PATH = click.Path(path_type=Path)
 
@@ -14,6 +14,15 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("bundle", type=_PATH, required=False)
 @style_options
+@click.option(
+    "--top",
+    type=click.Choice(("frames", "events")),
+    default="frames",
+    show_default=True,
+    help="What goes in: frames of features, or market events (out come decision words).",
+)
+@shape_options
+@click.option("--config", type=_PATH, help="events: quoting TOML whose rules are built in.")
 @click.option(
     "--image-for", type=_PATH, help="Write only the weight image, for this emitted project."
 )
@@ -23,6 +32,8 @@ def emit(
     bundle: Path | None,
     style: str,
     wire: str | None,
+    top: str,
+    config: Path | None,
     image_for: Path | None,
     out: Path | None,
     as_json: bool,
@@ -35,14 +46,17 @@ def emit(
     """
     from rich.console import Console
 
-    from hls.emit.conversion import convert_to_rtl
+    from hls.emit.conversion import convert_to_events, convert_to_rtl
+    from hls.emit.events import EventShape
     from hls.emit.project import image_for as make_image
     from hls.emit.show import show
     from pyorch.app.shipped import shipped_bundle
     from pyorch.contract.bundle import Bundle
+    from pyorch.contract.errors import UsageError
     from pyorch.contract.fabric import FabricManifest
     from pyorch.contract.figures import Figures
     from pyorch.contract.fixed import FixedFormat
+    from pyorch.trading.config import load_config
 
     loaded = Bundle.load(bundle or shipped_bundle())
     if image_for is not None:
@@ -57,12 +71,24 @@ def emit(
         )
         figures.show(as_json)
         return
+    shape = {name: value for name in SHAPE if (value := options.pop(name)) is not None}
     parameters = given(options)
-    folder = out or Path(f"out/fabric-{style}")
-    form = FixedFormat.parse(wire) if wire else None
-    manifest = convert_to_rtl(loaded, style, folder, wire=form, **parameters)
+    if top == "events":
+        if wire or "clocks" in parameters:
+            raise UsageError("--wire and --clocks belong to --top frames")
+        folder = out or Path(f"out/events-{style}")
+        manifest = convert_to_events(
+            loaded, style, folder, load_config(config), EventShape(**shape), **parameters
+        )
+    else:
+        if shape or config:
+            raise UsageError("--config and the options of events belong to --top events")
+        folder = out or Path(f"out/fabric-{style}")
+        form = FixedFormat.parse(wire) if wire else None
+        manifest = convert_to_rtl(loaded, style, folder, wire=form, **parameters)
     figures = Figures(
-        f"pyorch emit {as_words(style, wire, parameters)} --out {folder}",
+        f"pyorch emit {as_words(style, wire, parameters | shape)}"
+        f"{' --top events' if top == 'events' else ''} --out {folder}",
         {"model": manifest.model_digest, "format": manifest.format_digest},
     )
     figures.figures |= {f"{name}_cycles": value for name, value in manifest.cycles.items()}

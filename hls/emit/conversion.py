@@ -10,6 +10,8 @@ import numpy as np
 from hls.csim.project import PROJECT, graph_configuration, keras_model
 from hls.csim.workarounds import hls4ml, quiet
 from hls.emit.backend import NAME, tools
+from hls.emit.events import EventShape
+from hls.emit.events_project import emit_events
 from hls.emit.graph import GraphModel, read_graph
 from hls.emit.project import emit_bundle
 from hls.emit.style import refuse_unsupported
@@ -18,6 +20,9 @@ from pyorch.contract.errors import BuildError
 from pyorch.contract.fabric import FabricManifest
 from pyorch.contract.fixed import FixedFormat
 from pyorch.inference.model_check import check_model
+from pyorch.trading.arming import arm_rules, arm_shift
+from pyorch.trading.config import QuotingConfig
+from pyorch.trading.policy_image import policy_image
 
 
 def convert_to_rtl(
@@ -30,10 +35,43 @@ def convert_to_rtl(
         BuildError: hls4ml failed, or its graph is another model than the bundle.
         UsageError, BundleError: as `emit_bundle`.
     """
+    prove_conversion(bundle)
+    return emit_bundle(bundle, style, out, wire=wire, tools=tools(), **parameters)
+
+
+def convert_to_events(
+    bundle: Bundle,
+    style: str,
+    out: Path,
+    config: QuotingConfig,
+    shape: EventShape,
+    **parameters: int,
+) -> FabricManifest:
+    """Emit the feature path of a bundle with a configuration's policy built in, likewise proved.
+
+    Raises:
+        ModelError, BuildError: as `convert_to_rtl`, or a model that the path does not carry.
+        UsageError, BundleError: as `emit_events`, or a rule that cannot be armed.
+    """
+    prove_conversion(bundle)
+    rules, shift = arm_rules(config.rules, bundle), arm_shift(config.fair_shift, bundle)
+    policy = policy_image(
+        bundle.spec, bundle.weights["calibration"], rules, shift, config.quoting.warm_up_ticks,
+        shape.rules,
+    )  # fmt: skip
+    return emit_events(bundle, style, out, policy, shape, tools=tools(), **parameters)
+
+
+def prove_conversion(bundle: Bundle) -> None:
+    """hls4ml's ModelGraph of a bundle is the same model.
+
+    Raises:
+        ModelError: a layer, format or activation that the fabric does not carry.
+        BuildError: hls4ml failed, or its graph is another model than the bundle.
+    """
     check_model(bundle)
     refuse_unsupported(bundle)
     compare_graph(graph_of(bundle), bundle)
-    return emit_bundle(bundle, style, out, wire=wire, tools=tools(), **parameters)
 
 
 def graph_of(bundle: Bundle) -> GraphModel:

@@ -26,6 +26,7 @@ module market_features #(
     input  wire                      in_stale,
     input  wire                      in_own,
     input  wire [              31:0] in_number,
+    input  wire [              63:0] in_local_ns,
     input  wire [              63:0] in_quantity_lots,
     input  wire                      valid,          // the book
     input  wire [              63:0] base,
@@ -37,11 +38,14 @@ module market_features #(
     input  wire [     LEVELS*40-1:0] ask_lots_all,
     output wire                      out_valid,
     input  wire                      out_ready,
+    output wire                      out_void,       // no tick: the book became void
     output wire [               2:0] out_kind,
     output wire [              31:0] out_number,
     output wire                      out_stale,
     output wire                      out_first,
     output wire [              63:0] out_now,
+    output wire [              63:0] out_local_ns,   // of the row
+    output wire signed [       42:0] out_mid,        // half-ticks
     output reg  [{bits}:0] features           // [feature], the first lowest
 );
     initial if (LEVELS < {deepest}) $fatal(1, "market_features: the schema reads {deepest} levels");
@@ -56,13 +60,14 @@ module market_features #(
     wire [20:0] spread;
     wire [41:0] square;
     wire signed [30:0] offset;
+    assign out_mid = mid;
     wire signed [51:0] micro = (mid <<< 8) + offset;
     feature_control #(.FIRST_WINDOW({first_window}), .FIRST_AVERAGE({first_average}), .STEPS({steps}),
         .STEP_BITS({step_bits})) control (
         .clk(clk), .rst(rst), .row_taken(row_taken), .row_local_ns(row_local_ns), .in_valid(in_valid),
         .in_ready(in_ready),
         .in_kind(in_kind), .in_side(in_side), .in_last(in_last), .in_stale(in_stale), .in_own(in_own),
-        .in_number(in_number),
+        .in_number(in_number), .in_local_ns(in_local_ns),
         .in_quantity_lots(in_quantity_lots), .quotable(valid && bid_count != 0 && ask_count != 0),
         .take(take), .now(out_now),
         .start(start), .clear(clear), .windows_busy(windows_busy), .add_changes(add_changes),
@@ -71,7 +76,8 @@ module market_features #(
         .begin_averages(begin_averages),
         .hold_averages(hold_averages), .step_on(step_on), .step(step), .last_written(last_written),
         .out_valid(out_valid),
-        .out_ready(out_ready), .out_kind(out_kind), .out_number(out_number), .out_stale(out_stale),
+        .out_ready(out_ready), .out_void(out_void), .out_local_ns(out_local_ns),
+        .out_kind(out_kind), .out_number(out_number), .out_stale(out_stale),
         .out_first(out_first)
     );
     best_changes #(.WINDOW_BITS(WINDOW_BITS)) best (

@@ -40,6 +40,23 @@ def style_options(command: Command, styles: tuple[str, ...] = STYLES) -> Command
     )(command)
 
 
+SHAPE = {
+    "instruments": "events: instruments on the line; the first is the path's.",
+    "window_bits": "events: the book holds 2^N ticks of prices.",
+    "levels": "events: levels of a side that features see.",
+    "lanes": "events: arguments of logarithms a cycle, 1 to 4.",
+    "rules": "events: rules of the policy that there is room for, 2 to 16.",
+}
+"""Parameter of a feature path → help; defaults: `hls.emit.events.EventShape`."""
+
+
+def shape_options(command: Command) -> Command:
+    """An option for each of `SHAPE`; those not given are None."""
+    for name, text in reversed(SHAPE.items()):
+        command = click.option(f"--{name.replace('_', '-')}", type=int, help=text)(command)
+    return command
+
+
 def given(parameters: dict[str, int | None]) -> dict[str, int]:
     """Those that were given."""
     return {name: value for name, value in parameters.items() if value is not None}

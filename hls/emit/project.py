@@ -104,20 +104,33 @@ def emit_bundle(
     wire = wire or bundle.spec.input
     _check_frames(bundle, wire)
     manifest, files = render(bundle, plan, wire, tools, clocks)
+    write_project(out, manifest, files, image_of(bundle, plan, manifest.format_digest))
+    return manifest
+
+
+def write_project(
+    out: Path, manifest: FabricManifest, files: dict[str, str], image: WeightImage
+) -> None:
+    """Write a project folder, whole or not at all.
+
+    Raises:
+        BundleError: ``out`` exists and is not an emitted project.
+    """
+    if out.exists() and not (out / MANIFEST).exists():
+        raise BundleError(f"{out} exists and is not an emitted fabric: choose another folder")
     temporary = out.with_name(f".{out.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         for name, text in files.items():
             (temporary / name).write_text(text)
-        image_of(bundle, plan, manifest.format_digest).save(temporary / IMAGE)
+        image.save(temporary / IMAGE)
         (temporary / "project.f").write_text("".join(f"{name}\n" for name in manifest.sources))
         manifest.save(temporary)
         shutil.rmtree(out, ignore_errors=True)
         temporary.rename(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return manifest
 
 
 def image_for(bundle: Bundle, fabric: FabricManifest) -> WeightImage:

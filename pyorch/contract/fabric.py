@@ -36,6 +36,8 @@ CYCLE_FIGURES = {
     "swap": "idle: from the change of the weight sets to ready",
     "swap_load": "the same, and a staged state is taken with it",
     "swap_in_stream": "between the two answers around a swap, ticks back to back",
+    "trade_to_decision": "last beat of a trade or timer to first of its decision word, all else idle",
+    "levels_to_decision": "the same of a message of levels",
 }
 """Figures of `FabricManifest.cycles` and what each spans; docs/fabric.md, "Latency", says it exactly."""
 
@@ -94,6 +96,26 @@ class Stage(msgspec.Struct, frozen=True):
         return f"{self.name} {self.block}".strip()
 
 
+class EventPath(msgspec.Struct, frozen=True, kw_only=True):
+    """What a feature path has besides its core; see `hls.emit.events.EventShape`.
+
+    Attributes:
+        rules: of the policy, for which there is room.
+        policy_words: registers of a policy set.
+        policy_digest: of the built-in set.
+        schema: digest of the features.
+    """
+
+    instruments: int
+    window_bits: int
+    levels: int
+    lanes: int
+    rules: int
+    policy_words: int
+    policy_digest: str
+    schema: str
+
+
 class FabricManifest(msgspec.Struct, frozen=True, kw_only=True):
     """An emitted fabric: what it computes, how one talks to it, how many cycles it takes.
 
@@ -112,6 +134,8 @@ class FabricManifest(msgspec.Struct, frozen=True, kw_only=True):
         sources: files in the order of compilation → SHA-256.
         memories: files that `$readmemh` reads → SHA-256.
         tools: versions of what wrote it.
+        events: of a feature path, whose top takes market events and gives decision words; ``stages`` are
+            then those of a message of levels.
     """
 
     format: int = 1
@@ -141,6 +165,7 @@ class FabricManifest(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[Stage, ...] = ()
     tools: dict[str, str] = {}
     clocks: int = 1
+    events: EventPath | None = None
 
     @property
     def vector_beats(self) -> int:

@@ -59,7 +59,9 @@ class FeaturePlayer(Running):
     """A running path; `close` it."""
 
     def __init__(self, shape: FeatureShape) -> None:
-        super().__init__(bench_of(shape))
+        bench = bench_of(shape)
+        path = bench.library()
+        super().__init__(path, path.parent, bench.columns)
 
     def play(self, frames: Frames, *, gap: int = 0, idle: float = 0.0, stall: float = 0.0) -> Table:
         """The ticks: int64 [n, 6 + features]: `COLUMNS`, then the features."""

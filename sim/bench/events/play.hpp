@@ -3,6 +3,7 @@
 
 #include "verilated.h"
 #include <cstdint>
+#include <functional>
 #include <random>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@ struct Playing {
     Top top{&context};
     std::mt19937_64 random{1};
     int64_t cycle = 0, taken_at = 0;
+    std::function<void()> watch;  // called in each cycle of `play`, if it is set
 
     ~Playing() { top.final(); }
     double draw() { return double(random() >> 11) * 0x1p-53; }
@@ -58,6 +60,7 @@ struct Playing {
                 if (ends[at]) rest = gap;
                 ++at;
             }
+            if (watch) watch();
             silent = top.out_valid || at < size ? 0 : silent + 1;
             if (top.out_valid && top.out_ready) {
                 if (count == room) return -1;

@@ -50,7 +50,9 @@ class Player(Running):
     """A running pair; `close` it."""
 
     def __init__(self, shape: Shape) -> None:
-        super().__init__(bench_of(shape))
+        bench = bench_of(shape)
+        path = bench.library()
+        super().__init__(path, path.parent, bench.columns)
         self.shape = shape
         self.library.player_counts.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
 

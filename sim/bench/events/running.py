@@ -69,11 +69,14 @@ class Bench:
 
 
 class Running:
-    """A running bench; `close` it."""
+    """A running bench; `close` it.
 
-    def __init__(self, bench: Bench) -> None:
-        path = bench.library()
-        self.columns = bench.columns
+    Args:
+        path: its library; folder: where it finds its memories; columns: of a record.
+    """
+
+    def __init__(self, path: Path, folder: Path, columns: int) -> None:
+        self.columns = columns
         self.library = library = ctypes.CDLL(str(path))
         library.player_new.restype = ctypes.c_void_p
         library.player_new.argtypes = [ctypes.c_char_p]
@@ -83,7 +86,7 @@ class Running:
             ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64,
             ctypes.c_double, ctypes.c_double, ctypes.c_void_p, ctypes.c_int64,
         ]  # fmt: skip
-        self.handle = library.player_new(str(path.parent).encode())
+        self.handle = library.player_new(str(folder).encode())
 
     def close(self) -> None:
         """End it."""

@@ -1,0 +1,88 @@
+// Logits of a softmax head become probabilities with 15 fractional bits; twin of `probabilities` in pyorch/inference/reference.py.
+//
+// e = table[min((highest - logit) >> SHIFT, 2**INDEX_BITS - 1)], share = (e << 15) / sum. `start` with the logits, which stand until
+// the shares do: 4 + 16 / DIVIDE_BITS cycles later.
+`resetall
+`timescale 1ns / 1ps
+`default_nettype none
+
+module softmax #(
+    parameter int COUNT = 3,
+    parameter int Y_WIDTH = 16,
+    parameter int SHIFT = 0,
+    parameter int INDEX_BITS = 10,
+    parameter int DIVIDE_BITS = 4,  // quotient bits a cycle
+    parameter INIT = ""
+) (
+    input  wire                     clk,
+    input  wire                     start,
+    input  wire [COUNT*Y_WIDTH-1:0] logits,
+    output wire [     COUNT*16-1:0] shares
+);
+    localparam int SUM_BITS = 16 + $clog2(COUNT);
+    localparam int LAST = (1 << INDEX_BITS) - 1;
+    localparam int STEPS = 16 / DIVIDE_BITS;
+
+    initial if (COUNT < 2 || 16 % DIVIDE_BITS != 0) $fatal(1, "softmax: COUNT >= 2, DIVIDE_BITS divides 16");
+
+    // ---- 1: the highest  2: how far below it  3: table  4: sum
+    reg signed [Y_WIDTH-1:0] most, highest;
+    reg [COUNT*INDEX_BITS-1:0] indices;
+    wire [COUNT*16-1:0] terms;
+    reg [SUM_BITS-1:0] total, sum;
+    reg [3:0] after;
+    integer k;
+    always @* begin
+        most = logits[0+:Y_WIDTH];
+        for (k = 1; k < COUNT; k = k + 1)
+            if ($signed(logits[k*Y_WIDTH+:Y_WIDTH]) > most) most = logits[k*Y_WIDTH+:Y_WIDTH];
+    end
+    always @* begin
+        total = 0;
+        for (k = 0; k < COUNT; k = k + 1) total = total + terms[16*k+:16];
+    end
+    always @(posedge clk) begin
+        after <= {after[2:0], start};
+        highest <= most;
+        sum <= total;
+    end
+    constant_memory #(.WIDTH(16), .INDEX_BITS(INDEX_BITS), .READS(COUNT), .INIT(INIT)) table_of_exponentials (
+        .clk(clk), .indices(indices), .found(terms)
+    );
+
+    // ---- 5 on: the quotients, DIVIDE_BITS of their 16 bits a cycle
+    genvar n;
+    generate
+        for (n = 0; n < COUNT; n = n + 1) begin : g_output
+            wire signed [Y_WIDTH:0] below = highest - $signed(logits[n*Y_WIDTH+:Y_WIDTH]);
+            wire [Y_WIDTH:0] steps = below >> SHIFT;
+            always @(posedge clk) indices[n*INDEX_BITS+:INDEX_BITS] <= steps > LAST ? LAST[INDEX_BITS-1:0] : steps[INDEX_BITS-1:0];
+
+            reg [SUM_BITS:0] rest, next_rest;  // twice what is left of the dividend
+            reg [15:0] share, next_share;
+            reg [4:0] left;
+            integer b;
+            always @* begin
+                next_rest = rest;
+                next_share = share;
+                for (b = 0; b < DIVIDE_BITS; b = b + 1) begin
+                    next_share = {next_share[14:0], next_rest >= {1'b0, sum}};
+                    next_rest = (next_rest >= {1'b0, sum} ? next_rest - {1'b0, sum} : next_rest) << 1;
+                end
+            end
+            always @(posedge clk) begin
+                if (after[2]) begin
+                    rest <= {{(SUM_BITS - 15) {1'b0}}, terms[16*n+:16]};
+                    left <= STEPS;
+                end else if (left != 0) begin
+                    rest <= next_rest;
+                    share <= next_share;
+                    left <= left - 1'b1;
+                end
+            end
+            assign shares[16*n+:16] = share;
+        end
+    endgenerate
+endmodule
+
+`resetall

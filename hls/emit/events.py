@@ -1,0 +1,138 @@
+"""The feature path as a project: market events in, decision words out, around the core of any style."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hls.emit.core_cycles import ANSWER, CoreControl
+from hls.emit.features import FeaturePlan, plan_features
+from hls.emit.style import StylePlan
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.errors import ModelError, UsageError
+from pyorch.contract.fabric import Stage
+from pyorch.contract.model import Head, ModelSpec
+
+SOFTMAX_CYCLES, SIGMOID_CYCLES, CALIBRATE_CYCLES, CONDITION_CYCLES = 4, 2, 3, 1
+RULES_CYCLES = 2
+"""From `decide` to the word: the rules, their effect."""
+DIVIDE_BITS = 4
+ROW_CYCLES, LISTING_CYCLES = 3, 11
+"""From the last beat to the book's answer: of a trade; of a message of levels, besides one for each level."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventShape:
+    """What is chosen of a feature path.
+
+    Attributes:
+        instruments: known to the decoder; instrument 0 is the path's.
+        window_bits: 2^n ticks of prices in the book; levels: of a side, seen by features.
+        lanes: arguments of logarithms a cycle.
+        rules: room for rules of the policy.
+    """
+
+    instruments: int = 1
+    window_bits: int = 13
+    levels: int = 10
+    lanes: int = 2
+    rules: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class EventPlan:
+    """A bundle's feature path in a style."""
+
+    bundle: Bundle
+    core: StylePlan
+    features: FeaturePlan
+    shape: EventShape
+
+    @property
+    def decide_cycles(self) -> int:
+        """From the first cycle of the logits to `decide`."""
+        kinds = {head.kind for head in self.bundle.spec.heads}
+        share = SOFTMAX_CYCLES + 16 // DIVIDE_BITS if "softmax" in kinds else SIGMOID_CYCLES
+        return share + CALIBRATE_CYCLES + CONDITION_CYCLES
+
+    def stages(self, levels: bool) -> tuple[Stage, ...]:
+        """Of an event on an idle path: of a message of levels, or of a trade or timer."""
+        book = LISTING_CYCLES + self.shape.levels if levels else ROW_CYCLES
+        features = self.features.shown_cycles if levels else self.features.passed_cycles
+        parts = (
+            ("decoder, book", book), ("features", features), ("core", self.core_cycles()),
+            ("scores", self.decide_cycles), ("policy", RULES_CYCLES),
+        )  # fmt: skip
+        stages, now = [], 0
+        for name, cycles in parts:
+            stages.append(Stage(name, "", now, now + cycles, True))
+            now += cycles
+        return tuple(stages)
+
+    def cycles(self) -> dict[str, int]:
+        """From the last beat of an event to the first beat of its decision word, all else idle."""
+        return {
+            "trade_to_decision": self.stages(levels=False)[-1].end,
+            "levels_to_decision": self.stages(levels=True)[-1].end,
+        }
+
+    def core_cycles(self) -> int:
+        """From the cycle in which an idle core takes a vector to the first cycle of its logits."""
+        core, waited = CoreControl.of(self.core), 0
+        while not core.idle:
+            core.step(False)
+        while not core.step(True, ANSWER, y_ready=False):
+            waited += 1
+        taken = core.cycle - 1
+        while not core.y_valid:
+            core.step(False, y_ready=False)
+        return core.cycle - taken + waited
+
+
+def plan_events(bundle: Bundle, core: StylePlan, shape: EventShape) -> EventPlan:
+    """The feature path of a bundle.
+
+    Raises:
+        UsageError: no feature schema, one that the fabric cannot compute, or a shape outside its limits.
+        ModelError: the model is served from windows, or its input format is not the features'.
+    """
+    spec, schema = bundle.spec, bundle.schema
+    if schema is None:
+        raise UsageError(
+            f"{spec.name}: the bundle has no feature schema, so market events cannot be its input; train "
+            "one with `pyorch train`"
+        )
+    if spec.mode != "stateful":
+        raise ModelError(
+            f"{spec.name} is served from windows; the feature path carries stateful models: train with "
+            "mode stateful, or emit it with --top frames"
+        )
+    if schema.format.width != spec.input.width or len(schema.features) != spec.features:
+        raise ModelError(
+            f"{spec.name} takes {spec.features} features of {spec.input.width} bits, its schema has "
+            f"{len(schema.features)} of {schema.format.width}"
+        )
+    if not 2 <= shape.rules <= 16:
+        raise UsageError(f"--rules {shape.rules}: a fabric has room for 2 to 16 rules")
+    if not 8 <= shape.window_bits <= 18:
+        raise UsageError(f"--window-bits {shape.window_bits}: the book's window has 8 to 18 bits")
+    features = plan_features(schema, shape.lanes)
+    deepest = max([1, *(depth for _, depth in features.terms)])
+    if not deepest <= shape.levels <= 32:
+        raise UsageError(
+            f"--levels {shape.levels}: the features read {deepest} levels, the book shows at most 32"
+        )
+    if len(spec.outputs) > 16 or spec.logits.width > 32:
+        raise ModelError(
+            f"{spec.name} has {len(spec.outputs)} outputs of {spec.logits.width} bits; a decision word "
+            "holds 16 of 32"
+        )
+    return EventPlan(bundle, core, features, shape)
+
+
+def heads_at(spec: ModelSpec) -> list[tuple[int, Head]]:
+    """Every head with the index of its first output."""
+    found, at = [], 0
+    for head in spec.heads:
+        found.append((at, head))
+        at += len(head.outputs)
+    return found

@@ -1,0 +1,96 @@
+"""A bundle and its quoting policy become the project folder of a feature path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from hls.emit import features
+from hls.emit.events import EventShape, plan_events
+from hls.emit.events_text import (
+    EXP_FILE,
+    POLICY_FILE,
+    SIGMOID_FILE,
+    decision_scores,
+    events_top,
+)
+from hls.emit.features_text import market_features
+from hls.emit.project import image_of, render, style_of, write_project
+from hls.emit.text import core_text
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.decision import PolicyImage
+from pyorch.contract.digest import digest_of_bytes
+from pyorch.contract.fabric import EventPath, FabricManifest, rtl_folder
+from pyorch.inference.model_check import check_model
+
+PATH = (
+    "convert.sv", "constant_memory.sv", "kept_window.sv", "sequencer.sv", "small_queue.sv",
+    "event_decoder.sv", "book_side.sv", "price_book.sv", *features.SOURCES,
+    "softmax.sv", "sigmoid_score.sv", "calibrate.sv", "score_conditions.sv", "policy_rules.sv",
+    "policy_store.sv", "decision_word.sv",
+)  # fmt: skip
+
+
+def emit_events(
+    bundle: Bundle,
+    style: str,
+    out: Path,
+    policy: PolicyImage,
+    shape: EventShape | None = None,
+    *,
+    tools: dict[str, str] | None = None,
+    **parameters: int,
+) -> FabricManifest:
+    """Write the project ``out``, whole or not at all.
+
+    Args:
+        style: of the core.
+        policy: the built-in policy set, with room for as many rules as ``shape`` has.
+        parameters: of the style.
+
+    Raises:
+        ModelError: a layer or format that the style does not carry, or a model that the path does not.
+        UsageError: parameters unknown or outside their range, or features that the path cannot compute.
+        BundleError: ``out`` exists and is not an emitted project.
+    """
+    check_model(bundle)
+    core, shape = style_of(style).plan(bundle, **parameters), shape or EventShape()
+    plan = plan_events(bundle, core, shape)
+    framed, files = render(bundle, core, bundle.spec.input, tools)
+    words = len(policy.addresses)
+    texts = {name: (rtl_folder() / name).read_text() for name in dict.fromkeys((*PATH, *core.rtl))}
+    texts |= {
+        **core.generated,
+        "fabric_core.sv": core_text(bundle.spec, core),
+        "market_features.sv": market_features(plan.features),
+        "decision_scores.sv": decision_scores(plan),
+        "event_path.sv": (rtl_folder() / "event_path.sv").read_text(),
+        "events_top.sv": events_top(plan, words),
+    }
+    memories = {name: files[name] for name in framed.memories} | features.tables()
+    for name, table in ((EXP_FILE, "exp_table"), (SIGMOID_FILE, "sigmoid_table")):
+        if table in bundle.weights:
+            memories[name] = "".join(f"{int(value):04x}\n" for value in bundle.weights[table])
+    memories[POLICY_FILE] = policy.hex()
+    manifest = msgspec.structs.replace(
+        framed,
+        top="events_top",
+        sources=_digests(texts),
+        memories=_digests(memories),
+        cycles=plan.cycles(),
+        stages=plan.stages(levels=True),
+        events=EventPath(
+            **{name: getattr(shape, name) for name in shape.__slots__},
+            policy_words=words,
+            policy_digest=f"{policy.digest:016x}",
+            schema=plan.features.schema.digest(),
+        ),
+    )
+    image = image_of(bundle, core, manifest.format_digest)
+    write_project(out, manifest, texts | memories, image)
+    return manifest
+
+
+def _digests(texts: dict[str, str]) -> dict[str, str]:
+    return {name: digest_of_bytes(text.encode()) for name, text in texts.items()}

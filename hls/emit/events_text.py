@@ -1,0 +1,158 @@
+"""The text of `decision_scores.sv` and `events_top.sv`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hls.emit.events import DIVIDE_BITS, EventPlan, heads_at
+from hls.emit.text import CLOSE, OPEN, instance
+
+EXP_FILE, SIGMOID_FILE, POLICY_FILE = "exp.hex", "sigmoid.hex", "policy.hex"
+
+_SCORES = """// Generated: logits to calibrated scores, and which conditions they meet; all outputs at once.
+//
+// {decide} cycles after `start` the conditions of all outputs stand, a cycle before them the scores.
+// Logits stand all the while.
+module decision_scores #(
+    parameter int RULES = 8,
+    parameter int RULE_BITS = $clog2(RULES)
+) (
+    input  wire               clk,
+    input  wire               set,
+    input  wire               write_set,
+    input  wire               start,
+    input  wire [{y}-1:0] logits,
+    output wire [RULES-1:0]   met,
+    output wire [RULES-1:0]   kept,
+    output reg                model_valid,  // every probability is one; with `met`
+    output wire [{scores}-1:0] scores,
+    input  wire [6:0]         up_output,
+    input  wire [6:0]         down_output,
+    output reg  signed [23:0] up_score,
+    output reg  signed [23:0] down_score,
+    input  wire               write,
+    input  wire [15:0]        write_address,
+    input  wire [31:0]        write_data
+);
+"""
+
+_OUTPUT = """    wire signed [23:0] score_{k};
+    wire [RULES-1:0] met_{k}, kept_{k};
+    calibrate calibrate_{k} (
+        .clk(clk), .set(set), .write_set(write_set), .share(share_{k}), .score(score_{k}),
+        .write(write && write_address[15:12] == 3 && write_address[11:5] == {k}),
+        .write_knot(write_address[4:0]), .write_value(write_data[16:0])
+    );
+    score_conditions #(.RULES(RULES)) conditions_{k} (
+        .clk(clk), .set(set), .write_set(write_set), .score(score_{k}[15:0]), .met(met_{k}), .kept(kept_{k}),
+        .write(write && write_address[15:12] == 2 && write_address[11:5] == {k}),
+        .write_rule(write_address[RULE_BITS-1:0]), .write_value(write_data)
+    );
+    assign scores[{low}+:32] = {{{{8{{score_{k}[23]}}}}, score_{k}}};
+"""
+
+
+def decision_scores(plan: EventPlan) -> str:
+    """Scores of the bundle's heads."""
+    spec = plan.bundle.spec
+    width, count = spec.logits.width, len(spec.outputs)
+    text = [OPEN + _SCORES.format(decide=plan.decide_cycles, y=count * width, scores=count * 32)]
+    probabilities: list[int] = []
+    for at, head in heads_at(spec):
+        outputs = range(at, at + len(head.outputs))
+        if head.kind == "linear":
+            text += [
+                f"    wire signed [31:0] logit_{k} = $signed(logits[{k * width}+:{width}]);\n"
+                f"    assign scores[{32 * k}+:32] = logit_{k};\n"
+                for k in outputs
+            ]
+            continue
+        probabilities += outputs
+        text += [f"    wire [15:0] share_{k};\n" for k in outputs]
+        if head.kind == "softmax":
+            text.append(_softmax(plan, at, head.name, len(head.outputs)))
+        else:
+            text += [_sigmoid(plan, k) for k in outputs]
+        text += [_OUTPUT.format(k=k, low=32 * k) for k in outputs]
+    for name in ("met", "kept"):
+        terms = " & ".join(f"{name}_{k}" for k in probabilities) or "{RULES{1'b1}}"
+        text.append(f"    assign {name} = {terms};\n")
+    valid = " && ".join(f"score_{k} >= 0 && score_{k} <= 32768" for k in probabilities) or "1'b1"
+    text.append(f"    always @(posedge clk) model_valid <= {valid};\n")
+    for way in ("up", "down"):
+        cases = "".join(f"            {k}: {way}_score = score_{k};\n" for k in probabilities)
+        text.append(
+            f"    always @* begin\n        case ({way}_output)\n{cases}"
+            f"            default: {way}_score = 0;\n        endcase\n    end\n"
+        )
+    return "".join(text) + "endmodule\n" + CLOSE
+
+
+def _softmax(plan: EventPlan, at: int, name: str, count: int) -> str:
+    spec = plan.bundle.spec
+    shares = ", ".join(f"share_{k}" for k in reversed(range(at, at + count)))
+    parameters: dict[str, int | str] = {
+        "COUNT": count, "Y_WIDTH": spec.logits.width, "SHIFT": spec.exp_shift,
+        "INDEX_BITS": _index_bits(plan, "exp_table"), "DIVIDE_BITS": DIVIDE_BITS, "INIT": EXP_FILE,
+    }  # fmt: skip
+    logits = f"logits[{at * spec.logits.width}+:{count * spec.logits.width}]"
+    ports = {"clk": "clk", "start": "start", "logits": logits, "shares": f"{{{shares}}}"}
+    return instance("softmax", f"softmax_{name}", parameters, ports)
+
+
+def _sigmoid(plan: EventPlan, output: int) -> str:
+    spec = plan.bundle.spec
+    width = spec.logits.width
+    parameters: dict[str, int | str] = {
+        "Y_WIDTH": width, "SHIFT": spec.sigmoid_shift,
+        "INDEX_BITS": _index_bits(plan, "sigmoid_table"), "INIT": SIGMOID_FILE,
+    }  # fmt: skip
+    logit = f"logits[{output * width}+:{width}]"
+    ports = {"clk": "clk", "logit": logit, "share": f"share_{output}"}
+    return instance("sigmoid_score", f"sigmoid_{output}", parameters, ports)
+
+
+def _index_bits(plan: EventPlan, table: str) -> int:
+    return (len(plan.bundle.weights[table]) - 1).bit_length()
+
+
+_TOP = """// Generated: the feature path with its parameters, one clock. See docs/wire_events.md.
+module events_top (
+    input  wire        aclk,
+    input  wire        aresetn,
+    input  wire [63:0] s_axis_tdata,
+    input  wire        s_axis_tvalid,
+    input  wire        s_axis_tlast,
+    output wire        s_axis_tready,
+    output wire [63:0] m_axis_tdata,
+    output wire        m_axis_tvalid,
+    output wire        m_axis_tlast,
+    input  wire        m_axis_tready,
+    output wire [ 3:0] stages  // pulses: the book shows, the core takes features, logits, the policy decides
+);
+    reg rst;
+    always @(posedge aclk) rst <= !aresetn;
+    reg [63:0] model[0:0];
+    initial $readmemh("model_digest.hex", model);
+"""
+
+
+def events_top(plan: EventPlan, policy_words: int) -> str:
+    """The top of a feature path."""
+    spec, shape = plan.bundle.spec, plan.shape
+    parameters: dict[str, int | str] = {
+        "INSTRUMENTS": shape.instruments, "WINDOW_BITS": shape.window_bits, "LEVELS": shape.levels,
+        "FEATURES": spec.features, "X_WIDTH": spec.input.width, "OUTPUTS": len(spec.outputs),
+        "Y_WIDTH": spec.logits.width, "RULES": shape.rules, "DECIDE": plan.decide_cycles,
+        "POLICY_WORDS": policy_words, "POLICY_FILE": POLICY_FILE,
+    }  # fmt: skip
+    ports: Mapping[str, str] = {
+        "clk": "aclk", "rst": "rst",
+        **{f"s_axis_{n}": f"s_axis_{n}" for n in ("tdata", "tvalid", "tlast", "tready")},
+        **{f"m_axis_{n}": f"m_axis_{n}" for n in ("tdata", "tvalid", "tlast", "tready")},
+        "stale_on": "1'b1", "stale_ns": "64'd3000000", "weights_set": "1'b0", "model_digest_0": "model[0]",
+        "model_digest_1": "model[0]", "want_clear": "1'b0", "want_swap": "1'b0", "want_policy": "1'b0",
+        "policy_write": "1'b0", "policy_address": "16'd0", "policy_data": "32'd0", "load_write": "1'b0",
+        "load_address": "32'd0", "load_data": "32'd0", "stages": "stages",
+    }  # fmt: skip
+    return OPEN + _TOP + instance("event_path", "path", parameters, ports) + "endmodule\n" + CLOSE

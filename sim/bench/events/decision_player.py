@@ -1,0 +1,173 @@
+"""An emitted feature path, Verilated: tapes through it to decision words, and what the CPU loop decides."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyorch import _native
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.decision import DECISION_DTYPE, MAXIMUM_OUTPUTS, Decisions, decode_decisions
+from pyorch.contract.events import EventArray, Flag, Kind, event_words
+from pyorch.contract.fabric import FabricManifest
+from pyorch.features.streaming import open_stream
+from pyorch.inference.cpu import native_engine
+from pyorch.market.window_book import WindowBook
+from pyorch.market.wire import Frames
+from pyorch.trading.native import batch_of, native_settings
+from pyorch.trading.plan import QuotingPlan
+from pyorch.trading.records import TickFlag
+from sim.bench.events.running import Running, Table
+from sim.verilator import Top, build_library
+
+HERE = Path(__file__).parent
+STAGES = ("decoder, book", "features", "core", "scores")
+"""What ends with the pulses of the top's port ``stages``."""
+CLOCKED = ("cycle", "cycles", "policy_set", "weight_set", "model_digest", "policy_digest", "stale")
+"""Fields of a decision that the CPU loop does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came out.
+
+    Attributes:
+        words: the decisions.
+        since: int64 [n, 5] cycles from the last beat taken before it to each stage and to its first beat.
+    """
+
+    words: Decisions
+    since: Table
+
+
+class DecisionPlayer(Running):
+    """A running feature path; `close` it."""
+
+    def __init__(self, project: Path) -> None:
+        manifest = FabricManifest.load(project)
+        top = Top("events_top", HERE / "decision_player.cpp", {}, (_header(),))
+        path = build_library(project, manifest, top=top)
+        super().__init__(path, project, 3 + len(STAGES))
+
+    def play(
+        self, frames: Frames, *, gap: int = 0, idle: float = 0.0, stall: float = 0.0
+    ) -> Played:
+        """The decisions."""
+        rows = self.records(frames, 16 * (len(frames.beats) + 64), gap, idle, stall)
+        ends = rows[:, 1].astype(bool)
+        words = decode_decisions(rows[:, 0].view(np.uint64), ends)
+        first = np.concatenate([[0], np.flatnonzero(ends)[:-1] + 1])
+        since: Table = np.concatenate([rows[first, 3:], rows[first, 2:3]], axis=1)
+        return Played(words, since)
+
+
+def _header() -> str:
+    """`play.hpp` in the key of the compiled library: `build_library` knows the shim alone."""
+    from pyorch.contract.digest import digest_of_file
+
+    return f"PLAY_{digest_of_file(HERE / 'play.hpp')[:16]}"
+
+
+def fabric_rows(
+    events: EventArray, manifest: FabricManifest
+) -> tuple[EventArray, NDArray[np.int64]]:
+    """Rows as the CPU loop must see them, and those at which the book became void.
+
+    Where the fabric's book, within a window, is void and the full one may not be, the row is a RESET.
+    """
+    path = manifest.events
+    assert path is not None
+    book, events = WindowBook(path.window_bits, path.levels), events.copy()
+    active, voids = False, []
+    for at, row in enumerate(events.tolist()):
+        if row[10] != 0 or row[7] not in (Kind.DEPTH, Kind.SNAPSHOT, Kind.RESET):
+            continue
+        counts = book.window_counts
+        before = counts.escapes + counts.thin
+        book.apply(row)
+        if counts.escapes + counts.thin != before:
+            events["kind"][at] = Kind.RESET
+        if row[9] & Flag.LAST or events["kind"][at] == Kind.RESET:
+            quotable = book.valid and book.two_sided
+            if active and not quotable:
+                voids.append(at)
+            active = quotable
+    return events, np.array(voids, np.int64)
+
+
+def decided(
+    bundle: Bundle,
+    plan: QuotingPlan,
+    manifest: FabricManifest,
+    events: EventArray,
+    numbers: NDArray[np.uint32],
+) -> Decisions:
+    """What must come out of the rows of a `pyorch.market.wire_decoder.Decoded`: the CPU loop's decisions.
+
+    Fields of `CLOCKED` are 0.
+    """
+    rows, voids = fabric_rows(events, manifest)
+    schema = bundle.schema
+    assert schema is not None
+    loop = _native.TickLoop(
+        native_settings(plan), open_stream(schema),
+        _native.LstmTickEngine(native_engine(bundle, "auto")), event_words(rows), 1, -1, False,
+    )  # fmt: skip
+    loop.start()
+    parts = []
+    while True:
+        finished = loop.done
+        ticks = batch_of(*loop.drain()).ticks
+        if len(ticks):
+            parts.append(ticks)
+        elif finished:
+            break
+    loop.join()
+    ticks = np.concatenate(parts)
+    ticks = ticks[~np.isin(ticks["row"], voids)]  # withdrawals between ticks
+    words = np.zeros(len(ticks) + len(voids), DECISION_DTYPE)
+    at = np.concatenate([ticks["row"], voids])
+    order = np.argsort(at, kind="stable")
+    inverse = np.empty_like(order)
+    inverse[order] = np.arange(len(order))
+    made, void = inverse[: len(ticks)], inverse[len(ticks) :]
+    where = at[order]
+    words["kind"], words["number"] = events["kind"][where], numbers[where]
+    words["local_ns"] = events["local_ns"][where]
+    words["void"][void] = True
+    words["size_down_percent"][void] = words["size_up_percent"][void] = 100
+    for name in (
+        "fired", "active", "extra_down_bp100", "extra_up_bp100", "size_down_percent",
+        "size_up_percent", "forecast_bp100",
+    ):  # fmt: skip
+        words[name][made] = ticks[name]
+    for name, flag in (
+        ("book_valid", TickFlag.BOOK_VALID), ("model_valid", TickFlag.MODEL_VALID),
+        ("warm", TickFlag.WARM),
+    ):  # fmt: skip
+        words[name][made] = (ticks["flags"] & flag) != 0
+    scores = ticks["scores"].copy()
+    scores[:, len(bundle.spec.outputs) :] = 0
+    words["scores"][made, :MAXIMUM_OUTPUTS] = scores
+    first = np.ones(len(words), bool)
+    first[1:] = words["void"][:-1]
+    words["first"] = first & ~words["void"]
+    return words
+
+
+def differences(words: Decisions, expected: Decisions) -> str:
+    """The first difference in words; empty: none."""
+    if len(words) != len(expected):
+        return f"{len(words)} decisions instead of {len(expected)}"
+    names = [n for n in DECISION_DTYPE.names or () if n not in CLOCKED]
+    for name in names:
+        apart = words[name] != expected[name]
+        if apart.any():
+            at = int(np.flatnonzero(apart.reshape(len(words), -1).any(1))[0])
+            found = {n: (words[n][at].tolist(), expected[n][at].tolist()) for n in names}
+            return f"decision {at}: {name}; found, expected: {json.dumps(found)}"
+    return ""

@@ -1,0 +1,193 @@
+"""The fabric's decisions, Verilated from the wire to the decision word, against the CPU loop: every bit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from hls.emit.commands import emit
+from hls.emit.events import EventShape
+from hls.emit.events_project import emit_events
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.errors import ModelError, UsageError
+from pyorch.contract.events import Kind
+from pyorch.contract.fabric import FabricManifest
+from pyorch.market.clock import insert_timer_ticks
+from pyorch.market.feeds.binance import read_recordings
+from pyorch.market.simulate import simulate
+from pyorch.market.tape import Tape
+from pyorch.market.wire import FRAME_BEATS, Frames, encode
+from pyorch.market.wire_decoder import WireDecoder
+from pyorch.trading.config import load_config
+from pyorch.trading.plan import QuotingPlan, make_plan
+from pyorch.trading.policy_image import policy_image
+from pyorch.trading.sample import random_quoting_bundle
+from sim.bench.events.decision_player import DecisionPlayer, Played, decided, differences
+from sim.bench.events.line import joined, spoilt, with_snapshots
+from sim.bench.events.player import STALE_NS
+
+RECORDINGS = {
+    "coinm_btcusd_perp_2024": (
+        13,
+        ["coinm_btcusd_perp_20240808.gz", "coinm_btcusd_perp_20240809.gz"],
+    ),
+    "usdm_btcusdt_2024": (13, ["usdm_btcusdt_20240808.gz"]),
+    "spot_btcusdt_2024": (16, ["spot_btcusdt_20240808.gz", "spot_btcusdt_20240809.gz"]),
+    "usdm_btcusdt_2023": (13, ["usdm_btcusdt_20230404.gz", "usdm_btcusdt_20230405.gz"]),
+}
+SHAPE = EventShape(instruments=2, window_bits=11)
+
+
+@pytest.fixture(scope="module")
+def tape() -> Tape:
+    return insert_timer_ticks(simulate(3, 20.0))
+
+
+@pytest.fixture(scope="module")
+def bundle(tape: Tape) -> Bundle:
+    return random_quoting_bundle(5, tape, units=(4,))
+
+
+@pytest.fixture(scope="module")
+def plan(tape: Tape, bundle: Bundle) -> QuotingPlan:
+    return replace(make_plan(load_config(), bundle, tape), warm_up_ticks=20)
+
+
+def emitted(
+    bundle: Bundle, plan: QuotingPlan, folder: Path, style: str = "baked", shape: EventShape = SHAPE
+) -> FabricManifest:
+    image = policy_image(
+        bundle.spec, bundle.weights["calibration"], plan.rules, plan.fair_shift, plan.warm_up_ticks,
+        shape.rules,
+    )  # fmt: skip
+    return emit_events(bundle, style, folder, image, shape)
+
+
+@pytest.fixture(scope="module")
+def project(bundle: Bundle, plan: QuotingPlan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("events") / "path"
+    emitted(bundle, plan, folder)
+    return folder
+
+
+def play(
+    project: Path, bundle: Bundle, plan: QuotingPlan, frames: Frames, gap: int = 0, idle: float = 0.0,
+    stall: float = 0.0,
+) -> Played:  # fmt: skip
+    """Through the fabric; every decision must be the CPU loop's."""
+    manifest = FabricManifest.load(project)
+    assert manifest.events is not None
+    player = DecisionPlayer(project)
+    try:
+        played = player.play(frames, gap=gap, idle=idle, stall=stall)
+    finally:
+        player.close()
+    decoded = WireDecoder(manifest.events.instruments, STALE_NS).push(frames.beats, frames.ends)
+    expected = decided(bundle, plan, manifest, decoded.events, decoded.numbers)
+    assert not differences(played.words, expected)
+    return played
+
+
+def test_decisions_of_a_simulated_market_are_the_cpu_loops(
+    project: Path, bundle: Bundle, plan: QuotingPlan, tape: Tape
+) -> None:
+    words = play(project, bundle, plan, encode(tape.events, beats_a_frame=FRAME_BEATS)).words
+    ticks = words[~words["void"]]
+    assert len(ticks) > 900 and ticks["warm"].sum() > 700
+    assert (ticks["fired"] != 0).any() and (ticks["active"] & ~ticks["fired"] != 0).any()
+    assert set(words["policy_digest"].tolist()) == {_digest(project)}
+    assert set(words["model_digest"].tolist()) == {int(bundle.digest()[:16], 16)}
+
+
+def _digest(project: Path) -> int:
+    path = FabricManifest.load(project).events
+    assert path is not None
+    return int(path.policy_digest, 16)
+
+
+def test_decisions_of_spoilt_streams_are_the_cpu_loops(
+    project: Path, bundle: Bundle, plan: QuotingPlan
+) -> None:
+    """Lost, doubled, swapped, cut frames, flipped bits, a sink that stalls; books that leave the window."""
+    voids = acted = 0
+    for seed in range(3):
+        rows = with_snapshots(simulate(seed, 12.0, second=True).events, 40)
+        frames = encode(rows, session=seed, beats_a_frame=(0, FRAME_BEATS)[seed & 1]).split()
+        line = joined(spoilt(frames, np.random.default_rng(seed), 0.005))
+        words = play(project, bundle, plan, line, idle=0.1 * seed, stall=0.3 * (seed & 1)).words
+        voids, acted = voids + int(words["void"].sum()), acted + int((words["active"] != 0).sum())
+    assert voids > 5 and acted > 20, (voids, acted)
+
+
+@pytest.mark.full
+def test_the_command_line_emits_a_feature_path(bundle: Bundle, tmp_path: Path) -> None:
+    bundle.save(tmp_path / "bundle")
+    run = CliRunner().invoke(
+        emit,
+        [str(tmp_path / "bundle"), "--top", "events", "--style", "loadable", "--rules", "5", "--json",
+         "--out", str(tmp_path / "path")],
+        catch_exceptions=False,
+    )  # fmt: skip
+    figures = json.loads(run.output)
+    manifest = FabricManifest.load(tmp_path / "path")
+    assert manifest.top == "events_top" and manifest.events and manifest.events.rules == 5
+    assert figures["figures"]["trade_to_decision_cycles"] == manifest.cycles["trade_to_decision"]
+    with pytest.raises(UsageError, match=r"belong to --top events"):
+        CliRunner().invoke(emit, [str(tmp_path / "bundle"), "--rules", "5"], catch_exceptions=False)
+
+
+def test_what_a_feature_path_cannot_carry_is_refused(
+    bundle: Bundle, plan: QuotingPlan, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"--levels 2: the features read 10 levels"):
+        emitted(bundle, plan, tmp_path / "p", shape=EventShape(levels=2))
+    with pytest.raises(UsageError, match=r"4 rules in a fabric with room for 3"):
+        emitted(bundle, plan, tmp_path / "p", shape=EventShape(rules=3))
+    with pytest.raises(UsageError, match=r"has no feature schema"):
+        emitted(replace(bundle, schema=None), plan, tmp_path / "p")
+    windowed = replace(bundle, spec=replace(bundle.spec, mode="window"))
+    with pytest.raises(
+        ModelError, match=r"is served from windows; the feature path carries stateful"
+    ):
+        emitted(windowed, plan, tmp_path / "p")
+    long = tuple(replace(rule, dwell_ns=1 << 48) for rule in plan.rules)
+    with pytest.raises(
+        UsageError, match=r"rule article-down: dwell_ns is 281474976710656; a register"
+    ):
+        emitted(bundle, replace(plan, rules=long), tmp_path / "p")
+    assert not (tmp_path / "p").exists()
+
+
+def test_an_event_on_an_idle_path_takes_the_predicted_cycles_stage_by_stage(
+    project: Path, bundle: Bundle, plan: QuotingPlan, tape: Tape
+) -> None:
+    played = play(project, bundle, plan, encode(tape.events[:700]), gap=400)
+    manifest = FabricManifest.load(project)
+    for kind, name in ((Kind.TRADE, "trade"), (Kind.DEPTH, "levels")):
+        chosen = (played.words["kind"] == kind) & ~played.words["void"]
+        fastest = np.argmin(np.where(chosen, played.since[:, -1], 1 << 30))
+        assert played.since[fastest, -1] == manifest.cycles[f"{name}_to_decision"]
+        assert played.words["cycles"][fastest] == played.since[fastest, -1]
+    ends = [stage.end for stage in manifest.stages]
+    assert played.since[fastest].tolist() == ends
+
+
+@pytest.mark.tape
+@pytest.mark.full
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_decisions_are_the_cpu_loops_on_every_recording_complete(
+    name: str, recordings: Path, tmp_path: Path
+) -> None:
+    bits, files = RECORDINGS[name]
+    tape = insert_timer_ticks(read_recordings([recordings / "binance" / file for file in files]))
+    bundle = random_quoting_bundle(6, tape, units=(4,))
+    plan = make_plan(load_config(), bundle, tape)
+    emitted(bundle, plan, tmp_path / "path", shape=EventShape(window_bits=bits))
+    frames = encode(tape.events, beats_a_frame=FRAME_BEATS)
+    words = play(tmp_path / "path", bundle, plan, frames).words
+    assert len(words) > 1000 and (words["active"] != 0).any()
