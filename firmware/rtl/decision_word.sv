@@ -1,7 +1,7 @@
 // Decisions, one at a time: runs the blocks behind the core for a tick, then gives its decision word (docs/wire_events.md, "Decision word").
 //
 // A tick waits in the queue of what the core cannot carry until its logits are there; `start` and `begins` in that cycle, `decide`
-// DECIDE cycles later, the word's first beat two cycles after it. The logits are taken with the word's last beat. Where the book
+// DECIDE cycles later, the word's first beat in the cycle after it. The logits are taken with the word's last beat. Where the book
 // became void there is no tick: a word without scores says so.
 `resetall
 `timescale 1ns / 1ps
@@ -106,7 +106,7 @@ module decision_word #(
             end
             RUN: begin
                 passed <= passed + 1'b1;
-                if (passed == DECIDE + 1) state <= GIVE;
+                if (decide) state <= GIVE;
             end
             default: if (m_axis_tready) begin
                 beat <= beat + 1'b1;

@@ -1,4 +1,4 @@
-// Logarithms of a feature's arguments, one a cycle, and its raw integer, seven cycles later; twin of pyorch/features/arithmetic.py.
+// Logarithms of a feature's arguments, one a cycle, and its raw integer, three cycles later; twin of pyorch/features/arithmetic.py.
 //
 // An argument is |value| + addend if SOFT, else value + addend, at least 1 and at most 2^52 - 1; its logarithm is in 1/256 octave.
 // `raw` of a mode: KEEP none, the logarithm is kept; ALONE the logarithm; DIFFERENCE the kept one less this; SOFT the logarithm less
@@ -29,7 +29,7 @@ module feature_lane #(
 );
     localparam logic [2:0] KEEP = 0, ALONE = 1, DIFFERENCE = 2, SOFT = 3, DIRECT = 4, MICRO = 5;
     localparam logic [52:0] LIMIT = (53'd1 << 52) - 1;
-    localparam int STAGES = 6;
+    localparam int STAGES = 2;
 
     // ---- what travels along
     reg valid[1:STAGES], ends[1:STAGES], negative[1:STAGES];
@@ -54,15 +54,14 @@ module feature_lane #(
         if (rst) for (k = 1; k <= STAGES; k = k + 1) valid[k] <= 0;
     end
 
-    // ---- 1: magnitude  2: limited  3: argument  4: leading one  5: mantissa  6: table
-    reg [63:0] magnitude;
-    reg [51:0] limited, argument;
-    reg [52:0] addend_1, addend_2;
-    wire [52:0] sum = {1'b0, limited} + addend_2;
-    reg [51:0] shifting;
-    reg [5:0] position, octave, octave_6;
-    reg [7:0] mantissa, fraction;
-    wire [7:0] entry;
+    // ---- 1: the argument  2: its leading one, and what follows it
+    wire [63:0] magnitude = !in_value[63] ? in_value : in_mode == SOFT ? -in_value : 64'd0;
+    wire [51:0] limited = magnitude[63:52] != 0 ? LIMIT[51:0] : magnitude[51:0];
+    wire [52:0] sum = {1'b0, limited} + in_addend;
+    reg [51:0] argument;
+    reg [5:0] octave;
+    reg [7:0] mantissa;
+    wire [7:0] fraction;
     wire any;
     wire [5:0] zeros;  // before the leading one
     wire [63:0] reversed;
@@ -73,25 +72,17 @@ module feature_lane #(
         end
     endgenerate
     first_set #(.INDEX_BITS(6)) leading (.value(reversed), .any(any), .index(zeros));
-    constant_table #(.WIDTH(8), .INDEX_BITS(8), .INIT(LOG_INIT)) table_of_logarithms (.index(mantissa), .entry(entry));
-    wire [51:0] normal = shifting << position;
+    constant_table #(.WIDTH(8), .INDEX_BITS(8), .INIT(LOG_INIT)) table_of_logarithms (.index(mantissa), .entry(fraction));
+    wire [51:0] normal = argument << zeros;
 
     always @(posedge clk) begin
-        magnitude <= !in_value[63] ? in_value : in_mode == SOFT ? -in_value : 64'd0;
-        addend_1 <= in_addend;
-        limited <= magnitude[63:52] != 0 ? LIMIT[51:0] : magnitude[51:0];
-        addend_2 <= addend_1;
         argument <= sum[52] ? LIMIT[51:0] : sum == 0 ? 52'd1 : sum[51:0];
-        shifting <= argument;
-        position <= zeros;
-        octave <= 6'd51 - position;
+        octave <= 6'd51 - zeros;
         mantissa <= normal[50:43];
-        octave_6 <= octave;
-        fraction <= entry;
     end
 
-    // ---- 7: the raw integer
-    wire signed [15:0] logarithm = {2'b00, octave_6, fraction};
+    // ---- 3: the raw integer
+    wire signed [15:0] logarithm = {2'b00, octave, fraction};
     reg signed [15:0] kept;
     wire signed [15:0] difference = kept - logarithm;
     wire signed [15:0] compressed = logarithm - $signed({2'b00, knee[STAGES], 8'd0});

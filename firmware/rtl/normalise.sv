@@ -1,4 +1,4 @@
-// A raw integer into a feature's format: ((raw - offset) * multiplier + half) >> SHIFT, saturated; four cycles.
+// A raw integer into a feature's format: (from_offset * multiplier + half) >> SHIFT, saturated; two cycles.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -15,8 +15,7 @@ module normalise #(
     input  wire                               clk,
     input  wire                               rst,
     input  wire                               in_valid,
-    input  wire signed [       RAW_WIDTH-1:0] raw,
-    input  wire signed [       RAW_WIDTH-1:0] offset,
+    input  wire signed [         RAW_WIDTH:0] from_offset,
     input  wire        [MULTIPLIER_WIDTH-1:0] multiplier,  // not negative
     input  wire        [      INDEX_BITS-1:0] in_index,
     input  wire                               in_last,
@@ -28,30 +27,20 @@ module normalise #(
     localparam int PRODUCT_WIDTH = RAW_WIDTH + MULTIPLIER_WIDTH + 2;
     localparam logic signed [PRODUCT_WIDTH-1:0] HALF = SHIFT > 0 ? {{(PRODUCT_WIDTH - 1) {1'b0}}, 1'b1} << (SHIFT > 0 ? SHIFT - 1 : 0) : 0;
 
-    reg valid[1:3], ends[1:3];
-    reg [INDEX_BITS-1:0] place[1:3];
-    reg signed [RAW_WIDTH:0] from_offset;
-    reg signed [MULTIPLIER_WIDTH:0] factor;
-    reg signed [PRODUCT_WIDTH-1:0] product, rounded;
+    reg valid, ends;
+    reg [INDEX_BITS-1:0] place;
+    reg signed [PRODUCT_WIDTH-1:0] product;
+    wire signed [PRODUCT_WIDTH-1:0] rounded = product + HALF;
     wire signed [PRODUCT_WIDTH-1:0] scaled = rounded >>> SHIFT;
-    integer k;
 
     always @(posedge clk) begin
-        {valid[1], ends[1]} <= {in_valid, in_last};
-        place[1] <= in_index;
-        for (k = 2; k <= 3; k = k + 1) begin
-            {valid[k], ends[k]} <= {valid[k-1], ends[k-1]};
-            place[k] <= place[k-1];
-        end
-        from_offset <= raw - offset;
-        factor <= {1'b0, multiplier};
-        product <= from_offset * factor;
-        rounded <= product + HALF;
+        {valid, ends} <= {in_valid && !rst, in_last};
+        place <= in_index;
+        product <= from_offset * $signed({1'b0, multiplier});
         feature <= scaled < MINIMUM ? MINIMUM : scaled > MAXIMUM ? MAXIMUM : scaled[WIDTH-1:0];
-        index <= place[3];
-        last <= ends[3];
-        out_valid <= valid[3] && !rst;
-        if (rst) for (k = 1; k <= 3; k = k + 1) valid[k] <= 0;
+        index <= place;
+        last <= ends;
+        out_valid <= valid && !rst;
     end
 endmodule
 

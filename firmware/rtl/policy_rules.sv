@@ -1,7 +1,7 @@
 // The quoting policy after its conditions: dwell, effect, forecast; twin of pyorch/trading/policy.py, which defines it.
 //
 // `begins` with the tick's local time; two cycles later or more `decide`, with `met` and `kept` of all outputs; one cycle later
-// `fired` and `active` stand, two the effect. The scores of a forecast's outputs stand from the cycle before `decide` on; the forecast
+// `fired`, `active` and the effect stand. The scores of a forecast's outputs stand from the cycle before `decide` on; the forecast
 // stands three cycles after it. A tick that does not count leaves everything as it is and has no effect.
 // Registers of a set (`write_address` of `policy_store`): docs/wire_events.md, "Policy set".
 `resetall
@@ -103,6 +103,7 @@ module policy_rules #(
             reg [63:0] until_ns, extended;
             reg acting;
             wire fires = met[r] && present[29];
+            wire acts = (fires || (acting && present[29])) && counts;
             wire holds = acting && kept[r] && present[29];
             always @(posedge clk) begin
                 acting <= $signed(now) < $signed(until_ns);
@@ -110,12 +111,12 @@ module policy_rules #(
                 if (begins && first) until_ns <= 0;
                 if (decide) begin
                     fired[r] <= fires && counts;
-                    active[r] <= (fires || (acting && present[29])) && counts;
+                    active[r] <= acts;
                     if (counts && (fires || holds)) until_ns <= extended;
                 end
                 if (rst) until_ns <= 0;
             end
-            wire down = active[r] && present[27], up = active[r] && present[28];
+            wire down = acts && present[27], up = acts && present[28];
             wire [6:0] cut = 7'd100 - present[26:20];
             assign effects[56*r+:56] = {1'b0, up ? cut : 7'd0, 1'b0, down ? cut : 7'd0, up ? present[19:0] : 20'd0, down ? present[19:0] : 20'd0};
         end
@@ -134,7 +135,7 @@ module policy_rules #(
             if (effects[56*k+48+:7] > cut_up) cut_up = effects[56*k+48+:7];
         end
     end
-    always @(posedge clk) if (decided) begin
+    always @(posedge clk) if (decide) begin
         extra_down_bp100 <= most_down;
         extra_up_bp100 <= most_up;
         size_down_percent <= 7'd100 - cut_down;

@@ -2,7 +2,7 @@
 // pyorch/market/window_book.py, which defines it.
 //
 // Every row but those within a message of levels comes out again, in order, with the book as it is then: trades, timers and best
-// quotes two cycles after they were taken, the last row of a message of levels when its levels are listed. A row takes three cycles.
+// quotes in the cycle after they were taken, the last row of a message of levels when its levels are listed. A row takes two cycles.
 // Prices of levels are keys: a bid's is base + ~key, an ask's base + key. Prices lie within 2^62 ticks.
 `resetall
 `timescale 1ns / 1ps
@@ -63,7 +63,7 @@ module price_book #(
 );
     localparam logic [2:0] DEPTH = 0, SNAPSHOT = 1, RESET = 6;
     localparam logic [1:0] BID = 0, ASK = 1, NO_SIDE = 2;
-    localparam logic [2:0] IDLE = 0, COMPARE = 1, ACT = 2, WRITTEN = 3, LIST = 4, FINISH = 5, GIVE = 6;
+    localparam logic [2:0] IDLE = 0, ACT = 1, WRITTEN = 2, LIST = 3, GIVE = 4;
     localparam logic [63:0] HALF = 64'd1 << (WINDOW_BITS - 1);
     localparam logic [63:0] LIMIT = (64'd1 << QUANTITY_BITS) - 1;
 
@@ -74,24 +74,25 @@ module price_book #(
     // ---- the row
     reg first;
     wire last = out_last;
-    reg [63:0] row_id, id_before;
+    reg [63:0] row_id;
     // ---- the book
     reg has_base, synchronising, admitted, in_depth, in_snapshot, escaped;
     reg [1:0] beyond;
     reg [63:0] book_id;
     // ---- compared
-    reg id_none, id_known, follows, precedes, in_window, above, some;
+    reg id_none, id_known, unknown_before, follows, precedes, in_window, above, some;
     reg [WINDOW_BITS-1:0] offset;
     reg [QUANTITY_BITS-1:0] lots;
 
     assign row_ready = state == IDLE && !rst;
     wire mine = out_instrument == INSTRUMENT;
     wire is_depth = out_kind == DEPTH && mine, is_snapshot = out_kind == SNAPSHOT && mine, is_reset = out_kind == RESET && mine;
-    wire [63:0] from_base = out_price_ticks - base;
+    wire [63:0] from_base = row_price_ticks - base;
+    wire row_changes = (row_kind == DEPTH || row_kind == SNAPSHOT || row_kind == RESET) && row_instrument == INSTRUMENT;
 
     // ---- what a row does
     wire begins = first || (is_depth ? !in_depth : !in_snapshot);
-    wire continues = book_id[63] || id_before[63] || follows || (synchronising && precedes);
+    wire continues = book_id[63] || unknown_before || follows || (synchronising && precedes);
     wire admits = valid && (id_none || (!id_known && continues));
     wire gap = is_depth && begins && valid && !id_none && !id_known && !continues;
     wire admitted_now = begins ? admits : admitted;
@@ -104,9 +105,10 @@ module price_book #(
     reg finishing;
 
     wire [WINDOW_BITS-1:0] key = rebased ? {1'b1, {(WINDOW_BITS - 1){1'b0}}} : offset;
-    wire clear = (state == ACT && voids) || (state == FINISH && finishing && spoilt);
+    wire clear = (state == ACT && voids) || (listed && finishing && spoilt);
     wire bids_scan, asks_scan;
     wire list = state == WRITTEN;
+    wire listed = state == LIST && !bids_scan && !asks_scan;
     book_side #(.WINDOW_BITS(WINDOW_BITS), .QUANTITY_BITS(QUANTITY_BITS), .LEVELS(LEVELS)) bids (
         .clk(clk), .rst(rst), .clear(clear), .write(writes && out_side == BID), .write_key(~key), .write_lots(lots),
         .scan(list), .scanning(bids_scan), .count(bid_count), .keys(bid_keys), .lots(bid_lots)
@@ -135,21 +137,18 @@ module price_book #(
                 out_quantity_lots <= row_quantity_lots;
                 {first, out_last} <= {row_first, row_last};
                 row_id <= row_sequence;
-                id_before <= row_before;
-                state <= COMPARE;
-            end
-            COMPARE: begin
-                id_none <= row_id[63];
-                id_known <= $signed(row_id) <= $signed(book_id);
-                follows <= id_before == book_id;
-                precedes <= $signed(id_before) < $signed(book_id);
+                id_none <= row_sequence[63];
+                id_known <= $signed(row_sequence) <= $signed(book_id);
+                unknown_before <= row_before[63];
+                follows <= row_before == book_id;
+                precedes <= $signed(row_before) < $signed(book_id);
                 in_window <= from_base[63:WINDOW_BITS] == 0;
                 above <= !from_base[63];
                 offset <= from_base[WINDOW_BITS-1:0];
-                some <= !out_quantity_lots[63] && out_quantity_lots != 0;
-                lots <= out_quantity_lots[63] ? 0
-                      : out_quantity_lots > LIMIT ? LIMIT[QUANTITY_BITS-1:0] : out_quantity_lots[QUANTITY_BITS-1:0];
-                if (is_depth || is_snapshot || is_reset) state <= ACT;
+                some <= !row_quantity_lots[63] && row_quantity_lots != 0;
+                lots <= row_quantity_lots[63] ? 0
+                      : row_quantity_lots > LIMIT ? LIMIT[QUANTITY_BITS-1:0] : row_quantity_lots[QUANTITY_BITS-1:0];
+                if (row_changes) state <= ACT;
                 else begin
                     state <= GIVE;
                     out_valid <= 1;
@@ -190,8 +189,7 @@ module price_book #(
                 end
             end
             WRITTEN: state <= LIST;
-            LIST: if (!bids_scan && !asks_scan) state <= FINISH;
-            FINISH: begin
+            LIST: if (listed) begin
                 state <= GIVE;
                 out_valid <= 1;
                 if (finishing) begin

@@ -1,7 +1,7 @@
 // Logits of a softmax head become probabilities with 15 fractional bits; twin of `probabilities` in pyorch/inference/reference.py.
 //
 // e = table[min((highest - logit) >> SHIFT, 2**INDEX_BITS - 1)], share = (e << 15) / sum. `start` with the logits, which stand until
-// the shares do: 4 + 16 / DIVIDE_BITS cycles later.
+// the shares do: 3 + 16 / DIVIDE_BITS cycles later.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -25,12 +25,12 @@ module softmax #(
 
     initial if (COUNT < 2 || 16 % DIVIDE_BITS != 0) $fatal(1, "softmax: COUNT >= 2, DIVIDE_BITS divides 16");
 
-    // ---- 1: the highest  2: how far below it  3: table  4: sum
-    reg signed [Y_WIDTH-1:0] most, highest;
+    // ---- 1: how far below the highest  2: table  3: sum
+    reg signed [Y_WIDTH-1:0] most;
     reg [COUNT*INDEX_BITS-1:0] indices;
     wire [COUNT*16-1:0] terms;
     reg [SUM_BITS-1:0] total, sum;
-    reg [3:0] after;
+    reg [1:0] after;
     integer k;
     always @* begin
         most = logits[0+:Y_WIDTH];
@@ -42,19 +42,18 @@ module softmax #(
         for (k = 0; k < COUNT; k = k + 1) total = total + terms[16*k+:16];
     end
     always @(posedge clk) begin
-        after <= {after[2:0], start};
-        highest <= most;
+        after <= {after[0], start};
         sum <= total;
     end
     constant_memory #(.WIDTH(16), .INDEX_BITS(INDEX_BITS), .READS(COUNT), .INIT(INIT)) table_of_exponentials (
         .clk(clk), .indices(indices), .found(terms)
     );
 
-    // ---- 5 on: the quotients, DIVIDE_BITS of their 16 bits a cycle
+    // ---- 4 on: the quotients, DIVIDE_BITS of their 16 bits a cycle
     genvar n;
     generate
         for (n = 0; n < COUNT; n = n + 1) begin : g_output
-            wire signed [Y_WIDTH:0] below = highest - $signed(logits[n*Y_WIDTH+:Y_WIDTH]);
+            wire signed [Y_WIDTH:0] below = most - $signed(logits[n*Y_WIDTH+:Y_WIDTH]);
             wire [Y_WIDTH:0] steps = below >> SHIFT;
             always @(posedge clk) indices[n*INDEX_BITS+:INDEX_BITS] <= steps > LAST ? LAST[INDEX_BITS-1:0] : steps[INDEX_BITS-1:0];
 
@@ -71,7 +70,7 @@ module softmax #(
                 end
             end
             always @(posedge clk) begin
-                if (after[2]) begin
+                if (after[1]) begin
                     rest <= {{(SUM_BITS - 15) {1'b0}}, terms[16*n+:16]};
                     left <= STEPS;
                 end else if (left != 0) begin

@@ -12,11 +12,11 @@ from pyorch.contract.errors import ModelError, UsageError
 from pyorch.contract.fabric import Stage
 from pyorch.contract.model import Head, ModelSpec
 
-SOFTMAX_CYCLES, SIGMOID_CYCLES, CALIBRATE_CYCLES, CONDITION_CYCLES = 4, 2, 3, 1
-RULES_CYCLES = 2
-"""From `decide` to the word: the rules, their effect."""
+SOFTMAX_CYCLES, SIGMOID_CYCLES, CALIBRATE_CYCLES, CONDITION_CYCLES = 3, 2, 2, 1
+RULES_CYCLES = 1
+"""From `decide` to the word: the rules and their effect."""
 DIVIDE_BITS = 4
-ROW_CYCLES, LISTING_CYCLES = 3, 11
+ROW_CYCLES, LISTING_CYCLES = 2, 9
 """From the last beat to the book's answer: of a trade; of a message of levels, besides one for each level."""
 
 
@@ -34,7 +34,7 @@ class EventShape:
     instruments: int = 1
     window_bits: int = 13
     levels: int = 10
-    lanes: int = 2
+    lanes: int = 4
     rules: int = 8
 
 

@@ -24,8 +24,8 @@ SOURCES = (
     "best_changes.sv", "micro_offset.sv", "feature_lane.sv", "normalise.sv", "feature_control.sv",
 )  # fmt: skip
 QUANTITY_BITS = 40
-LANE_CYCLES, MICRO_CYCLES = 7, 4
-JOB_CYCLES = 14
+LANE_CYCLES, MICRO_CYCLES = 3, 3
+JOB_CYCLES = 8
 """From a job's step until its feature is given: lane, `normalise`, and the registers between."""
 MODES = ("KEEP", "ALONE", "DIFFERENCE", "SOFT", "DIRECT", "MICRO")
 BOOK, WINDOW, AVERAGE = range(3)

@@ -185,8 +185,8 @@ def _lane(plan: FeaturePlan, lane: int, index_bits: int) -> str:
     )
     constants = "".join(
         f"            {k}: begin\n"
-        f"                lane_{lane}_offset <= {_signed(32, features[k].offset)};\n"
-        f"                lane_{lane}_multiplier <= {plan.multiplier(features[k])};\n            end\n"
+        f"                lane_{lane}_offset = {_signed(32, features[k].offset)};\n"
+        f"                lane_{lane}_factor = {plan.multiplier(features[k])};\n            end\n"
         for k in own
     )
     name = f"lane_{lane}"
@@ -221,16 +221,20 @@ def _lane(plan: FeaturePlan, lane: int, index_bits: int) -> str:
         .out_micro({name}_micro), .raw({name}_raw), .index({name}_index), .last({name}_last)
     );
     reg {name}_scaling, {name}_scaling_last;
-    reg signed [31:0] {name}_scaling_raw, {name}_offset;
-    reg [{width - 1}:0] {name}_multiplier;
+    reg signed [31:0] {name}_offset;
+    reg signed [32:0] {name}_from_offset;
+    reg [{width - 1}:0] {name}_factor, {name}_multiplier;
     reg [{index_bits - 1}:0] {name}_scaling_index;
     always @(posedge clk) begin
         {name}_scaling <= {name}_given && !rst;
         {name}_scaling_last <= {name}_last;
-        {name}_scaling_raw <= {name}_raw;
         {name}_scaling_index <= {name}_index;
-        {name}_offset <= 0;
-        {name}_multiplier <= 0;
+        {name}_from_offset <= {name}_raw - {name}_offset;
+        {name}_multiplier <= {name}_factor;
+    end
+    always @* begin
+        {name}_offset = 0;
+        {name}_factor = 0;
         case ({name}_index)
 {constants}            default: ;
         endcase
@@ -240,8 +244,8 @@ def _lane(plan: FeaturePlan, lane: int, index_bits: int) -> str:
         .MINIMUM({schema.minimum}), .MAXIMUM({schema.maximum}),
         .INDEX_BITS({index_bits})
     ) {name}_scale (
-        .clk(clk), .rst(rst), .in_valid({name}_scaling), .raw({name}_scaling_raw),
-        .offset({name}_offset), .multiplier({name}_multiplier),
+        .clk(clk), .rst(rst), .in_valid({name}_scaling), .from_offset({name}_from_offset),
+        .multiplier({name}_multiplier),
         .in_index({name}_scaling_index), .in_last({name}_scaling_last), .out_valid({name}_written),
         .feature({name}_feature),
         .index({name}_written_index), .last({name}_last_written)

@@ -93,11 +93,11 @@ def test_an_event_on_an_idle_path_takes_the_stated_cycles() -> None:
     cycles, kinds = records[:, CYCLES], records[:, 0]
     passed = ~np.isin(kinds, [Kind.DEPTH, Kind.SNAPSHOT, Kind.RESET])
     last = np.append(records[1:, 4] != records[:-1, 4], True)  # of its event
-    assert set(cycles[passed & last].tolist()) == {3, 5}  # alone, or behind another row
+    assert set(cycles[passed & last].tolist()) == {2, 3}  # alone, or behind another row
     depth = cycles[(kinds == Kind.DEPTH) & (records[:, 8] == 1)]
     print("DEPTH: cycles from the last beat", np.unique(depth, return_counts=True))
     # nine and one for each level, and one or more for a further word of the map
-    assert depth.min() == 11 + SHAPE.levels and depth.max() <= 15 + SHAPE.levels
+    assert depth.min() == 9 + SHAPE.levels and depth.max() <= 13 + SHAPE.levels
 
 
 def test_a_window_book_shows_the_full_books_levels_whenever_it_is_valid() -> None:
