@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from firmware.boards.ulx3s import TARGET, Ulx3s
+from firmware.serial.engine import SerialEngine
 from firmware.serial.packets import Deframer
 from firmware.serial.timing import bit_64ths
 from hls.emit.project import emit_bundle
@@ -231,6 +232,27 @@ class SimulatedBoard:
             self._handle, text, len(data), SLICE_CYCLES, self._out, len(self._out)
         )
         return bytes(self._out[:came])
+
+
+class SimulatedBoards:
+    """Engines `serial`, each at a simulated board of its own."""
+
+    def __init__(self) -> None:
+        self._boards: list[SimulatedBoard] = []
+
+    def open(self, bundle: Bundle) -> SerialEngine:
+        """The engine at a new board. Errors: `ModelError` if no fabric carries the model."""
+        board = SimulatedBoard(bundle)
+        self._boards.append(board)
+        return SerialEngine.open(
+            bundle, port=board.port, project=board.project, baud=board.baud, wait_s=5.0
+        )
+
+    def close(self) -> None:
+        """Stop every board; engines are closed by who opened them."""
+        while self._boards:
+            self._boards.pop().close()
+
 
 
 def _board_library(project: Path, manifest: FabricManifest, clock_mhz: float, baud: int) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,6 +25,7 @@ from pyorch.inference.complete import random_features
 from pyorch.inference.reference import run_sequence, run_windows
 from pyorch.inference.registry import engine_class, engine_names, open_engine
 from pyorch.inference.sample import random_bundle
+from sim.board import SimulatedBoards
 
 SHORT = (Head("direction", "softmax", ("down", "stable", "up"), "probability"),)
 DEFAULT, NARROW = PRESETS["default"], PRESETS["narrow"]
@@ -76,8 +76,8 @@ MODELS: dict[str, Bundle] = {
     ),
 }  # fmt: skip
 SMALL = MODELS["seven units"]
-BOARDS: list[Any] = []
-"""Simulated boards of the running test."""
+BOARDS = SimulatedBoards()
+"""Of the running test."""
 
 CARRY_ALL = ("cpu", "reference")
 """Engines that carry every model of the contract; the others refuse some by name."""
@@ -112,28 +112,13 @@ def body(request: pytest.FixtureRequest) -> tuple[str, dict[str, str]]:
 @pytest.fixture(autouse=True)
 def boards_are_closed() -> Iterator[None]:
     yield
-    while BOARDS:
-        BOARDS.pop().close()
-
-
-def opened_on_a_board(bundle: Bundle) -> Engine:
-    """The engine `serial` at the pseudo-terminal of a simulated board."""
-    from sim.board import SimulatedBoard
-
-    try:
-        BOARDS.append(SimulatedBoard(bundle))
-    except ModelError as error:
-        pytest.skip(f"the fabric does not carry this model: {error}")
-    board = BOARDS[-1]
-    return engine_class("serial").open(
-        bundle, port=board.port, project=board.project, baud=board.baud, wait_s=5.0
-    )
+    BOARDS.close()
 
 
 def opened(body: tuple[str, dict[str, str]], bundle: Bundle) -> Engine:
-    if body[0] == "serial":
-        return opened_on_a_board(bundle)
     try:
+        if body[0] == "serial":
+            return BOARDS.open(bundle)
         return engine_class(body[0]).open(bundle, **body[1])
     except ModelError as error:
         if body[0] in CARRY_ALL:

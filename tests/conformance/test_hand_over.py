@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyorch.contract.bundle import Bundle
 from pyorch.contract.engine import Engine
 from pyorch.contract.errors import DeviceError, EnvironmentMissingError
 from pyorch.contract.fixed import IntArray
@@ -25,6 +24,7 @@ from pyorch.inference.failover.states import Incident, MemberState
 from pyorch.inference.reference import ReferenceEngine, run_sequence
 from pyorch.inference.registry import engine_class, engine_names
 from pyorch.inference.sample import random_bundle
+from sim.board import SimulatedBoards
 from sim.faults import Fault, FaultPlan, FaultyEngine, ManualClock, faulty_lanes
 
 # the model that the conformance suite compiles for the simulated card in every run
@@ -43,33 +43,46 @@ Body = tuple[str, dict[str, Any]]
 BODIES: list[Body] = [
     (name, options)
     for name in engine_names()
-    if name != "serial"  # a board at a pseudo-terminal: test_engines.py
     for options in OTHER_OPTIONS.get(name, [{}])
 ]
+
+
+BOARDS = SimulatedBoards()
+"""Of the running test."""
 
 
 def label(body: Body) -> str:
     return "-".join([body[0], *map(str, body[1].values())])
 
 
-def opened(body: Body, bundle: Bundle = BUNDLE) -> Engine:
-    return engine_class(body[0]).open(bundle, **body[1])
+def opened(body: Body, boards: SimulatedBoards = BOARDS) -> Engine:
+    if body[0] == "serial":
+        return boards.open(BUNDLE)
+    return engine_class(body[0]).open(BUNDLE, **body[1])
+
+
+@pytest.fixture(autouse=True)
+def boards_are_closed() -> Iterator[None]:
+    yield
+    BOARDS.close()
 
 
 @pytest.fixture(scope="module")
 def engines() -> Iterator[dict[str, Engine]]:
     """Every engine that opens here, twice: for a hand-over to itself."""
     found: dict[str, Engine] = {}
+    boards = SimulatedBoards()
     for body in BODIES:
         try:
             for copy in ("", " again"):
-                found[label(body) + copy] = opened(body)
+                found[label(body) + copy] = opened(body, boards)
         except (EnvironmentMissingError, DeviceError):
             continue
     assert {"cpu-auto", "cpu-scalar", "reference"} <= found.keys()
     yield found
     for engine in found.values():
         engine.close()
+    boards.close()
 
 
 @pytest.fixture(params=BODIES, ids=label)
