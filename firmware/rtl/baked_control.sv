@@ -17,7 +17,7 @@ module baked_control #(
     parameter int CUTS = 0,
     parameter int R_CYCLES = 0,
     parameter int COPIES = 1,
-    parameter int SMALL_PRODUCT = 0,
+    parameter int IN_LOGIC = 0,
     parameter int PIPELINED = 1,
     parameter int X_WIDTH = 8,
     parameter int H_WIDTH = 8,
@@ -122,7 +122,7 @@ module baked_control #(
         .C_WIDTH(C_WIDTH), .C_FRACTION(C_FRACTION), .C_ROUND(C_ROUND), .C_SATURATE(C_SATURATE),
         .T_WIDTH(T_WIDTH), .T_FRACTION(T_FRACTION), .GATE_INDEX_BITS(GATE_INDEX_BITS), .CELL_INDEX_BITS(CELL_INDEX_BITS),
         .GATE_TOWARDS_ZERO(GATE_TOWARDS_ZERO), .CELL_TOWARDS_ZERO(CELL_TOWARDS_ZERO), .CUTS(CUTS),
-        .SMALL_PRODUCT(SMALL_PRODUCT), .COPIES(COPIES), .C_CLAMPED(C_CLAMPED),
+        .IN_LOGIC(IN_LOGIC), .COPIES(COPIES), .C_CLAMPED(C_CLAMPED),
         .GATE_INIT(GATE_INIT), .CELL_INIT(CELL_INIT)
     ) tail (
         .clk(clk), .rst(rst), .go(go), .sums(sums), .first(1'b0), .answer(answers[X_CYCLES]),

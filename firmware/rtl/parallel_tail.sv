@@ -5,7 +5,8 @@
 // recurrent loop in cycles, the longer its cycle. Sums must stay until the first cut has taken them (with no cut: one cycle).
 //
 // What shortens the loop without a register, bit for bit the same: `next_cell`; C_CLAMPED says unit by unit which c can leave its range.
-// SMALL_PRODUCT 1: o·tanh(c) in logic beside its unit instead of in a multiplier; sigmoids must not be negative.
+// IN_LOGIC 1: the products in logic beside their unit: multipliers stand in few rows of a chip, far from the rest of most units. Sigmoids
+// must not be negative.
 // COPIES: `h_copies` holds so many copies of h, each its own registers, for adders that are placed apart; copy 0 is `h_state`.
 `resetall
 `timescale 1ns / 1ps
@@ -30,7 +31,7 @@ module parallel_tail #(
     parameter int GATE_TOWARDS_ZERO = 0,
     parameter int CELL_TOWARDS_ZERO = 0,
     parameter int CUTS = 31,
-    parameter int SMALL_PRODUCT = 0,
+    parameter int IN_LOGIC = 0,
     parameter int COPIES = 1,
     parameter [UNITS-1:0] C_CLAMPED = {UNITS{1'b1}},
     parameter GATE_INIT = "",
@@ -107,14 +108,16 @@ module parallel_tail #(
             wire signed [T_WIDTH-1:0] new_value = values[2*T_WIDTH+:T_WIDTH];
             wire [T_WIDTH-1:0] out_now = values[3*T_WIDTH+:T_WIDTH];
             wire signed [C_WIDTH-1:0] earlier = at_gate[1] ? 0 : cell_state[unit*C_WIDTH+:C_WIDTH];
-            wire signed [T_WIDTH+C_WIDTH-1:0] kept_now = forget * earlier;
-            wire signed [2*T_WIDTH-1:0] added_now = in * new_value;
             wire signed [T_WIDTH+C_WIDTH-1:0] kept;
             wire signed [2*T_WIDTH-1:0] added;
+            multiply #(.A_WIDTH(C_WIDTH), .B_WIDTH(T_WIDTH), .INPUT(0), .OUTPUT(CUT_PRODUCT), .BLOCK(IN_LOGIC == 0)) keep (
+                .clk(clk), .a(earlier), .b(forget), .product(kept)
+            );
+            multiply #(.A_WIDTH(T_WIDTH), .B_WIDTH(T_WIDTH), .INPUT(0), .OUTPUT(CUT_PRODUCT), .BLOCK(IN_LOGIC == 0)) add (
+                .clk(clk), .a(new_value), .b(in), .product(added)
+            );
             wire [T_WIDTH-1:0] out_product, out_cell;
             wire signed [T_WIDTH-1:0] out;
-            stage #(.WIDTH(T_WIDTH + C_WIDTH), .ON(CUT_PRODUCT)) hold_kept (.clk(clk), .d(kept_now), .q(kept));
-            stage #(.WIDTH(2 * T_WIDTH), .ON(CUT_PRODUCT)) hold_added (.clk(clk), .d(added_now), .q(added));
             stage #(.WIDTH(T_WIDTH), .ON(CUT_PRODUCT)) hold_out_1 (.clk(clk), .d(out_now), .q(out_product));
             stage #(.WIDTH(T_WIDTH), .ON(CUT_CELL)) hold_out_2 (.clk(clk), .d(out_product), .q(out_cell));
             stage #(.WIDTH(T_WIDTH), .ON(CUT_TANH)) hold_out_3 (.clk(clk), .d(out_cell), .q(out));
@@ -142,7 +145,7 @@ module parallel_tail #(
             wire signed [T_WIDTH-1:0] squashed;
             stage #(.WIDTH(T_WIDTH), .ON(CUT_TANH)) hold_tanh (.clk(clk), .d(squashed_now), .q(squashed));
             wire signed [H_WIDTH-1:0] hidden_next;
-            if (SMALL_PRODUCT != 0) begin : g_product_in_logic
+            if (IN_LOGIC != 0) begin : g_product_in_logic
                 small_product #(
                     .A_WIDTH(T_WIDTH - 1), .B_WIDTH(T_WIDTH), .FRACTION(2 * T_FRACTION), .TO_WIDTH(H_WIDTH),
                     .TO_FRACTION(H_FRACTION), .ROUND(H_ROUND), .SATURATE(H_SATURATE)

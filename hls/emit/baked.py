@@ -8,7 +8,7 @@ import numpy as np
 
 from hls.emit.adders import Adders, kernel, tree_depth
 from hls.emit.baked_cycles import TAIL_CUTS, X_CYCLES
-from hls.emit.bounds import cells_that_clamp, hidden_clamps, small_product_fits
+from hls.emit.bounds import cells_that_clamp, hidden_clamps, products_fit_logic
 from hls.emit.loadable import activation_tables, by_row
 from hls.emit.style import Block, StylePlan, format_parameters, refuse_unsupported
 from hls.emit.text import CLOSE, OPEN, instance
@@ -25,6 +25,8 @@ RTL = (
     "flow.sv",
     "constant_table.sv",
     "gated_sum.sv",
+    "product_in_logic.sv",
+    "multiply.sv",
     "small_product.sv",
     "sum_with_half.sv",
     "next_cell.sv",
@@ -139,7 +141,7 @@ def plan(bundle: Bundle, *, cuts: int = DEFAULT_CUTS, copies: int = 1, **unknown
         baked=bundle.digest(),
         estimates={
             "multipliers": sum(
-                (2 if small_product_fits(bundle, layer) else 3) * layer.units
+                (0 if products_fit_logic(bundle, layer) else 3) * layer.units
                 for layer in bundle.spec.lstm_layers
             ),
             "adders": total.count,
@@ -202,7 +204,7 @@ def _lstm_text(
         "X_WIDTH": layer.input.width,
         **format_parameters("H", layer.hidden),
         "H_SATURATE": int(hidden_clamps(bundle, layer)),
-        "SMALL_PRODUCT": int(small_product_fits(bundle, layer)),
+        "IN_LOGIC": int(products_fit_logic(bundle, layer)),
         **format_parameters("C", layer.cell),
         "A_WIDTH": width,
         "A_FRACTION": fraction,

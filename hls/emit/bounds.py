@@ -9,8 +9,8 @@ from pyorch.contract.fixed import FixedFormat, IntArray, Overflow
 from pyorch.contract.model import LstmLayer
 from pyorch.inference.reference import table_index
 
-WIDEST_SMALL_PRODUCT = 9
-"""Table bits up to which o·tanh(c) is made of logic: half as wide as a multiplier's operand."""
+WIDEST_IN_LOGIC = 9
+"""Table bits up to which products are made of logic: half as wide as a multiplier's operand."""
 
 
 def _without_limit(form: FixedFormat) -> FixedFormat:
@@ -37,10 +37,10 @@ def hidden_clamps(bundle: Bundle, layer: LstmLayer) -> bool:
     return _leaves(layer.hidden, np.outer(gates, cells), 2 * layer.table.fraction)
 
 
-def small_product_fits(bundle: Bundle, layer: LstmLayer) -> bool:
-    """Whether o·tanh(c) can be made of logic: narrow tables, no negative sigmoid, nothing to shift up."""
+def products_fit_logic(bundle: Bundle, layer: LstmLayer) -> bool:
+    """Whether a unit's products can be made of logic: narrow tables, no negative sigmoid, nothing to shift up."""
     return (
-        layer.table.width <= WIDEST_SMALL_PRODUCT
+        layer.table.width <= WIDEST_IN_LOGIC
         and int(bundle.weights[f"{layer.name}.gate_table"].min()) >= 0
         and layer.hidden.fraction <= 2 * layer.table.fraction
     )

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from hls.digits import digits_per_row, within_budget
 from hls.emit.adders import Adders, Kernel, kernel, tree_depth
-from hls.emit.bounds import cells_that_clamp, hidden_clamps, small_product_fits
+from hls.emit.bounds import cells_that_clamp, hidden_clamps, products_fit_logic
 from hls.emit.shared_sums import Pair, Part, share
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.fixed import FixedFormat, IntArray, Overflow
@@ -92,12 +92,12 @@ def test_narrow_h_cannot_leave_its_format_but_a_smaller_format_can_be_left() -> 
     bundle = random_bundle(1, 3, (4,), PRESETS["narrow"])
     layer = lstm_of(bundle)
     assert not hidden_clamps(bundle, layer)
-    assert small_product_fits(bundle, layer)
+    assert products_fit_logic(bundle, layer)
     assert hidden_clamps(bundle, replace(layer, hidden=FixedFormat(7, 0)))
     wrapping = FixedFormat(7, 0, overflow=Overflow.WRAP)
     assert not hidden_clamps(bundle, replace(layer, hidden=wrapping))
     wide = random_bundle(1, 3, (4,), PRESETS["default"])
-    assert not small_product_fits(wide, lstm_of(wide))
+    assert not products_fit_logic(wide, lstm_of(wide))
 
 
 def test_a_unit_clamps_c_unless_no_state_and_no_sum_can_leave_its_format() -> None:
