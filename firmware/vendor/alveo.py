@@ -173,6 +173,7 @@ class AlveoTarget:
     limits_mhz: tuple[float, float]
     host: str
     flow: Flow = "vitis"
+    multipliers: int = 128
     top: str = WRAPPER
     ran: bool = False
     tools: tuple[str, ...] = (VIVADO, "v++", "xclbinutil")

@@ -48,6 +48,7 @@ class ZynqTarget:
     clock_mhz: float
     host: str
     flow: Flow = "vivado"
+    multipliers: int = 128
     top: str = WRAPPER
     ran: bool = False
     tools: tuple[str, ...] = (VIVADO,)

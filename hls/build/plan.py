@@ -29,7 +29,7 @@ class BuildPlan(msgspec.Struct, frozen=True, kw_only=True):
     """All that a bitstream depends on, besides the tools.
 
     Attributes:
-        parameters: of the style, those that were given.
+        parameters: of the style, those that were given; `folded` takes the target's `multipliers` otherwise.
         wire: format of the features in a frame; empty: the model's input format.
         clock_mhz: programmed clock of the core.
         seeds: of place and route; the best one is packed.
@@ -74,6 +74,8 @@ def make_plan(
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise UsageError(f"seeds {list(seeds)}: give at least one, and none twice")
+    if style == "folded":
+        parameters = {"multipliers": target.multipliers, **parameters}
     return BuildPlan(
         model_digest=bundle.digest(),
         style=style,

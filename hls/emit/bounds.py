@@ -38,7 +38,7 @@ def hidden_clamps(bundle: Bundle, layer: LstmLayer) -> bool:
 
 
 def products_fit_logic(bundle: Bundle, layer: LstmLayer) -> bool:
-    """Whether a unit's products can be made of logic: narrow tables, no negative sigmoid, nothing to shift up."""
+    """Whether a unit's products can be of logic: narrow tables, no negative sigmoid, nothing to shift up."""
     return (
         layer.table.width <= WIDEST_IN_LOGIC
         and int(bundle.weights[f"{layer.name}.gate_table"].min()) >= 0

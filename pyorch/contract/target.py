@@ -76,6 +76,11 @@ class Target(Protocol):
         ...
 
     @property
+    def multipliers(self) -> int:
+        """Of a folded layer's array where none are asked for: so many that it fits, and routes where that was tried."""
+        ...
+
+    @property
     def top(self) -> str:
         """Top module of the build; one of `files` has it."""
         ...

@@ -41,9 +41,7 @@ SOAK_TICKS, SIMULATED_SOAK_TICKS = 20_000, 400
 
 Body = tuple[str, dict[str, Any]]
 BODIES: list[Body] = [
-    (name, options)
-    for name in engine_names()
-    for options in OTHER_OPTIONS.get(name, [{}])
+    (name, options) for name in engine_names() for options in OTHER_OPTIONS.get(name, [{}])
 ]
 
 

@@ -9,14 +9,33 @@ import msgspec
 import pytest
 
 from hls.build.flow import Build, store
+from hls.build.plan import make_plan
 from hls.build.tools import Tool
 from pyorch.contract.build_record import BuildRecord
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import PyorchError
+from pyorch.contract.target import find_target
 
 Begin = Callable[..., Build]
 Settle = Callable[[Build], dict[str, str]]
 Contents = Callable[[Path], dict[str, bytes]]
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "taken"),
+    [
+        ("ulx3s", {}, {"multipliers": 16}),
+        ("ecp5-85k", {"blocks": 140}, {"multipliers": 16, "blocks": 140}),
+        ("pynq-z2", {}, {"multipliers": 128}),
+        ("ulx3s", {"multipliers": 64}, {"multipliers": 64}),
+    ],
+)
+def test_a_folded_array_is_as_large_as_the_target_carries_unless_asked_for(
+    tiny_model: Bundle, target: str, given: dict[str, int], taken: dict[str, int]
+) -> None:
+    plan = make_plan(tiny_model, find_target(target), "folded", given)
+    assert plan.parameters == taken
+    assert make_plan(tiny_model, find_target(target), "baked", {}).parameters == {}
 
 
 def test_results_are_kept_and_restored_and_equal_in_another_folder(

@@ -24,6 +24,7 @@ class TimingTarget:
     flow: Flow = "ecp5"
     part = Part("ecp5", "LFE5U-85F", "CABGA381", "8")
     clock_mhz = 50.0
+    multipliers = 16
     top = "timing_harness"
     ran = True
     host = "none: a timing harness of registers and shift chains around the fabric, nothing talks to it"

@@ -34,6 +34,7 @@ class Ulx3s:
     flow: Flow = "ecp5"
     part = Part("ecp5", "LFE5U-85F", "CABGA381", "6")
     clock_mhz = 40.0
+    multipliers = 16
     top = "ulx3s_top"
     ran = True
     openfpgaloader_board = "ulx3s"
