@@ -28,6 +28,8 @@ _PATH = click.Path(path_type=Path)
               "in fixed point; default: what early stopping leaves of the schedule.")  # fmt: skip
 @click.option("--digit-budget", type=click.IntRange(1), help="At most so many signed digits in a row of "
               "W, and of R: what constants cost as adders (style baked).")  # fmt: skip
+@click.option("--table-bits", type=click.IntRange(4, 12), help="Tables of sigmoid and tanh have 2^N entries; "
+              "default: the preset's. Fewer are smaller and faster in style baked.")  # fmt: skip
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same weights.")
 @click.option("--out", type=_PATH, default=Path("out/training"), show_default=True,
               help="Folder for model.h5, recipe.json and training.json.")  # fmt: skip
@@ -41,6 +43,7 @@ def train(
     features: str | None,
     epochs: int | None,
     digit_budget: int | None,
+    table_bits: int | None,
     seed: int,
     out: Path,
     as_json: bool,
@@ -53,7 +56,9 @@ def train(
     from hls.train.run import Options, train_to_folder
 
     names = tuple(name.strip() for name in features.split(",")) if features else ()
-    options = Options(out, tape, minutes, preset, mode, units, epochs, seed, digit_budget, names)
+    options = Options(
+        out, tape, minutes, preset, mode, units, epochs, seed, digit_budget, table_bits, names
+    )
     train_to_folder(options).show(as_json)
 
 

@@ -21,7 +21,7 @@ from hls.train.samples import FloatArray, Samples, Target, class_weighting
 from pyorch.contract.errors import MismatchError
 from pyorch.contract.fixed import IntArray
 from pyorch.contract.model import Head
-from pyorch.contract.precision import PRESETS, Precision
+from pyorch.contract.precision import PRESETS, Precision, precision_of
 from pyorch.inference.tables import identity_calibration
 
 COMPARED_PRESET = "default"
@@ -60,6 +60,7 @@ def run_experiment(
     seed: int,
     tell: Callable[[str], None] = lambda _: None,
     digit_budget: int | None = None,
+    table_bits: int | None = None,
 ) -> Trained:
     """Train, calibrate and judge.
 
@@ -68,11 +69,12 @@ def run_experiment(
         tell: told what was done, once an epoch and once a later stage.
         digit_budget: most signed digits of a row of W, and of a row of R; a model without that limit is
             trained beside it.
+        table_bits: of the tables' index; default: the preset's.
 
     Raises:
         MismatchError: the trained network and the integer reference disagree on the test block.
     """
-    precision = PRESETS[preset]
+    precision = precision_of(preset, table_bits)
     seed_everything(seed)
     samples = replace(samples, targets=tuple(_judged(samples, t) for t in samples.targets))
     weighting = class_weighting(samples, CLASS_POWER)

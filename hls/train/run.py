@@ -22,7 +22,7 @@ from hls.train.samples import Samples
 from pyorch.contract.digest import digest_of_bytes
 from pyorch.contract.figures import Figures
 from pyorch.contract.fixed import IntArray
-from pyorch.contract.precision import PRESETS
+from pyorch.contract.precision import precision_of
 from pyorch.contract.score_quantiles import score_quantiles
 from pyorch.features.dataset import DataSet, build_dataset
 from pyorch.features.definitions import default_schema, schema_of
@@ -49,6 +49,7 @@ class Options:
     epochs: int | None = None
     seed: int = 1
     digit_budget: int | None = None
+    table_bits: int | None = None
     features: tuple[str, ...] = ()
     """Names of the inputs, in order; none: those of the default schema."""
 
@@ -65,6 +66,8 @@ class Options:
             words += ["--epochs", str(self.epochs)]
         if self.digit_budget is not None:
             words += ["--digit-budget", str(self.digit_budget)]
+        if self.table_bits is not None:
+            words += ["--table-bits", str(self.table_bits)]
         if self.features:
             words += ["--features", ",".join(self.features)]
         return shlex.join([*words, "--seed", str(self.seed), "--out", self.out.name])
@@ -117,7 +120,8 @@ def train_to_folder(options: Options) -> Figures:
         DataError: the tape is too short or damaged.
     """
     refuse_foreign_folder(options.out)
-    schedule, precision = options.schedule, PRESETS[options.preset]
+    schedule = options.schedule
+    precision = precision_of(options.preset, options.table_bits)
     schema = schema_of(options.features) if options.features else default_schema()
     with _progress(schedule.epochs + schedule.fine_epochs + STAGES) as bar:
         tape = _tape(options)
@@ -133,6 +137,7 @@ def train_to_folder(options: Options) -> Figures:
             options.seed,
             bar.tell,
             options.digit_budget,
+            options.table_bits,
         )
     digests = {
         "tape": tape.digest(),

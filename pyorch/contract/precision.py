@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pyorch.contract.fixed import FixedFormat
@@ -43,3 +43,9 @@ PRESETS = {
         dense_bias=_f("fixed<8,3,RND,SAT>"),
     ),
 }
+
+
+def precision_of(preset: str, table_bits: int | None = None) -> Precision:
+    """A preset's formats, with tables of ``2**table_bits`` entries if that is given."""
+    chosen = PRESETS[preset]
+    return chosen if table_bits is None else replace(chosen, index_bits=table_bits)

@@ -77,7 +77,7 @@ class Target(Protocol):
 
     @property
     def multipliers(self) -> int:
-        """Of a folded layer's array where none are asked for: so many that it fits, and routes where that was tried."""
+        """Of a folded layer's array where none are asked for: as many as are known to fit and route."""
         ...
 
     @property

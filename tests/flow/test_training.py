@@ -167,7 +167,10 @@ def test_the_verb_trains_on_the_simulated_market_and_writes_what_serving_needs(
 
 def test_a_digit_budget_is_kept_and_shown_beside_the_free_model() -> None:
     schedule = replace(QUICK, epochs=2, fine_epochs=2)
-    trained = run_experiment(remembered_task(1), "default", 4, schedule, seed=1, digit_budget=3)
+    trained = run_experiment(
+        remembered_task(1), "default", 4, schedule, seed=1, digit_budget=3, table_bits=6
+    )
+    assert trained.precision.index_bits == 6
     weights = trained.weights.quantised(trained.precision)
     for array, form in (
         (weights.kernel, trained.precision.kernel),
