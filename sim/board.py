@@ -254,7 +254,6 @@ class SimulatedBoards:
             self._boards.pop().close()
 
 
-
 def _board_library(project: Path, manifest: FabricManifest, clock_mhz: float, baud: int) -> Path:
     """The board's top with its fabric, compiled; its sources are written into the project's folder."""
     target = Ulx3s(baud, TIMEOUT_BITS)

@@ -23,5 +23,7 @@ def test_a_name_that_does_not_exist_or_comes_twice_is_refused() -> None:
 
 
 def test_the_command_of_a_training_names_its_features() -> None:
-    options = Options(Path("out/six"), features=("spread", "mid_age"), digit_budget=16, table_bits=6)
+    options = Options(
+        Path("out/six"), features=("spread", "mid_age"), digit_budget=16, table_bits=6
+    )
     assert "--digit-budget 16 --table-bits 6 --features spread,mid_age --seed 1" in options.command
