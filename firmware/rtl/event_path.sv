@@ -92,7 +92,7 @@ module event_path #(
     end
 
     // ---- rows to the book
-    wire shown, taken, shown_last, shown_stale, valid;
+    wire shown, best, taken, shown_last, shown_stale, valid;
     wire [2:0] shown_kind;
     wire [1:0] shown_side;
     wire [7:0] shown_instrument;
@@ -105,7 +105,7 @@ module event_path #(
         .clk(clk), .rst(rst), .row_valid(row_valid), .row_ready(row_ready), .row_kind(row_kind), .row_side(row_side),
         .row_first(row_first), .row_last(row_last), .row_instrument(row_instrument), .row_stale(row_stale),
         .row_number(row_number), .row_local_ns(row_local_ns), .row_sequence(row_sequence), .row_before(row_before),
-        .row_price_ticks(row_price_ticks), .row_quantity_lots(row_quantity_lots), .out_valid(shown), .out_ready(taken),
+        .row_price_ticks(row_price_ticks), .row_quantity_lots(row_quantity_lots), .out_valid(shown), .out_ready(taken), .out_best(best),
         .out_kind(shown_kind), .out_side(shown_side), .out_last(shown_last), .out_instrument(shown_instrument),
         .out_stale(shown_stale), .out_number(shown_number), .out_local_ns(shown_local_ns), .out_price_ticks(),
         .out_quantity_lots(shown_quantity_lots), .valid(valid), .base(base), .bid_count(bid_count), .bid_keys(bid_keys),
@@ -123,7 +123,7 @@ module event_path #(
     reg [47:0] made_cycle;
     always @(posedge clk) if (shown && taken) made_cycle <= row_cycle;
     market_features #(.WINDOW_BITS(WINDOW_BITS), .LEVELS(LEVELS)) vector (
-        .clk(clk), .rst(rst), .row_taken(row_valid && row_ready), .row_local_ns(row_local_ns), .in_valid(shown), .in_ready(taken),
+        .clk(clk), .rst(rst), .row_taken(row_valid && row_ready), .row_local_ns(row_local_ns), .in_best(best), .in_valid(shown), .in_ready(taken),
         .in_kind(shown_kind), .in_side(shown_side), .in_last(shown_last), .in_stale(shown_stale), .in_own(shown_instrument == 0),
         .in_number(shown_number), .in_local_ns(shown_local_ns), .in_quantity_lots(shown_quantity_lots), .valid(valid), .base(base),
         .bid_count(bid_count), .bid_keys(bid_keys), .bid_lots_all(bid_lots), .ask_count(ask_count), .ask_keys(ask_keys),

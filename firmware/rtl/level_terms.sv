@@ -1,4 +1,4 @@
-// Of one side of `price_book` at `take`, two cycles later: lots within DEPTH levels, ticks from the first to the last of them.
+// Of one side of `price_book` while `follow`, two cycles later: lots within DEPTH levels, ticks from the first to the last of them.
 //
 // Levels beyond `count` hold nothing. Prices are limited to 2^40 ticks either way, as everywhere in features.
 `resetall
@@ -15,7 +15,7 @@ module level_terms #(
     parameter int TOTAL_BITS = QUANTITY_BITS + $clog2(LEVELS + 1)
 ) (
     input  wire                            clk,
-    input  wire                            take,
+    input  wire                            follow,
     input  wire [                    63:0] base,
     input  wire [          COUNT_BITS-1:0] count,
     input  wire [  LEVELS*WINDOW_BITS-1:0] keys,
@@ -48,7 +48,7 @@ module level_terms #(
         for (k = 0; k < PAIRS; k = k + 1) sum = sum + pairs[k];
     end
     always @(posedge clk) begin
-        if (take) begin
+        if (follow) begin
             for (k = 0; k < PAIRS; k = k + 1) pairs[k] <= lots_of(2 * k) + lots_of(2 * k + 1);
             first <= base + (keys[WINDOW_BITS-1:0] ^ flip);
             end_ <= base + (keys[back*WINDOW_BITS+:WINDOW_BITS] ^ flip);

@@ -3,7 +3,7 @@
 //
 // Every row but those within a message of levels comes out again, in order, with the book as it is then: trades, timers and best
 // quotes in the cycle after they were taken, the last row of a message of levels when its levels are listed. A row takes two cycles.
-// Prices of levels are keys: a bid's is base + ~key, an ask's base + key. Prices lie within 2^62 ticks.
+// `out_best` may come before `out_valid`, and the book prove void after it. Prices of levels are keys: a bid's is base + ~key, an ask's base + key. Prices lie within 2^62 ticks.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -33,6 +33,7 @@ module price_book #(
     input  wire [                    63:0] row_quantity_lots,
     output reg                             out_valid,
     input  wire                            out_ready,
+    output wire                            out_best,      // of the row that is or will be given, the first level of each side is listed
     output reg  [                     2:0] out_kind,
     output reg  [                     1:0] out_side,
     output reg                             out_last,
@@ -86,6 +87,7 @@ module price_book #(
 
     assign row_ready = state == IDLE && !rst;
     wire mine = out_instrument == INSTRUMENT;
+    assign out_best = (state == LIST || state == GIVE) && (is_depth || is_snapshot) && bid_count != 0 && ask_count != 0;
     wire is_depth = out_kind == DEPTH && mine, is_snapshot = out_kind == SNAPSHOT && mine, is_reset = out_kind == RESET && mine;
     wire [63:0] from_base = row_price_ticks - base;
     wire row_changes = (row_kind == DEPTH || row_kind == SNAPSHOT || row_kind == RESET) && row_instrument == INSTRUMENT;

@@ -57,7 +57,9 @@ class EventPlan:
     def stages(self, levels: bool) -> tuple[Stage, ...]:
         """Of an event on an idle path: of a message of levels, or of a trade or timer."""
         book = LISTING_CYCLES + self.shape.levels if levels else ROW_CYCLES
-        features = self.features.shown_cycles if levels else self.features.passed_cycles
+        features = (
+            self.features.shown_cycles(self.shape.levels) if levels else self.features.passed_cycles
+        )
         parts = (
             ("decoder, book", book), ("features", features), ("core", self.core_cycles()),
             ("scores", self.decide_cycles), ("policy", RULES_CYCLES),

@@ -1,9 +1,10 @@
 """A feature schema as hardware: which blocks of `firmware/rtl` compute it, in which order.
 
 Every feature is one or two logarithms (`feature_lane`) and a normalisation (`normalise`). A *job* is one
-argument of a logarithm; jobs are issued a step at a time, one in each lane: first those that the book's
-levels give, then those of windows of time, then those of moving averages, which wait for the micro-price.
-A tick that leaves the book alone begins with the windows.
+argument of a logarithm; jobs are issued a step at a time, one in each lane: first the micro-price, which
+the first levels give, then windows of time, then what all levels give, then moving averages, which wait for
+the micro-price. A message of levels is begun while the book still lists them; a tick that leaves the book
+alone begins with the windows and has no steps of levels.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ LANE_CYCLES, MICRO_CYCLES = 3, 3
 JOB_CYCLES = 8
 """From a job's step until its feature is given: lane, `normalise`, and the registers between."""
 MODES = ("KEEP", "ALONE", "DIFFERENCE", "SOFT", "DIRECT", "MICRO")
-BOOK, WINDOW, AVERAGE = range(3)
+LEVELS, WINDOW, AVERAGE = range(3)
+MICRO_STEPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class FeaturePlan:
 
     Attributes:
         steps: [step][lane] the jobs.
-        first_window, first_average: the first step of these phases.
+        first_window, first_level, first_average: the first step of these phases.
         windows: (source, bucket bits), each once.
         averages: (bucket bits, shift), each once.
         terms: (side, depth) of the levels' sums, each once.
@@ -58,6 +60,7 @@ class FeaturePlan:
     lanes: int
     steps: list[list[Job | None]] = field(default_factory=list)
     first_window: int = 0
+    first_level: int = 0
     first_average: int = 0
     windows: list[tuple[str, int]] = field(default_factory=list)
     averages: list[tuple[int, int]] = field(default_factory=list)
@@ -73,26 +76,39 @@ class FeaturePlan:
         return feature.multiplier << (self.shift - feature.shift)
 
     @property
-    def last_step(self) -> int:
-        """The last step that writes a feature."""
-        return max(
-            k
-            for k, jobs in enumerate(self.steps)
-            if any(job and job.mode not in ("KEEP", "MICRO") for job in jobs)
-        )
+    def first_passed(self) -> int:
+        """Where a tick begins that leaves the book alone; one that would have no step has all."""
+        if self.first_window < self.first_level:
+            return self.first_window
+        return self.first_average if self.first_average < len(self.steps) else 0
+
+    def ends(self, shown: bool) -> int:
+        """The last step of a tick, of a message of levels or not."""
+        if shown or self.first_average < len(self.steps) or self.first_passed == 0:
+            return len(self.steps) - 1
+        return self.first_level - 1
 
     @property
     def passed_cycles(self) -> int:
         """From the book's answer to a trade or timer to the features, where no bucket ends."""
+        if self.first_passed == 0:
+            return 1 + len(self.steps) + JOB_CYCLES
+        windows = self.first_level - self.first_window
         # taken, windows caught up, added
-        return 2 + len(self.steps) - self.first_window + JOB_CYCLES
+        return 2 + windows + len(self.steps) - self.first_average + JOB_CYCLES
 
-    @property
-    def shown_cycles(self) -> int:
-        """From the book's answer to a message of levels to the features, where no bucket ends."""
-        last, averages = len(self.steps) - self.first_window, len(self.steps) - self.first_average
-        micro = 3 + LANE_CYCLES + MICRO_CYCLES + 2  # from the answer until averages hold it
-        return JOB_CYCLES + max(1 + len(self.steps), 5 + last, micro + averages if averages else 0)
+    def shown_cycles(self, levels: int) -> int:
+        """From the book's answer to a message, ``levels`` listed on each side, to the features; likewise."""
+        taken = -levels  # with the first levels
+        issued = taken + 1 + MICRO_STEPS
+        if windows := self.first_level - self.first_window:
+            issued = max(issued, taken + 5) + windows  # the changes added
+        if terms := self.first_average - self.first_level:
+            issued = max(issued, 0) + terms
+        if averages := len(self.steps) - self.first_average:
+            micro = 3 + LANE_CYCLES + MICRO_CYCLES + 2
+            issued = max(issued, taken + micro) + averages
+        return max(JOB_CYCLES + issued, 2)
 
 
 def plan_features(schema: FeatureSchema, lanes: int = 2) -> FeaturePlan:
@@ -119,21 +135,17 @@ def plan_features(schema: FeatureSchema, lanes: int = 2) -> FeaturePlan:
     if not 1 <= lanes <= 4:
         raise UsageError(f"{lanes} lanes: features take 1 to 4")
     plan = FeaturePlan(schema, lanes)
-    groups: dict[int, list[list[Job]]] = {BOOK: [], WINDOW: [], AVERAGE: []}
+    groups: dict[int, list[list[Job]]] = {LEVELS: [], WINDOW: [], AVERAGE: []}
     for number, feature in enumerate(schema.features):
         phase, jobs = _jobs(plan, number, feature)
         groups[phase].append(jobs)
-    groups[BOOK].sort(key=lambda jobs: jobs[0].value == "spread")  # known last, so read last
-    groups[BOOK].insert(0, [Job("bid_lots", "KEEP"), Job("ask_lots", "MICRO")])
-    plan.steps += _spread(groups[BOOK], lanes)
-    if plan.steps and any(job and job.value == "spread" for job in plan.steps[0]):
-        plan.steps.insert(0, [None] * lanes)
+    plan.steps += _spread([[Job("bid_lots", "KEEP"), Job("ask_lots", "MICRO")]], lanes)
     plan.first_window = len(plan.steps)
     plan.steps += _spread(groups[WINDOW], lanes)
+    plan.first_level = len(plan.steps)
+    plan.steps += _spread(groups[LEVELS], lanes)
     plan.first_average = len(plan.steps)
     plan.steps += _spread(groups[AVERAGE], lanes)
-    if plan.first_window == len(plan.steps):  # a tick has at least one step, whatever made it
-        plan.first_window = 0
     return plan
 
 
@@ -162,12 +174,12 @@ def _jobs(plan: FeaturePlan, number: int, feature: Feature) -> tuple[int, list[J
         case "micro_offset":
             return AVERAGE, [Job("offset", "DIRECT", feature=number)]
         case "spread":
-            return BOOK, alone("spread", 0)
+            return LEVELS, alone("spread", 0)
         case "imbalance":
-            return BOOK, difference(terms(0, "total"), terms(1, "total"))
+            return LEVELS, difference(terms(0, "total"), terms(1, "total"))
         case "density":
             side = given["side"]
-            return BOOK, difference(terms(side, "total"), terms(side, "span"))
+            return LEVELS, difference(terms(side, "total"), terms(side, "span"))
         case "order_flow" | "trade_flow":
             return WINDOW, soft(window(feature.kind))
         case "trade_intensity":

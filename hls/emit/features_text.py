@@ -18,6 +18,7 @@ module market_features #(
     input  wire                      rst,
     input  wire                      row_taken,      // by the book, and its local time
     input  wire [              63:0] row_local_ns,
+    input  wire                      in_best,
     input  wire                      in_valid,
     output wire                      in_ready,
     input  wire [               2:0] in_kind,
@@ -50,8 +51,8 @@ module market_features #(
 );
     initial if (LEVELS < {deepest}) $fatal(1, "market_features: the schema reads {deepest} levels");
 
-    wire take, start, clear, add_changes, add_trade, advance, begin_averages, hold_averages, step_on,
-        last_written;
+    wire take, follow, drop, shown, start, clear, add_changes, add_trade, advance, begin_averages;
+    wire hold_averages, step_on, last_written;
     wire windows_busy, averages_busy, offset_given, ratio_given, moved;
     wire [1:0] side;
     wire [39:0] lots, bid_lots, ask_lots;
@@ -62,14 +63,16 @@ module market_features #(
     wire signed [30:0] offset;
     assign out_mid = mid;
     wire signed [51:0] micro = (mid <<< 8) + offset;
-    feature_control #(.FIRST_WINDOW({first_window}), .FIRST_AVERAGE({first_average}), .STEPS({steps}),
+    feature_control #(.FIRST_WINDOW({first_window}), .FIRST_LEVEL({first_level}),
+        .FIRST_AVERAGE({first_average}), .FIRST_PASSED({first_passed}), .STEPS({steps}),
         .STEP_BITS({step_bits})) control (
-        .clk(clk), .rst(rst), .row_taken(row_taken), .row_local_ns(row_local_ns), .in_valid(in_valid),
+        .clk(clk), .rst(rst), .row_taken(row_taken), .row_local_ns(row_local_ns), .in_best(in_best),
+        .in_valid(in_valid),
         .in_ready(in_ready),
         .in_kind(in_kind), .in_side(in_side), .in_last(in_last), .in_stale(in_stale), .in_own(in_own),
         .in_number(in_number), .in_local_ns(in_local_ns),
         .in_quantity_lots(in_quantity_lots), .quotable(valid && bid_count != 0 && ask_count != 0),
-        .take(take), .now(out_now),
+        .take(take), .follow(follow), .drop(drop), .shown(shown), .now(out_now),
         .start(start), .clear(clear), .windows_busy(windows_busy), .add_changes(add_changes),
         .add_trade(add_trade), .side(side),
         .lots(lots), .advance(advance), .averages_busy(averages_busy), .micro_given(offset_given),
@@ -89,7 +92,7 @@ module market_features #(
     );
     wire signed [15:0] ratio;
     micro_offset #(.MICRO_INIT("{micro_file}")) distance (
-        .clk(clk), .rst(rst), .in_valid(ratio_given), .ratio(ratio), .spread(spread),
+        .clk(clk), .rst(rst || drop), .in_valid(ratio_given), .ratio(ratio), .spread(spread),
         .out_valid(offset_given), .offset(offset)
     );
     reg [63:0] changed;  // when the mid was last another
@@ -113,7 +116,8 @@ def market_features(plan: FeaturePlan) -> str:
     text = [
         OPEN + _PORTS.format(
             bits=f"{count * schema.format.width}-1", deepest=deepest, step_top=step_bits - 1,
-            first_window=plan.first_window, first_average=plan.first_average, steps=steps,
+            first_window=plan.first_window, first_level=plan.first_level,
+            first_passed=plan.first_passed, first_average=plan.first_average, steps=steps,
             step_bits=step_bits, micro_file=MICRO_FILE,
         )
     ]  # fmt: skip
@@ -143,7 +147,7 @@ def _terms(number: int, side: int, depth: int) -> str:
     wire [42:0] span_{number};
     level_terms #(.WINDOW_BITS(WINDOW_BITS), .LEVELS(LEVELS), .DEPTH({depth}),
         .BIDS({1 - side})) terms_{number} (
-        .clk(clk), .take(take), .base(base), .count({name}_count), .keys({name}_keys),
+        .clk(clk), .follow(follow), .base(base), .count({name}_count), .keys({name}_keys),
         .lots({name}_lots_all), .total(total_{number}),
         .span(span_{number})
     );
@@ -179,7 +183,7 @@ def _lane(plan: FeaturePlan, lane: int, index_bits: int) -> str:
     width = max(1, *(plan.multiplier(feature).bit_length() for feature in features))
     own = sorted({job.feature for jobs in plan.steps if (job := jobs[lane]) and _writes(job)})
     cases = "".join(
-        _case(k, job, f"lane_{lane}", k == plan.last_step)
+        _case(k, job, f"lane_{lane}", _ends(plan, k))
         for k, jobs in enumerate(plan.steps)
         if (job := jobs[lane])
     )
@@ -207,14 +211,14 @@ def _lane(plan: FeaturePlan, lane: int, index_bits: int) -> str:
         case (step)
 {cases}            default: ;
         endcase
-        if (!step_on || rst) {name}_on <= 0;
+        if (!step_on || rst || drop) {name}_on <= 0;
     end
     wire {name}_given, {name}_micro, {name}_last, {name}_written, {name}_last_written;
     wire signed [31:0] {name}_raw;
     wire [{index_bits - 1}:0] {name}_index, {name}_written_index;
     wire signed [{schema.width - 1}:0] {name}_feature;
     feature_lane #(.INDEX_BITS({index_bits}), .LOG_INIT("{LOG_FILE}")) {name} (
-        .clk(clk), .rst(rst), .in_valid({name}_on), .in_mode({name}_mode), .in_value({name}_value),
+        .clk(clk), .rst(rst || drop), .in_valid({name}_on), .in_mode({name}_mode), .in_value({name}_value),
         .in_addend({name}_addend),
         .in_knee({name}_knee), .in_index({name}_feature_index), .in_last({name}_ends),
         .out_valid({name}_given),
@@ -226,7 +230,7 @@ def _lane(plan: FeaturePlan, lane: int, index_bits: int) -> str:
     reg [{width - 1}:0] {name}_factor, {name}_multiplier;
     reg [{index_bits - 1}:0] {name}_scaling_index;
     always @(posedge clk) begin
-        {name}_scaling <= {name}_given && !rst;
+        {name}_scaling <= {name}_given && !rst && !drop;
         {name}_scaling_last <= {name}_last;
         {name}_scaling_index <= {name}_index;
         {name}_from_offset <= {name}_raw - {name}_offset;
@@ -244,7 +248,7 @@ def _lane(plan: FeaturePlan, lane: int, index_bits: int) -> str:
         .MINIMUM({schema.minimum}), .MAXIMUM({schema.maximum}),
         .INDEX_BITS({index_bits})
     ) {name}_scale (
-        .clk(clk), .rst(rst), .in_valid({name}_scaling), .from_offset({name}_from_offset),
+        .clk(clk), .rst(rst || drop), .in_valid({name}_scaling), .from_offset({name}_from_offset),
         .multiplier({name}_multiplier),
         .in_index({name}_scaling_index), .in_last({name}_scaling_last), .out_valid({name}_written),
         .feature({name}_feature),
@@ -261,11 +265,17 @@ def _signed(width: int, value: int) -> str:
     return f"-{width}'sd{-value}" if value < 0 else f"{width}'sd{value}"
 
 
-def _case(step: int, job: Job, name: str, last: bool) -> str:
+def _ends(plan: FeaturePlan, step: int) -> str:
+    """Whether a step is a tick's last: an expression, empty for none's."""
+    shown, passed = step == plan.ends(True), step == plan.ends(False)
+    return "1" if shown and passed else "shown" if shown else "!shown" if passed else ""
+
+
+def _case(step: int, job: Job, name: str, ends: str) -> str:
     values = {"value": job.value, "mode": f"3'd{MODES.index(job.mode)}", "on": 1}
     values |= {"addend": job.addend} if job.addend else {}
     values |= {"knee": job.knee} if job.knee else {}
     values |= {"feature_index": job.feature} if _writes(job) and job.feature else {}
-    values |= {"ends": 1} if last and _writes(job) else {}
+    values |= {"ends": ends} if ends and _writes(job) else {}
     lines = [f"                {name}_{key} <= {value};\n" for key, value in values.items()]
     return f"            {step}: begin\n{''.join(lines)}            end\n"

@@ -141,7 +141,7 @@ def test_an_event_on_an_idle_path_takes_the_stated_cycles() -> None:
     # two cycles to the book's answer, more behind another row of the event; then more where buckets end
     assert trades.min() == 2 + plan.passed_cycles
     levels = ticks[ticks[:, 0] == Kind.DEPTH, CYCLES]
-    assert levels.min() == 9 + SHAPE.levels + plan.shown_cycles
+    assert levels.min() == 9 + SHAPE.levels + plan.shown_cycles(SHAPE.levels)
     print("DEPTH: cycles from the last beat", np.unique(levels, return_counts=True))
     print("TRADE: cycles from the last beat", np.unique(trades, return_counts=True))
 

@@ -25,7 +25,7 @@ module event_features_bench #(
     output wire [            63:0] out_now,
     output wire [FEATURE_BITS-1:0] features
 );
-    wire shown, taken, last, stale, valid, row_taken;
+    wire shown, best, taken, last, stale, valid, row_taken;
     wire [2:0] kind;
     wire [1:0] side;
     wire [7:0] instrument;
@@ -39,14 +39,14 @@ module event_features_bench #(
 
     event_book_bench #(.INSTRUMENTS(INSTRUMENTS), .WINDOW_BITS(WINDOW_BITS), .LEVELS(LEVELS)) book (
         .clk(clk), .rst(rst), .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid), .s_axis_tlast(s_axis_tlast),
-        .s_axis_tready(s_axis_tready), .out_valid(shown), .out_ready(taken), .out_kind(kind), .out_side(side),
+        .s_axis_tready(s_axis_tready), .out_valid(shown), .out_ready(taken), .out_best(best), .out_kind(kind), .out_side(side),
         .out_instrument(instrument), .out_stale(stale), .out_number(number), .out_local_ns(local_ns), .out_price_ticks(),
         .out_quantity_lots(quantity_lots), .out_last(last), .row_taken(row_taken), .row_local_ns(row_local_ns), .valid(valid),
         .base(base), .bid_count(bid_count), .bid_keys(bid_keys), .bid_lots(bid_lots), .ask_count(ask_count), .ask_keys(ask_keys),
         .ask_lots(ask_lots), .counts()
     );
     market_features #(.WINDOW_BITS(WINDOW_BITS), .LEVELS(LEVELS)) vector (
-        .clk(clk), .rst(rst), .row_taken(row_taken), .row_local_ns(row_local_ns), .in_valid(shown), .in_ready(taken),
+        .clk(clk), .rst(rst), .row_taken(row_taken), .row_local_ns(row_local_ns), .in_best(best), .in_valid(shown), .in_ready(taken),
         .in_kind(kind), .in_side(side), .in_last(last), .in_stale(stale), .in_own(instrument == 0), .in_number(number), .in_local_ns(local_ns),
         .in_quantity_lots(quantity_lots), .valid(valid), .base(base), .bid_count(bid_count), .bid_keys(bid_keys),
         .bid_lots_all(bid_lots), .ask_count(ask_count), .ask_keys(ask_keys), .ask_lots_all(ask_lots), .out_valid(made),
