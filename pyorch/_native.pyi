@@ -330,6 +330,11 @@ class QuotingPath:
         Take in a tick. Raises RuntimeError when the rings are full: drain at least every 1,000 ticks.
         """
 
+    def check_order(self, option: int, side: int, price_ticks: int, lots: int, local_ns: int) -> int:
+        """
+        records.Refusal of an order beside the quotes, or the number of refusals: it may go out.
+        """
+
     def invalidate(self, row: int, local_ns: int, sequence: int) -> None:
         """
         The book became invalid: withdraw everything, forget dwell and warm-up.
@@ -382,6 +387,12 @@ class LstmTickEngine(TickEngine):
     """The native LSTM in the tick loop."""
 
     def __init__(self, engine: LstmEngine) -> None: ...
+
+class TableTickEngine(TickEngine):
+    """Answers made beforehand, one a tick."""
+
+    def __init__(self, features: int, scores: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> None:
+        """scores: int64 [ticks, outputs]; logits are the same."""
 
 class Card(TickEngine):
     """A device beside the processor that answers ticks."""
@@ -551,6 +562,11 @@ class DeskSteps:
         (ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.
         """
 
+    def check_order(self, option: int, side: int, price_ticks: int, lots: int, local_ns: int) -> int:
+        """
+        records.Refusal of an order beside the quotes, or the number of refusals: it may go out.
+        """
+
     def abandon(self) -> None:
         """
         Nobody will read: full rings are overwritten and no longer hold the steps back.
@@ -581,6 +597,10 @@ class DeskSteps:
 
     @property
     def positions_lots(self) -> list[int]: ...
+
+    @property
+    def values_nano(self) -> list[int]:
+        """Per option its value in 1e-9 BTC, of the last pricing."""
 
     @property
     def deltas_ppm(self) -> list[int]:

@@ -189,21 +189,33 @@ def _random(quotes: Quotes, model: FillModel) -> list[tuple[int, int, bool, bool
     ]
 
 
-def summarise(name: str, quotes: Quotes, fills: Fills) -> ArmResult:
-    """The figures of an arm's row."""
+def _weight(quotes: Quotes) -> tuple[FloatArray, FloatArray]:
+    """[n, options] time with both sides quoted; [n] time to the next tick."""
     both = np.isfinite(quotes.bid) & np.isfinite(quotes.ask)
     spans = np.diff(quotes.local_ns, append=quotes.local_ns[-1:]).astype(np.float64)
-    weight = both * spans[:, None]
+    return both * spans[:, None], spans
+
+
+def mean_width_btc(quotes: Quotes) -> float:
+    """Ask minus bid, averaged over time and options where both are quoted; 0 where none is."""
+    weight, _ = _weight(quotes)
     total = weight.sum()
-    width = np.where(both, quotes.ask - quotes.bid, 0.0)
+    width = np.nan_to_num(quotes.ask - quotes.bid)
+    return float((width * weight).sum() / total) if total else 0.0
+
+
+def summarise(name: str, quotes: Quotes, fills: Fills) -> ArmResult:
+    """The figures of an arm's row."""
+    weight, spans = _weight(quotes)
+    total = weight.sum()
     size = (quotes.bid_lots + quotes.ask_lots) / 2
     everything = np.ones(len(fills.tick), np.bool_)
     return ArmResult(
         name,
         int(fills.informed.sum()),
         int((~fills.informed).sum()),
-        float((width * weight).sum() / total / BP) if total else 0.0,
-        float(total / (spans.sum() * both.shape[1])) if total else 0.0,
+        mean_width_btc(quotes) / BP,
+        float(total / (spans.sum() * weight.shape[1])) if total else 0.0,
         float((size * weight).sum() / total) if total else 0.0,
         _markouts(quotes, fills, everything),
         _markouts(quotes, fills, fills.informed),

@@ -20,6 +20,14 @@ from pyorch.trading.records import Reason, RecordArray, TickFlag
 
 ONE = 1 << PROBABILITY.fraction
 LOG = "run.log"
+REPORTS = (
+    InputKind.ACKNOWLEDGED,
+    InputKind.REJECTED,
+    InputKind.FILLED,
+    InputKind.CANCELLED,
+    InputKind.PROTECTION,
+)
+"""What a venue says about a message."""
 
 
 def explain_quote(journal: Journal, number: int) -> dict[str, Any]:
@@ -104,6 +112,9 @@ def _afterwards(journal: Journal, option: int, message: dict[str, Any]) -> list[
     rows = []
     for row in about:
         kind = InputKind(int(row["kind"]))
+        own = kind is InputKind.FILLED and int(row["value"]) != 0  # of an order or a request
+        if kind not in REPORTS or own:
+            continue
         if kind in (InputKind.FILLED, InputKind.REJECTED) and int(row["option"]) != option:
             continue
         entry: dict[str, Any] = {"report": kind.name, "local_ns": int(row["local_ns"])}

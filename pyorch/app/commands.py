@@ -46,6 +46,10 @@ SIMULATED_MINUTES = 5.0
     type=_PATH,
     help="Instead: a card and its shadow, a file as of `pyorch place --write`.",
 )
+@click.option("--arms", is_flag=True, help="Every arm, an evenly wide one and one on a shuffled signal; "
+              "their figures, gains with intervals, and what cannot be concluded.")  # fmt: skip
+@click.option("--known-signal", is_flag=True, help="With --arms: the market's own future instead of "
+              "the model's scores; shows what the comparison can find.")  # fmt: skip
 @click.option("--out", type=_PATH, required=True, help="Folder of the journal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def replay(
@@ -58,6 +62,8 @@ def replay(
     arm: str,
     engine: str,
     group: Path | None,
+    arms: bool,
+    known_signal: bool,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -80,6 +86,11 @@ def replay(
     market = read_tape(tape) if tape is not None else simulate(seed, 60 * minutes)
     seeds = {} if tape is not None else {"simulated market": seed}
     figures = Figures(_command_line("replay"))
+    if arms:
+        from pyorch.app.arm_figures import compare_arms
+
+        compare_arms(figures, model, market, settings, out, known_signal, chain, seeds, as_json)
+        return
     for name in ARMS if arm == "all" else (arm,):
         with progress(f"replaying, {name}") as on_progress:
             journal = run(

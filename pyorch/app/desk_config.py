@@ -11,7 +11,9 @@ from msgspec import Meta
 from pyorch.contract.settings_file import read_settings
 from pyorch.trading.controls import Order
 from pyorch.trading.exchange.settings import ExchangeSettings, Latency
+from pyorch.trading.execution import ExecutionSettings, ParentTable
 from pyorch.trading.inputs import InputKind, LimitName
+from pyorch.trading.request_quotes import RequestSettings
 
 
 class MarketSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +61,9 @@ class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     desk: DeskTable
     exchange: ExchangeSettings
     orders: tuple[OrderTable, ...] = ()
+    execution: ExecutionSettings = ExecutionSettings()
+    parents: tuple[ParentTable, ...] = ()
+    requests: RequestSettings = RequestSettings()
 
     @property
     def timed_orders(self) -> tuple[tuple[float, Order], ...]:

@@ -24,13 +24,18 @@ from pyorch.market.tape import Tape, read_tape
 from pyorch.trading.bench_tick import first_seconds
 from pyorch.trading.config import QuotingConfig, load_config
 from pyorch.trading.desk import Desk
+from pyorch.trading.desk_activity import ForecastReader
 from pyorch.trading.desk_settings import DeskSettings
 from pyorch.trading.exchange.market import Exchange
+from pyorch.trading.executor import Executor, check_execution
 from pyorch.trading.log import DiskFile, LogWriter, read_log
 from pyorch.trading.log_replay import check_replay, replay_log
 from pyorch.trading.plan import QuotingPlan, make_plan
 from pyorch.trading.records import Refusal
+from pyorch.trading.request_quotes import RequestDesk
 
+DECIDED = {"fix", "request", "last_look"}
+"""Texts with one of these keys are decisions; the others are for people."""
 LOG = "run.log"
 """The run log's name in the journal's folder."""
 
@@ -103,6 +108,12 @@ def run_desk(
     exchange = Exchange(config.exchange, plan, tape)
     lot_btc = float(quoting.quoting.lot_btc)
     table = config.desk
+    for number, one in enumerate(config.parents):
+        if one.option >= len(plan.universe.options):
+            raise UsageError(
+                f"parents[{number}].option is {one.option}; the universe has {len(plan.universe.options)} "
+                "options, numbered from 0"
+            )
     settings = DeskSettings(
         decision=table.decision, durable=table.durable, hedge_delta_btc=table.hedge_delta_btc,
         seed=table.seed,
@@ -110,14 +121,24 @@ def run_desk(
     with JournalWriter(out) as writer, tempfile.TemporaryDirectory(dir=out.parent) as folder:
         path = Path(folder) / LOG
         log = LogWriter(DiskFile(path), begin_of(bundle, config, quoting, tape))
-        desk = Desk(
-            bundle, plan, tape, exchange, log, settings, config.timed_orders, lot_btc=lot_btc
+        reader = ForecastReader.of(bundle) if arm == "model" else None
+        first_ns = int(tape.events["local_ns"][0])
+        executor = Executor(
+            config.execution, config.parents, reader, plan.limits.venue_of, lot_btc, first_ns
         )
+        excluded = frozenset(one.option for one in config.parents)
+        half_tick = plan.universe.half_tick_usd
+        asked = RequestDesk(config.requests, reader, excluded, plan.terms.tick_nano, half_tick)
+        desk = Desk(
+            bundle, plan, tape, exchange, log, settings, config.timed_orders, lot_btc=lot_btc,
+            activities=(executor, asked),
+        )  # fmt: skip
         result = desk.run(on_progress)
         last_ns = int(tape.events["local_ns"][-1])
         exchange.advance(last_ns + 10_000_000_000)
         written = read_log(path)
         check_replay(written, replay_log(written, bundle, plan).batch)
+        check_execution(written.texts, config.execution, lot_btc)
         booked = exchange.positions_lots()
         heard = result.inputs.get("filled", 0) == len(exchange.fills)
         if booked != result.positions_lots and heard:
@@ -136,7 +157,9 @@ def run_desk(
                 exchange.fills, exchange.fair, tick_btc, lot_btc, last_ns
             ),
             "inputs": result.inputs,
-            "texts": written.texts,
+            "texts": [text for text in written.texts if not text.keys() & DECIDED],
+            "parents": executor.figures(),
+            "requests": asked.counts,
             "proposals": len(result.proposals),
             "positions_lots": booked,
             "venues": [
@@ -188,6 +211,13 @@ def desk_figures(journal: Journal) -> dict[str, float]:
         for key in ("edge_bp", "markout_1000_bp"):
             if row[key] is not None:
                 figures[f"{row['by']}_{key}"] = row[key]
+    for number, parent in enumerate(facts["parents"]):
+        figures[f"parent_{number}_done_share"] = parent["done_lots"] / parent["lots"]
+        for key in ("shortfall_ticks", "baseline_ticks"):
+            if parent[key] is not None:
+                figures[f"parent_{number}_{key}"] = parent[key]
+    for name, count in facts["requests"].items():
+        figures[f"requests_{name.replace(' ', '_')}"] = count
     for name, count in facts["inputs"].items():
         figures[f"inputs_{name}"] = count
     return figures

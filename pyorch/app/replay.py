@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 import pyorch
+from pyorch import _native
 from pyorch.app.answering import Answering, open_answering
 from pyorch.app.journal import Journal, JournalWriter, QuotedOption, RuleInForce, RunDescription
 from pyorch.app.outcomes import outcomes_at
@@ -28,6 +29,8 @@ from pyorch.trading.loop import TickLoop
 from pyorch.trading.plan import QuotingPlan
 
 ARMS = ("model", "no-model", "always-widen")
+SHUFFLED = "shuffled"
+"""The model's rules on scores of another time; they come as a table."""
 
 Progress = Callable[[float], None]
 """Called now and then with the share done, 0 to 1."""
@@ -42,7 +45,7 @@ def arm_config(config: QuotingConfig, arm: str) -> QuotingConfig:
     Raises:
         UsageError: no such arm, or ``always-widen`` of a configuration without rules.
     """
-    if arm == "model":
+    if arm in ("model", SHUFFLED):
         return config
     if arm == "no-model":
         return msgspec.structs.replace(config, rules=(), fair_shift=None)
@@ -70,6 +73,7 @@ def replay(
     engine: str = "cpu",
     group: EnginesConfig | None = None,
     chain: Path | None = None,
+    table: IntArray | None = None,
     seeds: dict[str, int] | None = None,
     on_progress: Progress | None = None,
 ) -> Journal:
@@ -79,10 +83,11 @@ def replay(
         bundle: the model; it must be on features.
         tape: timer ticks are inserted where it has silences.
         config: before the arm is applied to it.
-        arm: one of `ARMS`.
+        arm: one of `ARMS`, or `SHUFFLED` with a table.
         engine: name of the engine that answers the ticks; it must have a native client.
         group: instead of it a card with the native engine as its shadow (docs/failover.md).
         out: the journal's folder.
+        table: instead of an engine: int64 [ticks, outputs], the scores of each tick.
         chain: an option chain whose surface is transplanted to the tape; see `make_plan`.
         seeds: what drew random numbers on the way → its seed; for the manifest.
         on_progress: called with the share of the tape done.
@@ -96,8 +101,11 @@ def replay(
     """
     used = arm_config(config, arm)
     answering = open_answering(bundle, engine, group)
+    client = answering.client
+    if table is not None:
+        client = _native.TableTickEngine(bundle.spec.features, table)
     loop = TickLoop(
-        bundle, used, tape, chain=chain, engine=answering.client, caution=answering.pair is not None
+        bundle, used, tape, chain=chain, engine=client, caution=answering.pair is not None
     )
     tape = loop.tape
     rows: list[IntArray] = []

@@ -24,6 +24,7 @@ class Figures:
         figures: name with unit (``step_p50_ns``) → number.
         peers: peer → its figures, measured in the same run.
         ok: whether every equality that the command checks held.
+        notes: what follows from the figures, and what does not, in sentences.
     """
 
     command: str
@@ -31,6 +32,7 @@ class Figures:
     figures: dict[str, float] = field(default_factory=dict)
     peers: dict[str, dict[str, float]] = field(default_factory=dict)
     ok: bool = True
+    notes: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, with the machine and the date."""
@@ -41,7 +43,7 @@ class Figures:
             "figures": self.figures,
             "peers": self.peers,
             "ok": self.ok,
-        }
+        } | ({"notes": self.notes} if self.notes else {})
 
     def show(self, as_json: bool) -> None:
         """Print as one JSON object, or as aligned tables."""
@@ -58,6 +60,8 @@ class Figures:
             for name, value in values.items():
                 table.add_row(name, f"{value:,.6g}" if isinstance(value, float) else f"{value:,}")
             console.print(table)
+        for note in self.notes:
+            console.print(note, markup=False, highlight=False)
         console.print("[green]ok[/]" if self.ok else "[bold red]NOT ok[/]")
 
 

@@ -60,6 +60,16 @@ void bind_clients(nb::module_& module) {
     nb::class_<pyorch::TickEngine>(module, "TickEngine", "What the tick loop asks of an engine.");
     nb::class_<pyorch::LstmTickEngine, pyorch::TickEngine>(module, "LstmTickEngine", "The native LSTM in the tick loop.")
         .def(nb::init<pyorch::LstmEngine&>(), "engine"_a, nb::keep_alive<1, 2>());
+    nb::class_<pyorch::TableTickEngine, pyorch::TickEngine>(module, "TableTickEngine",
+                                                            "Answers made beforehand, one a tick.")
+        .def(
+            "__init__",
+            [](pyorch::TableTickEngine* self, int features, const Logits& scores) {
+                const int outputs = static_cast<int>(scores.shape(1));
+                new (self) pyorch::TableTickEngine(features, outputs,
+                                                   {scores.data(), scores.data() + scores.size()});
+            },
+            "features"_a, "scores"_a, "scores: int64 [ticks, outputs]; logits are the same.");
     nb::class_<pyorch::Card, pyorch::TickEngine>(module, "Card", "A device beside the processor that answers ticks.");
     nb::class_<SimulatedClient, pyorch::Card>(module, "SimulatedFabricClient", "A simulated fabric's mailbox.")
         .def(

@@ -6,6 +6,7 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <cmath>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -74,6 +75,11 @@ void bind_tick_loop(nb::module_& module) {
              "Raise or lower the kill flag, from any thread; it is read at every tick.")
         .def("drain", [](DeskSteps& desk) { return pyorch::drain(desk.path(), static_cast<std::size_t>(-1)); },
              "(ticks, quotes, FIX) as bytes: whole ticks recorded since the last call.")
+        .def("check_order", [](DeskSteps& desk, std::size_t option, int side, std::int64_t price_ticks,
+                               std::int64_t lots, std::int64_t local_ns) {
+                 return static_cast<int>(desk.path().check_order(option, side, price_ticks, lots, local_ns));
+             }, "option"_a, "side"_a, "price_ticks"_a, "lots"_a, "local_ns"_a,
+             "records.Refusal of an order beside the quotes, or the number of refusals: it may go out.")
         .def("abandon", [](DeskSteps& desk) { desk.path().output().abandoned.store(true); },
              "Nobody will read: full rings are overwritten and no longer hold the steps back.")
         .def("take_noted", [](DeskSteps& desk) {
@@ -89,6 +95,13 @@ void bind_tick_loop(nb::module_& module) {
         .def("sequence", [](DeskSteps& desk, std::size_t venue) { return desk.path().sequence(venue); }, "venue"_a)
         .def_prop_ro("refusals", [](DeskSteps& desk) { return desk.path().gate().counts(); })
         .def_prop_ro("positions_lots", [](DeskSteps& desk) { return desk.path().gate().positions_lots; })
+        .def_prop_ro("values_nano", [](DeskSteps& desk) {
+                 const pyorch::Pricer& pricer = desk.path().pricer();
+                 std::vector<std::int64_t> values;
+                 for (std::size_t option = 0; option < pricer.options(); ++option)
+                     values.push_back(static_cast<std::int64_t>(std::floor(pricer.value_btc(option) * 1e9)));
+                 return values;
+             }, "Per option its value in 1e-9 BTC, of the last pricing.")
         .def_prop_ro("deltas_ppm", [](DeskSteps& desk) {
                  std::vector<std::int64_t> deltas;
                  for (const pyorch::Greeks& greeks : desk.path().gate().greeks) deltas.push_back(greeks[0]);

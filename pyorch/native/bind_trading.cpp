@@ -160,6 +160,11 @@ void bind_trading(nb::module_& module) {
              "row"_a, "local_ns"_a, "sequence"_a, "forward_half_ticks"_a, "features"_a, "logits"_a, "scores"_a,
              "data_valid"_a, "by"_a = 0, "assurance"_a = 0, "late"_a = false, "inexact"_a = false, "answer_ns"_a = 0,
              "Take in a tick. Raises RuntimeError when the rings are full: drain at least every 1,000 ticks.")
+        .def("check_order", [](QuotingPath& p, std::size_t option, int side, std::int64_t price_ticks,
+                               std::int64_t lots, std::int64_t local_ns) {
+                 return static_cast<int>(p.check_order(option, side, price_ticks, lots, local_ns));
+             }, "option"_a, "side"_a, "price_ticks"_a, "lots"_a, "local_ns"_a,
+             "records.Refusal of an order beside the quotes, or the number of refusals: it may go out.")
         .def("invalidate", &QuotingPath::invalidate, "row"_a, "local_ns"_a, "sequence"_a,
              "The book became invalid: withdraw everything, forget dwell and warm-up.")
         .def_prop_ro("positions_lots", [](const QuotingPath& p) { return p.gate().positions_lots; })

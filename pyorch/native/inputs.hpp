@@ -7,6 +7,7 @@ namespace pyorch {
 
 enum class InputKind : std::uint32_t {
     acknowledged = 1, rejected, filled, cancelled, protection, disconnected, connected, own_order, sequence, position,
+    order_rejected, request, acceptance,
     kill = 16, rearm, pause, resume, model_off, model_on, widen, size_cap, limit, reset_protection,
     journal_full = 32, journal_ready, engine, deadline_miss
 };

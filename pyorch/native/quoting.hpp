@@ -111,6 +111,14 @@ class Quoter {
         return std::any_of(live_.begin(), live_.end(), [](const Live& live) { return !(live.quote == Quote{}); });
     }
 
+    const Quote& shown(std::size_t option) const { return live_[option].quote; }
+
+    // What the collar is around, where it is known.
+    static std::int64_t around(std::size_t option, const Pricer& pricer, const ReferenceValues& reference) {
+        if (reference.used()) return reference.known() ? reference.nano(option) : 0;
+        return static_cast<std::int64_t>(std::floor(pricer.value_btc(option) * 1e9));
+    }
+
     // venue < 0: all of them.
     void withdraw(RiskGate& gate, int venue) {
         for (std::size_t option = 0; option < live_.size(); ++option)
@@ -241,12 +249,6 @@ class Quoter {
             if (narrows) reason = Reason::narrow;
         }
         wanted_.push_back({{option, reason, quote}, protection});
-    }
-
-    // What the collar is around, where it is known.
-    static std::int64_t around(std::size_t option, const Pricer& pricer, const ReferenceValues& reference) {
-        if (reference.used()) return reference.known() ? reference.nano(option) : 0;
-        return static_cast<std::int64_t>(std::floor(pricer.value_btc(option) * 1e9));
     }
 
     // What must go so that the worst case of the live quotes is within all limits; whether anything must.

@@ -230,6 +230,9 @@ class QuotingPath {
             case InputKind::reset_protection: gate_.frozen_ns = -1; break;
             case InputKind::journal_full:
             case InputKind::journal_ready: withdraw = in.kind == InputKind::journal_full; break;
+            case InputKind::order_rejected:
+            case InputKind::request:
+            case InputKind::acceptance:
             case InputKind::engine:
             case InputKind::deadline_miss: break;
         }
@@ -240,12 +243,37 @@ class QuotingPath {
         update_down();
     }
 
+    // Why an order of ours beside the quotes may not go out; none: it may.
+    Refusal check_order(std::size_t option, int side, std::int64_t price_ticks, std::int64_t lots,
+                        std::int64_t local_ns) {
+        if (option >= pricer_.options() || side < 0 || side > 1 || lots < 1 || lots > maximum_lots)
+            throw std::invalid_argument("an order's option, side or lots are out of range");
+        if (stopped_ || killed.load(std::memory_order_relaxed)) return Refusal::killed;
+        if (paused_) return Refusal::paused;
+        if (full()) return Refusal::journal_full;
+        if (quoter_.down[gate_.exposures.venue(option)]) return Refusal::session_down;
+        if (!priced_) return Refusal::invalid_data;
+        if (gate_.frozen(local_ns)) return Refusal::protected_;
+        Quote quote;
+        (side == 0 ? quote.bid_ticks : quote.ask_ticks) = price_ticks;
+        (side == 0 ? quote.bid_lots : quote.ask_lots) = lots;
+        if (gate_.outside(quote, !reference_.used() || reference_.known(),
+                          Quoter::around(option, pricer_, reference_), settings_.terms.tick_nano))
+            return Refusal::price_collar;
+        const Quote& shown = quoter_.shown(option);
+        if (shown.lots(1 - side) > 0 && (side == 0 ? price_ticks >= shown.ask_ticks : price_ticks <= shown.bid_ticks))
+            return Refusal::self_cross;
+        gate_.sum();
+        return gate_.check_order(option, side, lots);
+    }
+
     std::int64_t ticks() const { return tick_; }
     // Of the last message at a venue.
     std::int64_t sequence(std::size_t venue) const { return venues_[venue].sequence; }
     int features() const { return settings_.features; }
     int outputs() const { return settings_.outputs; }
     const RiskGate& gate() const { return gate_; }
+    const Pricer& pricer() const { return pricer_; }
     const Quoter& quoter() const { return quoter_; }
     std::uint32_t surfaces_refused() const { return surface_.refused(); }
     QuotingOutput& output() { return output_; }

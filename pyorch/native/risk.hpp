@@ -127,6 +127,13 @@ class RiskGate {
         return reason;
     }
 
+    // Whether an order beside the quotes keeps the worst case within all limits; after `sum`.
+    Refusal check_order(std::size_t option, int side, std::int64_t lots) const {
+        const Refusal refusal = worst_with(option, side, lots);
+        if (refusal != Refusal::none) return refusal;
+        return open_lots_ + lots > bounds[limit_notional] ? Refusal::notional_limit : Refusal::none;
+    }
+
     void place(std::size_t option, std::int64_t sequence, const Quote& quote) {
         const std::int64_t before[] = {exposures.open(option, 0), exposures.open(option, 1)};
         exposures.place(option, sequence, quote.bid_lots, quote.ask_lots);
@@ -207,7 +214,9 @@ class RiskGate {
     Refusal check_side(std::size_t option, const Quote& quote, int side) const {
         if (quote.lots(side) == 0) return Refusal::none;
         const std::int64_t more = added(option, quote, side);
-        if (more <= 0) return Refusal::none;
+        return more <= 0 ? Refusal::none : worst_with(option, side, more);
+    }
+    Refusal worst_with(std::size_t option, int side, std::int64_t more) const {
         const std::int64_t position = side == 0 ? positions_lots[option] : -positions_lots[option];
         if (position + exposures.open(option, side) + more > bounds[limit_position]) return Refusal::position_limit;
         for (std::size_t m = 0; m < 3; ++m) {

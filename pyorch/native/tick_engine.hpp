@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "lstm_engine.hpp"
 
@@ -58,6 +61,33 @@ class LstmTickEngine final : public TickEngine {
 
    private:
     LstmEngine& engine_;
+};
+
+// Answers made beforehand, one a tick: a signal that is known, or another tick's. After the last one it fails.
+class TableTickEngine final : public TickEngine {
+   public:
+    // scores: [ticks, outputs].
+    TableTickEngine(int features, int outputs, std::vector<std::int64_t> scores)
+        : features_(features), outputs_(outputs), scores_(std::move(scores)) {
+        if (outputs < 1 || scores_.size() % static_cast<std::size_t>(outputs) != 0)
+            throw std::invalid_argument("a table of answers has a whole number of ticks");
+    }
+    int features() const override { return features_; }
+    int outputs() const override { return outputs_; }
+    bool step(const std::int32_t*) override {
+        at_ = next_;
+        next_ += static_cast<std::size_t>(outputs_);
+        return next_ <= scores_.size();
+    }
+    void prepare() override {}
+    bool reset() override { return true; }
+    const std::int64_t* logits() const override { return scores_.data() + at_; }
+    const std::int64_t* scores() const override { return scores_.data() + at_; }
+
+   private:
+    int features_, outputs_;
+    std::vector<std::int64_t> scores_;
+    std::size_t at_ = 0, next_ = 0;
 };
 
 }  // namespace pyorch

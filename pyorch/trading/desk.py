@@ -24,6 +24,8 @@ from pyorch.features.streaming import open_stream
 from pyorch.inference.cpu import native_engine
 from pyorch.market.tape import Tape
 from pyorch.trading.controls import KillSwitch, Order
+from pyorch.trading.desk_activity import Activity
+from pyorch.trading.desk_hands import Lent
 from pyorch.trading.desk_settings import NEVER, Counterparty, DeskResult, DeskSettings
 from pyorch.trading.fix.decode import split_messages
 from pyorch.trading.inputs import INPUT_DTYPE, InputArray, InputKind, make_input
@@ -40,12 +42,13 @@ SECOND_ROUTE_S = 5.0
 """How long a kill waits for its second route before it says that it may have failed."""
 
 
-class Desk:
+class Desk(Lent):
     """One run.
 
     Args:
         tape: with its timer ticks.
         plan: with ``acknowledged`` limits; orders: (seconds after the first row, order), scheduled.
+        activities: what works beside the quotes (`pyorch.trading.desk_activity`).
         recovery: of the desk that this one goes on after, by `pyorch.trading.recovery.recover`.
 
     Attributes:
@@ -64,6 +67,7 @@ class Desk:
         *,
         lot_btc: float = 0.1,
         recovery: Recovery | None = None,
+        activities: tuple[Activity, ...] = (),
     ) -> None:
         assert bundle.schema is not None
         if not plan.limits.acknowledged:
@@ -93,7 +97,9 @@ class Desk:
         self._texts = 0
         self._stalled = False
         self._reset_ns = NEVER
-        self._lot_btc = lot_btc
+        self.lot_btc = lot_btc
+        self.last_tick: Any = None
+        self._activities = activities
         self._proposed_ns = 0
         self.result = DeskResult()
         self.switch = KillSwitch(
@@ -150,7 +156,7 @@ class Desk:
         self.switch.pull()
         try:
             self._await_switch(error)
-            self._text({"ended_by": f"{type(error).__name__}: {error}", "local_ns": self.now_ns})
+            self.say({"ended_by": f"{type(error).__name__}: {error}", "local_ns": self.now_ns})
             self.log.close(SECOND_ROUTE_S)
         except PyorchError as second:
             error.add_note(str(second))
@@ -164,6 +170,7 @@ class Desk:
         due = min(self.exchange.next_ns(), self._reset_ns)
         if self._orders:
             due = min(due, self._orders[0][0])
+        due = min([due, *(activity.due_ns() for activity in self._activities)])
         self.steps.advance(due, self.steps.row + BLOCK_ROWS)
         if self.steps.engine_failed:
             raise DeviceError("the engine did not answer a tick; the run ended there")
@@ -182,6 +189,9 @@ class Desk:
             self._write()
         if reached and due < NEVER:
             self._let_happen(due)
+        for activity in self._activities:
+            if activity.due_ns() <= self.now_ns:
+                activity.act(self)
         self._propose_hedge()
         self._send_written()
         if self._stalled and not self._waiting and not self.log.full:
@@ -215,19 +225,21 @@ class Desk:
             # Ours ends by itself then; the venue's is asked to.
             self._reset_ns = self.now_ns + after
         self._collect()
+        for activity in self._activities:
+            activity.hear(row, self)
 
     def _take_orders(self) -> None:
         while self._orders and self._orders[0][0] <= self.now_ns:
             self.order(self._orders.popleft()[1])
         while self._asked:
             order, pull = self._asked.popleft()
-            self._text(order.to_json() | {"local_ns": self.now_ns})
+            self.say(order.to_json() | {"local_ns": self.now_ns})
             if order.kind is InputKind.REARM:
                 self._await_switch()
                 try:
                     self.switch.rearm(order, self._release, pull)
                 except UsageError as error:
-                    self._text({"refused": str(error), "local_ns": self.now_ns})
+                    self.say({"refused": str(error), "local_ns": self.now_ns})
                     self.result.refused_orders.append(str(error))
                     continue
             if order.kind is InputKind.RESET_PROTECTION:
@@ -251,9 +263,10 @@ class Desk:
         said += ": quotes may be live, cancel them at the venues"
         if error is not None:
             error.add_note(said)
-        self._text({"kill_switch": said, "local_ns": self.now_ns})
+        self.say({"kill_switch": said, "local_ns": self.now_ns})
 
-    def _text(self, fields: dict[str, Any]) -> None:
+    def say(self, fields: dict[str, Any]) -> None:
+        """Into the log, as a text."""
         self.log.append(TEXT, json.dumps(fields, sort_keys=True).encode())
         self._texts += 1
 
@@ -264,23 +277,29 @@ class Desk:
         number = self._drain()
         if number == 0:
             return False
-        if not self._stalled and not self.log.wait(
-            number, self.settings.durable, self.settings.log_patience_s
-        ):
+        self._send(number)
+        return True
+
+    def _send(self, number: int) -> None:
+        """Send what waits for a block; the log's patience decides, not when its thread gets to work."""
+        patience_s = self.settings.log_patience_s
+        if not self._stalled and not self.log.wait(number, self.settings.durable, patience_s):
             self._stall()
         self._send_written()
-        return True
 
     def _drain(self) -> int:
         """The rings' content; messages are written and wait for the log. The block's number, or 0."""
         batch = batch_of(*self.steps.drain())
         if len(batch.ticks):
             self._batches.append(batch)
-        if not batch.fix:
-            return 0
+            self.last_tick = batch.ticks[-1]
+        return self._queue(split_messages(batch.fix)) if batch.fix else 0
+
+    def _queue(self, messages: list[bytes]) -> int:
+        """Messages wait for the block that they are in; its number."""
         number = self._write()
         delay_ns = self.settings.decision.draw_ns(self._random)
-        self._waiting.append((number, split_messages(batch.fix), self.now_ns + delay_ns))
+        self._waiting.append((number, messages, self.now_ns + delay_ns))
         return number
 
     def _stall(self) -> None:
@@ -293,7 +312,7 @@ class Desk:
         unsent = sum(len(messages) for _, messages, _ in self._waiting)
         self._waiting.clear()
         self.result.unsent += unsent
-        self._text({"log_too_slow": f"{unsent} messages are not sent", "local_ns": self.now_ns})
+        self.say({"log_too_slow": f"{unsent} messages are not sent", "local_ns": self.now_ns})
         self._note(InputKind.JOURNAL_FULL)
         self._drain()
 
@@ -324,7 +343,7 @@ class Desk:
             return
         self._proposed_ns = self.now_ns
         pairs = zip(self.steps.positions_lots, self.steps.deltas_ppm, strict=True)
-        delta_btc = sum(p * d for p, d in pairs) * 1e-6 * self._lot_btc
+        delta_btc = sum(p * d for p, d in pairs) * 1e-6 * self.lot_btc
         if abs(delta_btc) > self.settings.hedge_delta_btc:
             proposal = {
                 "proposal": "sell underlying" if delta_btc > 0 else "buy underlying",
@@ -332,5 +351,5 @@ class Desk:
                 "portfolio_delta_btc": round(delta_btc, 4),
                 "local_ns": self.now_ns,
             }
-            self._text(proposal)
+            self.say(proposal)
             self.result.proposals.append(proposal)

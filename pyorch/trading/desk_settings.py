@@ -39,6 +39,17 @@ class Counterparty(Protocol):
     def rearm(self, now_ns: int) -> None:
         """Sessions begin anew."""
 
+    def best(self, option: int, now_ns: int) -> tuple[int, int, int, int]:
+        """Of others: bid, its lots, ask, its lots; 0 lots: none."""
+
+    def respond(
+        self, request: int, option: int, side: int, price: int, until_ns: int, now_ns: int
+    ) -> None:
+        """Our answer to a request for a quote leaves."""
+
+    def confirm(self, request: int, deal: bool, now_ns: int) -> None:
+        """Our last look at an accepted answer leaves."""
+
     def reset_protection(self) -> None:
         """Quotes are taken again."""
 

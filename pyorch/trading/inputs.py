@@ -42,6 +42,13 @@ class InputKind(IntEnum):
     """Messages are numbered on from here: a desk that goes on after another [venue, sequence]."""
     POSITION = 10
     """What is held, as the venues have booked it [option, value: lots, signed]."""
+    ORDER_REJECTED = 11
+    """An order of ours was refused; quotes stay as they are [venue, option, sequence, value: `Rejection`]."""
+    REQUEST = 12
+    """Somebody asks for a quote [option, side: 0 wants to sell to us, 1 to buy, lots, sequence: its number,
+    value: the counterparty]."""
+    ACCEPTANCE = 13
+    """Our answer to a request is taken; the last look is ours [sequence: of the request]."""
     KILL = 16
     """Everything is withdrawn and nothing sent until `REARM`."""
     REARM = 17

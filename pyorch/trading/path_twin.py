@@ -2,56 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
 from typing import Any
 
 import numpy as np
 
-from pyorch.contract.fixed import IntArray
 from pyorch.trading.fair_shift import PROBABILITY_ONE
 from pyorch.trading.inputs import InputArray, InputKind, LimitName, make_input
+from pyorch.trading.path_records import PathRecord, TickInput
 from pyorch.trading.plan import MINUTE_NS, QuotingPlan
 from pyorch.trading.policy import Adjustment, Policy
 from pyorch.trading.pricing import JOURNALLED, OptionValue, value_options
 from pyorch.trading.quoting import Quoter, Sent
-from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, Answer, JournalBatch, TickFlag
+from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, JournalBatch, Refusal, TickFlag
 from pyorch.trading.reference_value import ReferenceValues
-from pyorch.trading.risk import RiskGate
+from pyorch.trading.risk import Quote, RiskGate
 from pyorch.trading.venue_session import Session
 
 NO_SEQUENCE = 1 << 62
 """Of no message: an order's fill leaves the quotes as they are."""
-
-
-@dataclass(frozen=True, slots=True)
-class TickInput:
-    """What the stages before hand over.
-
-    Attributes:
-        row, local_ns, sequence: of the tape's row that made the tick.
-        forward_half_ticks: best bid + best ask of instrument 0.
-        features: [F] int32; logits, scores: [O] int64.
-        data_valid: the book is valid and has both sides.
-        answer: who gave the scores, and what stands behind them.
-    """
-
-    row: int
-    local_ns: int
-    sequence: int
-    forward_half_ticks: int
-    features: IntArray
-    logits: IntArray
-    scores: IntArray
-    data_valid: bool = True
-    answer: Answer = field(default_factory=Answer)
-
-
-@dataclass(slots=True)
-class _Record:
-    """Fields of a tick record that are not 0."""
-
-    values: dict[str, Any]
-    messages: list[bytes] = field(default_factory=list)
 
 
 class QuotingPathTwin:
@@ -298,10 +267,38 @@ class QuotingPathTwin:
             self._full_of[value] = full
         self._update_down()
 
+    def check_order(
+        self, option: int, side: int, price_ticks: int, lots: int, local_ns: int
+    ) -> Refusal | None:
+        """Why an order of ours beside the quotes may not go out."""
+        gate = self.gate
+        for refusal, holds in (
+            (Refusal.KILLED, self._stopped or self.killed),
+            (Refusal.PAUSED, self._paused),
+            (Refusal.JOURNAL_FULL, self._full),
+            (Refusal.SESSION_DOWN, self.quoter.down[self.quoter.venues[option]]),
+            (Refusal.INVALID_DATA, self._priced is None),
+            (Refusal.PROTECTED, gate.frozen(local_ns)),
+        ):
+            if holds:
+                return refusal
+        around = self._references
+        reference = math.floor(self._values[option].value_btc * 1e9)
+        order = Quote(price_ticks, 0, lots, 0) if side == 0 else Quote(0, price_ticks, 0, lots)
+        tick_nano = self.plan.terms.tick_nano
+        if gate.outside(order, reference if around is None else around[option], tick_nano):
+            return Refusal.PRICE_COLLAR
+        shown = self.quoter.shown(option)
+        if (side == 0 and shown.ask_lots > 0 and price_ticks >= shown.ask_ticks) or (
+            side == 1 and shown.bid_lots > 0 and price_ticks <= shown.bid_ticks
+        ):
+            return Refusal.SELF_CROSS
+        return gate.check_order(option, side, lots)
+
     def _update_down(self) -> None:
         self.quoter.down = [session.down for session in self._sessions]
 
-    def _watch(self, record: _Record) -> None:
+    def _watch(self, record: PathRecord) -> None:
         """A venue that has been silent about our messages for too long counts as down."""
         patience = self.plan.limits.acknowledge_ns
         local_ns = record.values["local_ns"]
@@ -327,8 +324,8 @@ class QuotingPathTwin:
         self._ticks, self._quotes, self._fix = [], [], []
         return batch
 
-    def _start(self, row: int, local_ns: int, sequence: int) -> _Record:
-        return _Record(
+    def _start(self, row: int, local_ns: int, sequence: int) -> PathRecord:
+        return PathRecord(
             {
                 "tick": self._tick,
                 "row": row,
@@ -362,7 +359,7 @@ class QuotingPathTwin:
         if record.messages:
             self._finish(record)
 
-    def _cancel(self, record: _Record, only: int | None = None) -> None:
+    def _cancel(self, record: PathRecord, only: int | None = None) -> None:
         """Withdraw everything (at one venue), where a session is up."""
         local_ns = record.values["local_ns"]
         for venue, session in enumerate(self._sessions):
@@ -376,7 +373,7 @@ class QuotingPathTwin:
         self._priced = None
         self._adjustment = Adjustment()
 
-    def _encode(self, record: _Record, sent: list[Sent]) -> None:
+    def _encode(self, record: PathRecord, sent: list[Sent]) -> None:
         local_ns = record.values["local_ns"]
         record.values["quotes"] = len(sent)
         for option, reason, quote in sent:
@@ -390,7 +387,7 @@ class QuotingPathTwin:
                 session.sent(len(messages), local_ns)
             record.messages += messages
 
-    def _finish(self, record: _Record) -> None:
+    def _finish(self, record: PathRecord) -> None:
         record.values["fix_bytes"] = sum(map(len, record.messages))
         record.values["fix_messages"] = len(record.messages)
         self._ticks.append(record.values)

@@ -184,6 +184,10 @@ class Quoter:
         """Whether the venues hold any quote of us, as far as we know."""
         return any(live.quote != NO_QUOTE for live in self._live)
 
+    def shown(self, option: int) -> Quote:
+        """What the venue holds of an option, as far as we know."""
+        return self._live[option].quote
+
     def withdraw(self, venue: int | None = None) -> None:
         """The venue (None: every one) was told to cancel everything, or is known to hold nothing."""
         for option, live in enumerate(self._live):

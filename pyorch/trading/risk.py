@@ -259,8 +259,17 @@ class RiskGate:
         if (quote.bid_lots, quote.ask_lots)[side] == 0:
             return None
         added = self._added(option, quote)[side]
-        if added <= 0:
-            return None
+        return None if added <= 0 else self._worst_with(option, side, added)
+
+    def check_order(self, option: int, side: int, lots: int) -> Refusal | None:
+        """Whether an order beside the quotes keeps the worst case within all limits; not counted."""
+        self.begin(self.greeks)
+        refusal = self._worst_with(option, side, lots)
+        if refusal is None and self.open_lots + lots > self.bounds[LimitName.NOTIONAL]:
+            return Refusal.NOTIONAL_LIMIT
+        return refusal
+
+    def _worst_with(self, option: int, side: int, added: int) -> Refusal | None:
         position = self.positions_lots[option] * (1, -1)[side]
         if position + self.exposures.open_lots(option)[side] + added > self.bounds[0]:
             return Refusal.POSITION_LIMIT

@@ -17,7 +17,8 @@ from pyorch.inference.reference import run_sequence
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.tape import Tape
 from pyorch.trading.config import QuotingConfig
-from pyorch.trading.path_twin import QuotingPathTwin, TickInput
+from pyorch.trading.path_records import TickInput
+from pyorch.trading.path_twin import QuotingPathTwin
 from pyorch.trading.plan import QuotingPlan, make_plan
 from pyorch.trading.records import JournalBatch
 

@@ -13,7 +13,8 @@ from pyorch.trading.fair_shift import ArmedShift, InventorySkew
 from pyorch.trading.fix.codec import Decimals, FixCodec
 from pyorch.trading.inputs import InputArray, InputKind, make_input
 from pyorch.trading.native import batch_of, input_words, native_settings
-from pyorch.trading.path_twin import QuotingPathTwin, TickInput
+from pyorch.trading.path_records import TickInput
+from pyorch.trading.path_twin import QuotingPathTwin
 from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.policy import ArmedRule
 from pyorch.trading.pricing import Option, Universe
@@ -182,6 +183,7 @@ def run_both(
     paths = (native, twin, never_skips)
     forward, local_ns = 1_200_000, ORIGIN_NS
     parts, unskipped = [], []
+    refused: set[Refusal | None] = set()
     for row in range(ticks):
         local_ns += int(rng.exponential(3e6)) + (20_000_000_000 if rng.random() < 0.01 else 0)
         forward += int(rng.integers(-40, 41)) if rng.random() < 0.3 else 0
@@ -221,6 +223,12 @@ def run_both(
         )  # fmt: skip
         for path in (twin, never_skips):
             path.tick(given)
+        near = round(1e4 * twin._values[row % 20].value_btc) if twin._values else 500
+        price, lots = max(1, near + int(rng.integers(-30, 31))), int(rng.integers(1, 90))
+        order = (row % 20, row // 20 % 2, price, lots, local_ns)
+        refusal = twin.check_order(*order)
+        refused.add(refusal)
+        assert native.check_order(*order) == (len(Refusal) if refusal is None else refusal)
         if row % 500 == 499 or row == ticks - 1:
             parts.append((batch_of(*native.drain()), twin.drain()))
             unskipped.append(never_skips.drain())
@@ -233,6 +241,7 @@ def run_both(
     assert list(native.refusals()) == twin.gate.counts
     assert native.positions_lots == twin.gate.positions_lots
     assert native.open_lots == [twin.gate.exposures.open_lots(option) for option in range(20)]
+    assert None in refused and len(refused) > 2
     assert native.surfaces_refused == twin.surfaces_refused
     assert JournalBatch.join(unskipped).fix == ours.fix
     return ours, twin

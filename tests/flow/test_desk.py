@@ -14,8 +14,9 @@ from pyorch.app.desk_config import load_desk
 from pyorch.app.journal import Journal
 from pyorch.contract.errors import MismatchError, UsageError
 from pyorch.trading.config import load_config
+from pyorch.trading.executor import check_execution
 from pyorch.trading.inputs import InputKind
-from pyorch.trading.log import read_log
+from pyorch.trading.log import RunLog, read_log
 from pyorch.trading.log_replay import check_replay
 from pyorch.trading.records import JournalBatch, TickFlag
 
@@ -29,6 +30,29 @@ hedge_delta_btc = 0.2
 seed = 3
 [exchange.flow]
 random_per_s = 20.0
+[exchange.requests]
+per_s = 4.0
+informed_shares = [0.0, 1.0]
+[requests]
+scores = [1.0, 0.2]
+[execution]
+halt_volatility_percent = 1000.0
+pause_spread_ticks = 100
+wide_spread_ticks = 90
+slippage_cap_ticks = 60
+[[parents]]
+at_s = 4.0
+over_s = 6.0
+option = 4
+side = "buy"
+contracts = 20.0
+[[parents]]
+at_s = 5.0
+over_s = 6.0
+option = 15
+side = "sell"
+contracts = 20.0
+schedule = "impact"
 [[exchange.venues]]
 name = "VENUE"
 outages_s = [9.0]
@@ -79,6 +103,49 @@ def test_a_run_answers_for_every_message_and_its_positions_are_the_venue_s(folde
     assert killed.any() and not journal.ticks["quotes"][killed].any()
 
 
+def test_parent_orders_are_worked_and_requests_answered_with_a_last_look(folder: Path) -> None:
+    facts = Journal.load(folder / "run").run.facts["desk"]
+    log = read_log(folder / "run" / "run.log")
+    buys, sells = facts["parents"]
+    for parent in (buys, sells):
+        assert parent["children"] > 0 and parent["done_lots"] > 0
+        assert parent["shortfall_ticks"] is not None and parent["baseline_ticks"] > 0
+    done = [
+        sum(row["lots"] for row in facts["fills"] if (row["option"], row["by"]) == (k, "own order"))
+        for k in (4, 15)
+    ]
+    resting = [
+        sum(f["lots"] for f in facts["fills"] if f["sequence"] in sent and f["by"] != "own order")
+        for sent in (sequences(log, 0), sequences(log, 1))
+    ]
+    assert [buys["done_lots"], sells["done_lots"]] == [
+        a + b for a, b in zip(done, resting, strict=True)
+    ]
+    counts = facts["requests"]
+    assert counts["requests"] > counts["answered"] >= counts["accepted"] > 0
+    deals = [row for row in facts["fills"] if row["by"] == "request"]
+    assert len(deals) == counts["dealt"]
+    answers = {t["request"]["number"]: t["answer"] for t in log.texts if "request" in t}
+    looks = [t for t in log.texts if "last_look" in t]
+    assert len(looks) == counts["accepted"] and all(
+        isinstance(answers[t["last_look"]], int) for t in looks
+    )
+    # Every order's bytes were in the log before they left, and its decision can be made again.
+    settings = load_desk(folder / "desk.toml").execution
+    decisions = check_execution(log.texts, settings, 0.1)
+    assert decisions == buys["children"] + sells["children"]
+    assert all(b"35=D" in t["fix"].encode() for t in log.texts if "parent" in t)
+    changed = [t | {"decision": t["decision"] | {"lots": 999}} for t in log.texts if "parent" in t]
+    with pytest.raises(MismatchError, match="decision 1 of parent"):
+        check_execution(changed, settings, 0.1)
+
+
+def sequences(log: RunLog, parent: int) -> set[int]:
+    """Of a parent's children."""
+    sent = [text["fix"] for text in log.texts if text.get("parent") == parent]
+    return {int(fix.split("\x0134=")[1].split("\x01")[0]) for fix in sent}
+
+
 def test_the_same_seeds_give_the_same_run(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "again"
     result = CliRunner().invoke(run, [str(folder / "desk.toml"), "--out", str(out), "--json"])
@@ -99,7 +166,8 @@ def test_a_log_that_says_something_else_is_a_mismatch(folder: Path) -> None:
 
 def test_an_audit_leads_from_a_price_to_features_and_fills(folder: Path) -> None:
     log = read_log(folder / "run" / "run.log")
-    fill = log.inputs[log.inputs["kind"] == InputKind.FILLED][0]
+    of_quotes = (log.inputs["kind"] == InputKind.FILLED) & (log.inputs["value"] == 0)
+    fill = log.inputs[of_quotes][0]
     journal = Journal.load(folder / "run")
     ours = np.flatnonzero(journal.quotes["option"] == fill["option"])
     found = None

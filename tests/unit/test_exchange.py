@@ -153,11 +153,15 @@ def test_an_order_of_ours_never_trades_with_our_quote() -> None:
     heard.quote(1, 0, 100, 110, 5, 5)
     heard.said.clear()
     heard.venue.receive(Decoded("D", "VENUE", 2, order=(0, BID, 110, 5, True)), 0)
-    assert [kind.name for kind, _ in heard.said] == ["REJECTED", "ACKNOWLEDGED"]
+    assert [kind.name for kind, _ in heard.said] == ["ORDER_REJECTED", "ACKNOWLEDGED"]
     heard.venue.books[0].add(Order(ASK, 105, 3, 1))
     heard.venue.receive(Decoded("D", "VENUE", 3, order=(0, BID, 106, 5, True)), 0)
     assert heard.venue.positions_lots[0] == 3
     assert heard.venue.orders[0].lots == 2 and heard.venue.orders[0].price_ticks == 106
+    heard.said.clear()
+    heard.venue.trade(0, BID, 100, 2, "random", 5)  # what rests beside the quotes is told apart
+    kind, row = heard.said[0]
+    assert (kind, row["value"], row["sequence"]) == (InputKind.FILLED, 1, 3)
 
 
 def test_delays_have_the_stated_median_and_99th_percentile() -> None:

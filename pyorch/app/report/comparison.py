@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pyorch.app.arms import BP, ArmResult, FillModel, Quotes, simulate_fills, summarise
+from pyorch.app.arms import (
+    ArmResult,
+    FillModel,
+    Quotes,
+    mean_width_btc,
+    simulate_fills,
+    summarise,
+)
 from pyorch.app.fair import fair_values
 from pyorch.app.journal import Journal
 from pyorch.app.judged import held_out_from
 from pyorch.app.resting import resting
 from pyorch.contract.errors import DataError
 
-ORDER = ("model", "no-model", "always-widen")
+ORDER = ("model", "no-model", "always-widen", "shuffled")
 EVEN = "evenly wide"
 """The quotes of ``no-model``, moved outward at all times by what gives the model's average width."""
 
@@ -44,12 +51,16 @@ def compare(journals: Sequence[Journal], fill_model: FillModel) -> Comparison:
         for name in sorted(quotes, key=ORDER.index)
     }
     if "model" in arms and "no-model" in arms:
-        plain = quotes["no-model"]
-        outward = (arms["model"].width_bp - arms["no-model"].width_bp) * BP / 2
-        even = replace(plain, bid=plain.bid - outward, ask=plain.ask + outward)
+        even = evenly_wide(quotes["no-model"], quotes["model"])
         arms[EVEN] = summarise(EVEN, even, simulate_fills(even, fill_model))
-    missing = tuple(name for name in ORDER if name not in arms)
+    missing = tuple(name for name in ORDER[:3] if name not in arms)
     return Comparison(fill_model, tuple(arms.values()), missing)
+
+
+def evenly_wide(plain: Quotes, model: Quotes) -> Quotes:
+    """The quotes without a model, moved outward by what gives the model's average width."""
+    outward = (mean_width_btc(model) - mean_width_btc(plain)) / 2
+    return replace(plain, bid=plain.bid - outward, ask=plain.ask + outward)
 
 
 def quotes_of(journal: Journal) -> Quotes:

@@ -24,6 +24,7 @@ from pyorch.market.tape import Tape
 from pyorch.trading.desk_settings import NEVER
 from pyorch.trading.exchange.fair import FairValues, FloatArray
 from pyorch.trading.exchange.matching import ASK, BID, Order
+from pyorch.trading.exchange.requests import RequestFlow
 from pyorch.trading.exchange.settings import ExchangeSettings
 from pyorch.trading.exchange.venue import DESK, Fill, Venue
 from pyorch.trading.fix.decode import Decoded, decode
@@ -67,6 +68,17 @@ class Exchange:
         self._first_ns = int(tape.events["local_ns"][0])
         self._last_ns = int(tape.events["local_ns"][-1])
         self._draw_flow()
+        self.requests = RequestFlow(
+            settings.requests,
+            options,
+            settings.seed * 1000 + 104,
+            (self._first_ns, self._last_ns),
+            self.tick_btc,
+            self._value_at,
+            self._push,
+            self._send_report,
+            lambda option, *deal: self.venues[self.venue_of[option]].deal(option, *deal),
+        )
 
     @property
     def fills(self) -> list[Fill]:
@@ -121,6 +133,30 @@ class Exchange:
         with self._lock:
             for venue in self.venues:
                 venue.reset_protection()
+
+    def respond(
+        self, request: int, option: int, side: int, price: int, until_ns: int, now_ns: int
+    ) -> None:
+        """Our answer to a request for a quote leaves."""
+        with self._lock:
+            delay_ns = self.settings.venues[0].outward.draw_ns(self._delays)
+            self._push(now_ns + delay_ns, "answer", request, price, until_ns)
+
+    def confirm(self, request: int, deal: bool, now_ns: int) -> None:
+        """Our last look at an accepted answer leaves."""
+        with self._lock:
+            delay_ns = self.settings.venues[0].outward.draw_ns(self._delays)
+            if deal:
+                self._push(now_ns + delay_ns, "deal", request)
+
+    def best(self, option: int, now_ns: int) -> tuple[int, int, int, int]:
+        """Best bid, its lots, best ask and its lots of others; 0 lots: there is none."""
+        with self._lock:
+            index = self.fair.index_at(now_ns)
+            if index >= 0:
+                self._refresh_makers(option, self.fair.values(index))
+            book = self.venues[self.venue_of[option]].books[option]
+            return (*book.best_of_others(BID, DESK), *book.best_of_others(ASK, DESK))
 
     def next_ns(self) -> int:
         """When something happens next, or a report arrives."""
@@ -197,6 +233,22 @@ class Exchange:
             for option, _ in decoded.entries:
                 self._refresh_makers(option, values)
         self.venues[number].receive(decoded, now_ns)
+
+    def _on_request(self, now_ns: int, number: int) -> None:
+        self.requests.ask(now_ns, number)
+
+    def _on_answer(self, now_ns: int, number: int, price: int, until_ns: int) -> None:
+        self.requests.answered(now_ns, number, price, until_ns)
+
+    def _on_take(self, now_ns: int, number: int) -> None:
+        self.requests.take(now_ns, number)
+
+    def _on_deal(self, now_ns: int, number: int) -> None:
+        self.requests.confirmed(now_ns, number)
+
+    def _value_at(self, option: int, at_ns: int) -> float:
+        index = self._ahead.index_at(at_ns)
+        return float(self._ahead.values(index)[option]) if index >= 0 else math.nan
 
     def _on_cut(self, now_ns: int, number: int) -> None:
         self.venues[number].cut(now_ns)

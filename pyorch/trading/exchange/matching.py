@@ -41,6 +41,18 @@ class OptionBook:
             return None
         return max(prices) if side == BID else min(prices)
 
+    def best_of_others(self, side: int, owner: int) -> tuple[int, int]:
+        """Best price of a side that not only ``owner`` shows, and the others' lots there; 0, 0: none."""
+        shown = {
+            price: sum(order.lots for order in level if order.owner != owner)
+            for price, level in self.levels[side].items()
+        }
+        prices = [price for price, lots in shown.items() if lots > 0]
+        if not prices:
+            return 0, 0
+        best = max(prices) if side == BID else min(prices)
+        return best, shown[best]
+
     def add(self, order: Order) -> None:
         """At the end of its price's queue."""
         self.levels[order.side].setdefault(order.price_ticks, deque()).append(order)

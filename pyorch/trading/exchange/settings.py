@@ -95,9 +95,28 @@ class FlowSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     maker_lots: Count = 60
 
 
+class RequestFlowSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who asks for quotes.
+
+    Attributes:
+        per_s: requests, over all options; lots: the most that one is about.
+        patience_bp: mean distance from value that is accepted, exponential, bp of the underlying.
+        reaction_ms: from an answer to its acceptance.
+        informed_shares: per counterparty, of its requests that know the value informed_ahead_ms ahead.
+    """
+
+    per_s: Annotated[float, Meta(ge=0.0, le=1e6)] = 0.0
+    lots: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
+    patience_bp: Annotated[float, Meta(ge=0.0, le=1e4)] = 6.0
+    reaction_ms: Annotated[float, Meta(ge=0.0, le=60_000.0)] = 200.0
+    informed_ahead_ms: Annotated[float, Meta(ge=0.0, le=60_000.0)] = 1000.0
+    informed_shares: Annotated[tuple[Share, ...], Meta(min_length=1, max_length=100)] = (0.0, 0.5)
+
+
 class ExchangeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All venues, and the flow that meets them. ``seed`` draws everything."""
 
     venues: Annotated[tuple[VenueSettings, ...], Meta(min_length=1, max_length=8)]
     flow: FlowSettings = FlowSettings()
+    requests: RequestFlowSettings = RequestFlowSettings()
     seed: int = 1

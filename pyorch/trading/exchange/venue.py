@@ -170,8 +170,10 @@ class Venue:
                 price_ticks=order.price_ticks,
                 lots=traded,
                 sequence=order.sequence,
+                value=int(not order.quote),
             )
-            self._protect(traded, now_ns)
+            if order.quote:
+                self._protect(traded, now_ns)
         return ours
 
     def _say_up(self, now_ns: int) -> None:
@@ -183,9 +185,12 @@ class Venue:
         row = make_input(kind, 0, venue=self.number, **fields)
         self._report(self.number, now_ns, row)
 
-    def _reject(self, why: Rejection, option: int, sequence: int, now_ns: int) -> None:
+    def _reject(
+        self, why: Rejection, option: int, sequence: int, now_ns: int, quote: bool = True
+    ) -> None:
         self.rejects[why.name.lower()] = self.rejects.get(why.name.lower(), 0) + 1
-        self._say(InputKind.REJECTED, now_ns, option=option, sequence=sequence, value=int(why))
+        kind = InputKind.REJECTED if quote else InputKind.ORDER_REJECTED
+        self._say(kind, now_ns, option=option, sequence=sequence, value=int(why))
 
     def _quote(self, option: int, quote: Quote, sequence: int, now_ns: int) -> None:
         """Replace the option's quote; a refused entry leaves none."""
@@ -267,7 +272,7 @@ class Venue:
         if mine is not None and (
             mine.price_ticks <= price if side == BID else mine.price_ticks >= price
         ):
-            self._reject(Rejection.CROSSED, option, message.sequence, now_ns)
+            self._reject(Rejection.CROSSED, option, message.sequence, now_ns, quote=False)
             return
         for order, traded in self.books[option].take(1 - side, price, lots):
             lots -= traded
@@ -276,11 +281,22 @@ class Venue:
             self.orders[option] = Order(side, price, lots, DESK, message.sequence, quote=False)
             self.books[option].add(self.orders[option])
 
+    def deal(self, option: int, side: int, price: int, lots: int, now_ns: int) -> None:
+        """A trade beside the book: a request of a counterparty that we answered and confirmed."""
+        self._book_own(option, side, price, lots, 0, now_ns, "request")
+
     def _book_own(
-        self, option: int, side: int, price: int, lots: int, sequence: int, now_ns: int
+        self,
+        option: int,
+        side: int,
+        price: int,
+        lots: int,
+        sequence: int,
+        now_ns: int,
+        by: str = "own order",
     ) -> None:
         self.positions_lots[option] += lots if side == BID else -lots
-        self.fills.append(Fill(now_ns, option, side, price, lots, sequence, "own order", 0))
+        self.fills.append(Fill(now_ns, option, side, price, lots, sequence, by, 0))
         self._say(
             InputKind.FILLED, now_ns, option=option, side=side, price_ticks=price, lots=lots,
             sequence=sequence, value=1,

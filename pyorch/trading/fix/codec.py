@@ -1,4 +1,4 @@
-"""MassQuote (35=i) and QuoteCancel (35=Z) in FIX 4.4; the definition of `native/fix.hpp`.
+"""MassQuote (35=i), QuoteCancel (35=Z) in FIX 4.4, the definition of `native/fix.hpp`; orders (D, F).
 
 Fields and groups follow the FIX 4.4 specification (volume 3, "Mass Quote", "Quote Cancel"); a message
 holds one quote set of at most 16 entries, as Deribit's gateway accepts. SendingTime is the event's local
@@ -88,6 +88,39 @@ class FixCodec:
     def cancel_all(self, sequence: int, local_ns: int) -> bytes:
         """Withdraw every quote (298=4)."""
         return self._message(b"Z", sequence, local_ns, [*self._opening(sequence), b"298=4"])
+
+    def order(
+        self,
+        sequence: int,
+        local_ns: int,
+        option: int,
+        side: int,
+        price: int,
+        lots: int,
+        rests: bool,
+    ) -> bytes:
+        """NewOrderSingle (35=D) at a limit: good for the day, or filled at once or not at all (59=3)."""
+        fields = [
+            b"11=%d-%d" % (option, sequence),
+            f"1={self.account}".encode(),
+            f"55={self.symbols[option]}".encode(),
+            b"54=%d" % (side + 1),
+            b"38=" + self.size.text(lots),
+            b"40=2",
+            b"44=" + self.price.text(price),
+            b"59=%d" % (0 if rests else 3),
+        ]
+        return self._message(b"D", sequence, local_ns, fields)
+
+    def take_back(self, sequence: int, local_ns: int, option: int, side: int, of: int) -> bytes:
+        """OrderCancelRequest (35=F) of the option's order, sent as message ``of``."""
+        fields = [
+            b"11=%d-%d" % (option, sequence),
+            b"41=%d-%d" % (option, of),
+            f"55={self.symbols[option]}".encode(),
+            b"54=%d" % (side + 1),
+        ]
+        return self._message(b"F", sequence, local_ns, fields)
 
     def _opening(self, sequence: int) -> list[bytes]:
         return [b"117=%d" % sequence, f"1={self.account}".encode()]

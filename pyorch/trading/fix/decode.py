@@ -80,6 +80,6 @@ def decode(message: bytes, price: Decimals, size: Decimals) -> Decoded:
             int(first[b"54"]) - 1,
             steps_of(first.get(b"44", b"0"), price),
             steps_of(first.get(b"38", b"0"), size),
-            first.get(b"59") == b"1",
+            first.get(b"59") == b"0",
         )
     return Decoded(kind, target, sequence, order=order)
