@@ -48,6 +48,11 @@ module event_path #(
     input  wire        load_write,
     input  wire [31:0] load_address,
     input  wire [31:0] load_data,
+    // the decision under way
+    output wire        begins,
+    output wire        decide,
+    output wire [FEATURES*X_WIDTH-1:0] tick_features,
+    output wire [OUTPUTS*Y_WIDTH-1:0] y,
     // observed
     output wire [ 3:0] stages,             // the book shows, features are given to the core, logits are there, the policy decides
     output wire [31:0] events,
@@ -149,7 +154,6 @@ module event_path #(
     assign swapped = swap;
     assign stages = {decide, y_valid, x_valid && x_ready, shown};
     wire y_valid, y_ready;
-    wire [OUTPUTS*Y_WIDTH-1:0] y;
     fabric_core core (
         .clk(clk), .rst(rst), .x_valid(x_valid), .x_ready(x_ready), .x(x), .x_first(x_first), .x_answer(x_answer), .y_valid(y_valid),
         .y_ready(y_ready), .y(y), .clear(clear), .swap(swap), .drained(drained), .idle(idle), .state_layer(4'd0), .state_write(1'b0),
@@ -157,19 +161,20 @@ module event_path #(
         .load_data(load_data)
     );
 
-    localparam int TICK_BITS = 1 + 1 + 1 + 1 + 1 + 1 + 3 + 32 + 64 + 48;
+    localparam int TICK_BITS = 1 + 1 + 1 + 1 + 1 + 1 + 3 + 32 + 64 + 48 + FEATURES * X_WIDTH;
     wire tick_valid, tick_ready, tick_void, tick_first, tick_stale, tick_forward, tick_set, tick_weights;
     wire [2:0] tick_kind;
     wire [31:0] tick_number;
     wire [63:0] tick_local_ns;
     wire [47:0] tick_cycle;
     wire [TICK_BITS-1:0] made_tick = {
-        made_void, made_first, made_stale, made_mid > 0, policy_set, weights_set, made_kind, made_number, made_local_ns, made_cycle
+        made_void, made_first, made_stale, made_mid > 0, policy_set, weights_set, made_kind, made_number, made_local_ns, made_cycle,
+        features
     };
     small_queue #(.WIDTH(TICK_BITS), .PLACES(4)) waiting (
         .clk(clk), .rst(rst), .in_valid(made && kept), .in_ready(queue_ready), .in(made_tick), .out_valid(tick_valid),
         .out_ready(tick_ready), .out({tick_void, tick_first, tick_stale, tick_forward, tick_set, tick_weights, tick_kind, tick_number,
-                                      tick_local_ns, tick_cycle})
+                                      tick_local_ns, tick_cycle, tick_features})
     );
 
     // ---- policy registers: sets change where no vector goes, with the weights if they are to change too
@@ -184,7 +189,7 @@ module event_path #(
     assign pending = policy_pending || swap_waits || (tick_valid && tick_set != policy_set);
 
     // ---- logits to the decision word
-    wire start, begins, decide, counts, warm, model_valid;
+    wire start, counts, warm, model_valid;
     wire [RULES-1:0] met, kept_acting, fired, active;
     wire [19:0] extra_down_bp100, extra_up_bp100;
     wire [6:0] size_down_percent, size_up_percent, up_output, down_output;

@@ -16,19 +16,20 @@ from hls.emit.events_text import (
     events_top,
 )
 from hls.emit.features_text import market_features
-from hls.emit.project import image_of, render, style_of, write_project
+from hls.emit.project import MODEL_FILE, image_of, render, style_of, write_project
 from hls.emit.text import core_text
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.decision import PolicyImage
-from pyorch.contract.digest import digest_of_bytes
+from pyorch.contract.digest import digest_of, digest_of_bytes
 from pyorch.contract.fabric import EventPath, FabricManifest, rtl_folder
+from pyorch.contract.model import ModelSpec
 from pyorch.inference.model_check import check_model
 
 PATH = (
     "convert.sv", "constant_memory.sv", "kept_window.sv", "sequencer.sv", "small_queue.sv",
     "event_decoder.sv", "book_side.sv", "price_book.sv", *features.SOURCES,
     "softmax.sv", "sigmoid_score.sv", "calibrate.sv", "score_conditions.sv", "policy_rules.sv",
-    "policy_store.sv", "decision_word.sv",
+    "policy_store.sv", "decision_word.sv", "axil_port.sv", "loader.sv",
 )  # fmt: skip
 
 
@@ -59,6 +60,11 @@ def emit_events(
     plan = plan_events(bundle, core, shape)
     framed, files = render(bundle, core, bundle.spec.input, tools)
     words = len(policy.addresses)
+    policy_format = policy_format_of(bundle.spec, shape)
+    loader: dict[str, int | str] = {
+        "LOADABLE": int(core.loadable), "IMAGE_WORDS": framed.image_words, "MODEL_FILE": MODEL_FILE,
+        "FORMAT_DIGEST": int(framed.format_digest[:16], 16), "POLICY_FORMAT": int(policy_format, 16),
+    }  # fmt: skip
     texts = {name: (rtl_folder() / name).read_text() for name in dict.fromkeys((*PATH, *core.rtl))}
     texts |= {
         **core.generated,
@@ -66,7 +72,8 @@ def emit_events(
         "market_features.sv": market_features(plan.features),
         "decision_scores.sv": decision_scores(plan),
         "event_path.sv": (rtl_folder() / "event_path.sv").read_text(),
-        "events_top.sv": events_top(plan, words),
+        "event_registers.sv": (rtl_folder() / "event_registers.sv").read_text(),
+        "events_top.sv": events_top(plan, loader, words),
     }
     memories = {name: files[name] for name in framed.memories} | features.tables()
     for name, table in ((EXP_FILE, "exp_table"), (SIGMOID_FILE, "sigmoid_table")):
@@ -83,6 +90,7 @@ def emit_events(
         events=EventPath(
             **{name: getattr(shape, name) for name in shape.__slots__},
             policy_words=words,
+            policy_format=policy_format,
             policy_digest=f"{policy.digest:016x}",
             schema=plan.features.schema.digest(),
         ),
@@ -90,6 +98,12 @@ def emit_events(
     image = image_of(bundle, core, manifest.format_digest)
     write_project(out, manifest, texts | memories, image)
     return manifest
+
+
+def policy_format_of(spec: ModelSpec, shape: EventShape) -> str:
+    """What policy images of one path share, the first 64 bits of a digest: which outputs, how many rules."""
+    kinds = [head.kind for head in spec.heads for _ in head.outputs]
+    return digest_of({"outputs": kinds, "rules": shape.rules})[:16]
 
 
 def _digests(texts: dict[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hls.emit.events import DIVIDE_BITS, EventPlan, heads_at
-from hls.emit.text import CLOSE, OPEN, instance
+from hls.emit.text import AXI_NAMES, AXI_PORTS, CLOSE, OPEN, instance
 
 EXP_FILE, SIGMOID_FILE, POLICY_FILE = "exp.hex", "sigmoid.hex", "policy.hex"
 
@@ -116,43 +116,59 @@ def _index_bits(plan: EventPlan, table: str) -> int:
     return (len(plan.bundle.weights[table]) - 1).bit_length()
 
 
-_TOP = """// Generated: the feature path with its parameters, one clock. See docs/wire_events.md.
-module events_top (
-    input  wire        aclk,
-    input  wire        aresetn,
-    input  wire [63:0] s_axis_tdata,
-    input  wire        s_axis_tvalid,
-    input  wire        s_axis_tlast,
-    output wire        s_axis_tready,
-    output wire [63:0] m_axis_tdata,
-    output wire        m_axis_tvalid,
-    output wire        m_axis_tlast,
-    input  wire        m_axis_tready,
-    output wire [ 3:0] stages  // pulses: the book shows, the core takes features, logits, the policy decides
-);
-    reg rst;
-    always @(posedge aclk) rst <= !aresetn;
-    reg [63:0] model[0:0];
-    initial $readmemh("model_digest.hex", model);
-"""
+_AXIL = [name for name in AXI_NAMES if "axil" in name]
+_STREAMS = [name for name in AXI_NAMES if "axis" in name]
+_COUNTERS = (
+    "events", "duplicates", "gaps", "lost", "sessions", "malformed", "truncated", "stale", "escapes", "thin",
+)  # fmt: skip
+_BETWEEN = {
+    "stale_on": 1, "stale_ns": 64, "weights_set": 1, "model_digest_0": 64, "model_digest_1": 64,
+    "want_swap": 1, "want_policy": 1, "pending": 1, "swapped": 1, "policy_set": 1, "policy_write": 1,
+    "policy_address": 16,
+    "policy_data": 32, "load_write": 1, "load_address": 32, "load_data": 32, "begins": 1, "decide": 1,
+}  # fmt: skip
+_TITLE = "// Generated: the feature path with its parameters, one clock. See docs/wire_events.md.\n"
 
 
-def events_top(plan: EventPlan, policy_words: int) -> str:
-    """The top of a feature path."""
+def events_top(plan: EventPlan, loader: Mapping[str, int | str], policy_words: int) -> str:
+    """The top of a feature path.
+
+    Args:
+        loader: the parameters of `event_registers` that say which images fit.
+    """
     spec, shape = plan.bundle.spec, plan.shape
-    parameters: dict[str, int | str] = {
+    feature_bits, logit_bits = (
+        spec.features * spec.input.width,
+        len(spec.outputs) * spec.logits.width,
+    )
+    path: dict[str, int | str] = {
         "INSTRUMENTS": shape.instruments, "WINDOW_BITS": shape.window_bits, "LEVELS": shape.levels,
         "FEATURES": spec.features, "X_WIDTH": spec.input.width, "OUTPUTS": len(spec.outputs),
         "Y_WIDTH": spec.logits.width, "RULES": shape.rules, "DECIDE": plan.decide_cycles,
         "POLICY_WORDS": policy_words, "POLICY_FILE": POLICY_FILE,
     }  # fmt: skip
-    ports: Mapping[str, str] = {
-        "clk": "aclk", "rst": "rst",
-        **{f"s_axis_{n}": f"s_axis_{n}" for n in ("tdata", "tvalid", "tlast", "tready")},
-        **{f"m_axis_{n}": f"m_axis_{n}" for n in ("tdata", "tvalid", "tlast", "tready")},
-        "stale_on": "1'b1", "stale_ns": "64'd3000000", "weights_set": "1'b0", "model_digest_0": "model[0]",
-        "model_digest_1": "model[0]", "want_clear": "1'b0", "want_swap": "1'b0", "want_policy": "1'b0",
-        "policy_write": "1'b0", "policy_address": "16'd0", "policy_data": "32'd0", "load_write": "1'b0",
-        "load_address": "32'd0", "load_data": "32'd0", "stages": "stages",
+    registers: dict[str, int | str] = {
+        **loader, "POLICY_WORDS": policy_words, "FEATURE_BITS": feature_bits, "LOGIT_BITS": logit_bits,
+        "COUNTERS": len(_COUNTERS),
     }  # fmt: skip
-    return OPEN + _TOP + instance("event_path", "path", parameters, ports) + "endmodule\n" + CLOSE
+    nets = dict(_BETWEEN) | dict.fromkeys(_COUNTERS, 32)
+    nets |= {"tick_features": feature_bits, "y": logit_bits}
+    declared = "".join(f"    wire [{width - 1}:0] {name};\n" for name, width in nets.items())
+    clocked = {"clk": "aclk", "rst": "rst"} | {name: name for name in _BETWEEN}
+    counters = ", ".join(reversed(_COUNTERS))
+    path_ports = clocked | {
+        name: name for name in (*_STREAMS, *_COUNTERS, "tick_features", "y", "stages")
+    }
+    path_ports |= {"want_clear": "1'b0"}
+    register_ports = clocked | {name: name for name in _AXIL} | {
+        "counters": f"{{{counters}}}", "features": "tick_features", "logits": "y",
+        "beat_taken": "m_axis_tvalid && m_axis_tready", "beat_last": "m_axis_tlast", "beat": "m_axis_tdata",
+    }  # fmt: skip
+    stages = "pulses: the book shows, the core takes features, logits, the policy decides"
+    return (
+        f"{_TITLE}{OPEN}module events_top (\n{AXI_PORTS},\n    output wire [ 3:0] stages  // {stages}\n);\n"
+        f"    reg rst;\n    always @(posedge aclk) rst <= !aresetn;\n{declared}"
+        + instance("event_registers", "registers", registers, register_ports)
+        + instance("event_path", "path", path, path_ports)
+        + f"endmodule\n{CLOSE}"
+    )

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,44 @@ MAXIMUM_OUTPUTS = 16
 MAXIMUM_RULES = 16
 COMMON, RULE, CONDITION, CALIBRATION = range(4)
 """Sections of a policy set; bits 15 to 12 of a register's address."""
+
+
+class EventRegister(IntEnum):
+    """Byte offsets of `firmware/rtl/event_registers.sv`; docs/wire_events.md says what each is."""
+
+    IDENTITY = 0x000
+    VERSION = 0x004
+    FORMAT = 0x008
+    POLICY_FORMAT = 0x010
+    IMAGE_WORDS = 0x018
+    POLICY_WORDS = 0x01C
+    COMMAND = 0x024
+    STATUS = 0x028
+    ERRORS = 0x02C
+    STALE = 0x030
+    STALE_NS = 0x034
+    LOAD_ADDRESS = 0x080
+    LOAD_DATA = 0x084
+    LOAD_COUNT = 0x088
+    LOAD_CRC = 0x08C
+    LOAD_FORMAT = 0x090
+    LOAD_MODEL = 0x098
+    LOAD_START = 0x0A0
+    LOAD_COMMIT = 0x0A4
+    POLICY_ADDRESS = 0x100
+    POLICY_DATA = 0x104
+    POLICY_COUNT = 0x108
+    POLICY_CRC = 0x10C
+    POLICY_START = 0x110
+    POLICY_COMMIT = 0x114
+    COUNTERS = 0x180
+    RECORD = 0x200
+    RECORD_FEATURES = 0x280
+    RECORD_LOGITS = 0x2C0
+
+
+SWAP_WEIGHTS, SWAP_POLICY, FREEZE = 1, 2, 4
+"""Bits of COMMAND."""
 
 DECISION_DTYPE = np.dtype(
     [
@@ -59,6 +99,8 @@ def decode_decisions(beats: NDArray[np.uint64], ends: NDArray[np.bool_]) -> Deci
         DataError: a word is cut short, too long or of another version.
     """
     last = np.flatnonzero(ends)
+    if len(beats) == 0:
+        return np.zeros(0, DECISION_DTYPE)
     if len(last) == 0 or last[-1] != len(beats) - 1:
         raise DataError(f"{len(beats)} beats do not end with the last beat of a decision word")
     first = np.concatenate([[0], last[:-1] + 1])
@@ -124,12 +166,31 @@ class PolicyImage:
     addresses: NDArray[np.uint16]
     values: NDArray[np.uint32]
 
+    def writes(self, policy_format: str) -> list[tuple[int, int]]:
+        """Register writes, offset and value, that load it into the set which does not decide."""
+        register = EventRegister
+        found = [
+            (register.LOAD_FORMAT, int(policy_format[:8], 16)),
+            (register.LOAD_FORMAT + 4, int(policy_format[8:], 16)),
+            (register.LOAD_MODEL, self.digest >> 32),
+            (register.LOAD_MODEL + 4, self.digest & 0xFFFFFFFF),
+            (register.POLICY_START, 0),
+        ]
+        for address, value in zip(self.addresses.tolist(), self.values.tolist(), strict=True):
+            found += [(register.POLICY_ADDRESS, address), (register.POLICY_DATA, value)]
+        return [*found, (register.POLICY_COMMIT, self.crc())]
+
     @property
     def digest(self) -> int:
         """The first 64 bits of the SHA-256 of what it decides: all but the digest's own registers."""
         keep = ~np.isin(self.addresses, (1, 2))
         pairs = np.stack([self.addresses[keep].astype("<u4"), self.values[keep]], axis=1)
         return int(digest_of_bytes(pairs.astype("<u4").tobytes())[:16], 16)
+
+    def crc(self) -> int:
+        """CRC-32 of all (address, value) pairs, little-endian, as the loader computes it."""
+        pairs = np.stack([self.addresses.astype("<u4"), self.values], axis=1).astype("<u4")
+        return zlib.crc32(pairs.tobytes())
 
     def hex(self) -> str:
         """The text for `$readmemh`: address and value a line."""

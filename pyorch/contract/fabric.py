@@ -102,7 +102,7 @@ class EventPath(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rules: of the policy, for which there is room.
         policy_words: registers of a policy set.
-        policy_digest: of the built-in set.
+        policy_format: what policy images for it share; policy_digest: of the built-in set.
         schema: digest of the features.
     """
 
@@ -112,6 +112,7 @@ class EventPath(msgspec.Struct, frozen=True, kw_only=True):
     lanes: int
     rules: int
     policy_words: int
+    policy_format: str
     policy_digest: str
     schema: str
 

@@ -14,9 +14,19 @@ from hls.emit.commands import emit
 from hls.emit.events import EventShape
 from hls.emit.events_project import emit_events
 from pyorch.contract.bundle import Bundle
+from pyorch.contract.decision import (
+    FREEZE,
+    HEAD_BEATS,
+    SWAP_POLICY,
+    Decisions,
+    decode_decisions,
+)
+from pyorch.contract.decision import EventRegister as Register
 from pyorch.contract.errors import ModelError, UsageError
 from pyorch.contract.events import Kind
 from pyorch.contract.fabric import FabricManifest
+from pyorch.contract.fixed import IntArray
+from pyorch.inference.reference import scores_of
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.feeds.binance import read_recordings
 from pyorch.market.simulate import simulate
@@ -24,8 +34,11 @@ from pyorch.market.tape import Tape
 from pyorch.market.wire import FRAME_BEATS, Frames, encode
 from pyorch.market.wire_decoder import WireDecoder
 from pyorch.trading.config import load_config
+from pyorch.trading.fair_shift import ArmedShift
 from pyorch.trading.plan import QuotingPlan, make_plan
+from pyorch.trading.policy import Adjustment, Policy
 from pyorch.trading.policy_image import policy_image
+from pyorch.trading.records import RecordArray
 from pyorch.trading.sample import random_quoting_bundle
 from sim.bench.events.decision_player import DecisionPlayer, Played, decided, differences
 from sim.bench.events.line import joined, spoilt, with_snapshots
@@ -88,7 +101,7 @@ def play(
     finally:
         player.close()
     decoded = WireDecoder(manifest.events.instruments, STALE_NS).push(frames.beats, frames.ends)
-    expected = decided(bundle, plan, manifest, decoded.events, decoded.numbers)
+    expected, _ = decided(bundle, plan, manifest, decoded.events, decoded.numbers)
     assert not differences(played.words, expected)
     return played
 
@@ -122,6 +135,110 @@ def test_decisions_of_spoilt_streams_are_the_cpu_loops(
         words = play(project, bundle, plan, line, idle=0.1 * seed, stall=0.3 * (seed & 1)).words
         voids, acted = voids + int(words["void"].sum()), acted + int((words["active"] != 0).sum())
     assert voids > 5 and acted > 20, (voids, acted)
+
+
+def other_policy(
+    bundle: Bundle, plan: QuotingPlan, ticks: RecordArray
+) -> tuple[IntArray, IntArray, QuotingPlan]:
+    """Another calibration, the ticks' scores by it, and rules that act on some of them; a forecast."""
+    rng = np.random.default_rng(8)
+    knots = np.sort(rng.integers(0, 32769, bundle.weights["calibration"].shape), axis=1)
+    logits = ticks["logits"][:, : len(bundle.spec.outputs)].astype(np.int64)
+    scores = scores_of(bundle.spec, bundle.weights | {"calibration": knots}, logits)
+    rules = tuple(
+        replace(
+            rule,
+            thresholds=tuple(int(np.quantile(scores[:, o], 0.75)) for o in rule.outputs),
+            releases=tuple(int(np.quantile(scores[:, o], 0.5)) for o in rule.outputs),
+            widen_bp100=700 + 100 * k, both_sides=k == 0, size_percent=90 - 10 * k,
+            dwell_ns=40_000_000 * k,
+        )
+        for k, rule in enumerate(plan.rules)
+    )  # fmt: skip
+    shift = ArmedShift(2, 0, 500, 300, 90, 4, True, "")
+    return knots, scores, replace(plan, rules=rules, fair_shift=shift)
+
+
+def swapped_at(
+    first: QuotingPlan, second: QuotingPlan, scores: IntArray, words: Decisions, expected: Decisions
+) -> Decisions:
+    """The CPU loop's decisions, from where the words name policy set 1 on with the other policy."""
+    policy, result = Policy(first.rules, first.fair_shift), expected.copy()
+    outputs, count, since = scores.shape[1], -1, 0
+    for at, word in enumerate(words):
+        if word["void"]:
+            policy.reset()
+            since = 0
+            continue
+        count += 1
+        if word["policy_set"]:
+            policy.rules, policy.shift = second.rules, second.fair_shift
+            result["scores"][at, :outputs] = scores[count]
+        result["warm"][at] = warm = since >= first.warm_up_ticks
+        since += 1
+        found = Adjustment()
+        if warm:
+            own = result["scores"][at, :outputs].astype(np.int64)
+            found = policy.decide(own, int(word["local_ns"]))
+        for name in Adjustment._fields[:-1]:
+            result[name][at] = getattr(found, name)
+    return result
+
+
+def test_a_policy_is_loaded_and_swapped_in_the_stream_and_a_decision_kept_for_audit(
+    project: Path, bundle: Bundle, plan: QuotingPlan, tape: Tape
+) -> None:
+    manifest = FabricManifest.load(project)
+    assert manifest.events is not None
+    frames = encode(tape.events, beats_a_frame=FRAME_BEATS)
+    decoded = WireDecoder(2, STALE_NS).push(frames.beats, frames.ends)
+    expected, ticks = decided(bundle, plan, manifest, decoded.events, decoded.numbers)
+    knots, scores, second = other_policy(bundle, plan, ticks)
+    image = policy_image(
+        bundle.spec, knots, second.rules, second.fair_shift, second.warm_up_ticks, SHAPE.rules
+    )
+    player = DecisionPlayer(project)
+    try:
+        assert player.read(Register.IDENTITY) == 0x50594556
+        assert player.read(Register.POLICY_WORDS) == len(image.addresses)
+        player.write(Register.COMMAND, SWAP_POLICY)  # there is none
+        assert player.read(Register.ERRORS) == 4
+        writes = image.writes(manifest.events.policy_format)
+        for register, value in [*writes[:-1], (Register.POLICY_COMMIT, 1)]:
+            player.write(register, value)
+        assert player.read(Register.ERRORS) == 6 and player.read(Register.STATUS) & 0x60 == 0x20
+        player.write(Register.ERRORS, 7)
+        for register, value in writes:
+            player.write(register, value)
+        assert player.read(Register.ERRORS) == 0 and player.read(Register.STATUS) & 0x60 == 0x60
+        player.write(Register.COMMAND, SWAP_POLICY, after=len(frames.beats) // 4)
+        player.write(Register.COMMAND, FREEZE, after=len(frames.beats) * 3 // 8)
+        words = player.play(frames).words
+        assert player.read(Register.STATUS) & 0x102 == 0x100  # kept; and the weights are the first
+        kept = [player.read(Register.RECORD + 4 * k) for k in range(112)]
+        counts = [player.read(Register.COUNTERS + 4 * k) for k in range(10)]
+    finally:
+        player.close()
+    sets = words["policy_set"].astype(int)
+    assert 300 < sets.sum() < 700 and (np.diff(sets) >= 0).all()
+    assert len(set(words["policy_digest"][sets == 1].tolist()) ^ {image.digest}) == 0
+    both = swapped_at(plan, second, scores, words, expected)
+    assert not differences(words, both)
+    later = both[sets == 1]
+    assert (later["extra_down_bp100"] != later["extra_up_bp100"]).any() and later[
+        "forecast_bp100"
+    ].any()
+    assert counts[0] == frames.events and counts[1] == 0
+    beats = (np.array(kept[1:32:2], np.uint64) << np.uint64(32)) | np.array(kept[0:32:2], np.uint64)
+    length = HEAD_BEATS + (len(bundle.spec.outputs) + 1) // 2
+    record = decode_decisions(beats[:length], np.arange(length) == length - 1)[0]
+    at = int(np.flatnonzero(words["number"] == record["number"])[0])
+    assert record == words[at] and len(words) // 4 < at < len(words)
+    tick = ticks[int((~words["void"][:at]).sum())]
+    raw = np.array(kept[32:64], np.uint32).view(np.uint8)[: bundle.spec.features].view(np.int8)
+    assert raw.tolist() == tick["features"][: bundle.spec.features].tolist()
+    raw_logits = np.array(kept[48:64], np.uint32).view(np.int16)[: len(bundle.spec.outputs)]
+    assert raw_logits.tolist() == tick["logits"][: len(bundle.spec.outputs)].tolist()
 
 
 @pytest.mark.full

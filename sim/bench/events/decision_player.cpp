@@ -1,6 +1,7 @@
 // Plays beats into an emitted feature path and records the beats of its words; loaded by sim/bench/events/decision_player.py through ctypes.
 #include "Vevents_top.h"
 #include "play.hpp"
+#include <deque>
 
 namespace {
 
@@ -20,10 +21,49 @@ struct Top : Vevents_top {
 struct Player : Playing<Top> {
     static constexpr int stages = 4;
     int64_t since[stages];  // the first cycle of each, -1: not since the last beat
-    int64_t last_taken = -1;
+    int64_t last_taken = -1, taken = 0;
+
+    // An AXI4-Lite transaction, begun once `after` beats were taken.
+    struct Access {
+        int64_t after;
+        bool write;
+        uint32_t address, data;
+    };
+    std::deque<Access> accesses;
+    bool accepted = false;
+    uint32_t found = 0;
+
+    void drive() {
+        top.s_axil_awvalid = top.s_axil_wvalid = top.s_axil_arvalid = 0;
+        top.s_axil_bready = top.s_axil_rready = 1;
+        top.s_axil_wstrb = 15;
+        if (accesses.empty() || accesses.front().after > taken) return;
+        const Access& one = accesses.front();
+        if (!accepted) {
+            (one.write ? top.s_axil_awvalid : top.s_axil_arvalid) = 1;
+            top.s_axil_wvalid = one.write;
+            top.s_axil_awaddr = top.s_axil_araddr = one.address;
+            top.s_axil_wdata = one.data;
+            top.eval();
+            accepted = one.write ? top.s_axil_awready : top.s_axil_arready;
+        } else if (one.write ? top.s_axil_bvalid : top.s_axil_rvalid) {
+            found = top.s_axil_rdata;
+            accesses.pop_front();
+            accepted = false;
+        }
+    }
+    void finish() {
+        for (int left = 100'000; !accesses.empty() && left > 0; --left) {
+            top.s_axis_tvalid = 0;
+            drive();
+            edge();
+        }
+    }
 
     Player() {
         watch = [this] {
+            if (top.s_axis_tvalid && top.s_axis_tready) ++taken;
+            drive();
             if (last_taken != taken_at) {
                 last_taken = taken_at;
                 for (auto& one : since) one = -1;
@@ -50,6 +90,18 @@ Player* player_new(const char* folder) {
 }
 
 void player_delete(Player* player) { delete player; }
+
+// A write once so many beats were taken altogether; at once for 0.
+void player_write(Player* player, int64_t after, uint32_t address, uint32_t data) {
+    player->accesses.push_back({after, true, address, data});
+    if (after == 0) player->finish();
+}
+
+uint32_t player_read(Player* player, uint32_t address) {
+    player->accesses.push_back({0, false, address, 0});
+    player->finish();
+    return player->found;
+}
 
 int64_t player_cycles(const Player* player) { return player->cycle; }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from pyorch.market.window_book import WindowBook
 from pyorch.market.wire import Frames
 from pyorch.trading.native import batch_of, native_settings
 from pyorch.trading.plan import QuotingPlan
-from pyorch.trading.records import TickFlag
+from pyorch.trading.records import RecordArray, TickFlag
 from sim.bench.events.running import Running, Table
 from sim.verilator import Top, build_library
 
@@ -52,6 +53,20 @@ class DecisionPlayer(Running):
         top = Top("events_top", HERE / "decision_player.cpp", {}, (_header(),))
         path = build_library(project, manifest, top=top)
         super().__init__(path, project, 3 + len(STAGES))
+
+        self.library.player_write.argtypes = [
+            ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint32, ctypes.c_uint32,
+        ]  # fmt: skip
+        self.library.player_read.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
+        self.library.player_read.restype = ctypes.c_uint32
+
+    def write(self, register: int, value: int, after: int = 0) -> None:
+        """Write a register now, or while a stream is played, once ``after`` beats were taken."""
+        self.library.player_write(self.handle, after, register, value)
+
+    def read(self, register: int) -> int:
+        """Read a register."""
+        return int(self.library.player_read(self.handle, register))
 
     def play(
         self, frames: Frames, *, gap: int = 0, idle: float = 0.0, stall: float = 0.0
@@ -99,18 +114,8 @@ def fabric_rows(
     return events, np.array(voids, np.int64)
 
 
-def decided(
-    bundle: Bundle,
-    plan: QuotingPlan,
-    manifest: FabricManifest,
-    events: EventArray,
-    numbers: NDArray[np.uint32],
-) -> Decisions:
-    """What must come out of the rows of a `pyorch.market.wire_decoder.Decoded`: the CPU loop's decisions.
-
-    Fields of `CLOCKED` are 0.
-    """
-    rows, voids = fabric_rows(events, manifest)
+def journal(bundle: Bundle, plan: QuotingPlan, rows: EventArray) -> RecordArray:
+    """Tick records of the CPU loop; withdrawals between ticks are among them."""
     schema = bundle.schema
     assert schema is not None
     loop = _native.TickLoop(
@@ -127,7 +132,22 @@ def decided(
         elif finished:
             break
     loop.join()
-    ticks = np.concatenate(parts)
+    return np.concatenate(parts)
+
+
+def decided(
+    bundle: Bundle,
+    plan: QuotingPlan,
+    manifest: FabricManifest,
+    events: EventArray,
+    numbers: NDArray[np.uint32],
+) -> tuple[Decisions, RecordArray]:
+    """What must come out of the rows of a `pyorch.market.wire_decoder.Decoded`: the CPU loop's decisions.
+
+    Fields of `CLOCKED` are 0. Also the loop's records of the ticks, in the same order.
+    """
+    rows, voids = fabric_rows(events, manifest)
+    ticks = journal(bundle, plan, rows)
     ticks = ticks[~np.isin(ticks["row"], voids)]  # withdrawals between ticks
     words = np.zeros(len(ticks) + len(voids), DECISION_DTYPE)
     at = np.concatenate([ticks["row"], voids])
@@ -156,7 +176,7 @@ def decided(
     first = np.ones(len(words), bool)
     first[1:] = words["void"][:-1]
     words["first"] = first & ~words["void"]
-    return words
+    return words, ticks
 
 
 def differences(words: Decisions, expected: Decisions) -> str:
