@@ -36,7 +36,7 @@ from pyorch.market.wire_decoder import WireDecoder
 from pyorch.trading.config import load_config
 from pyorch.trading.fair_shift import ArmedShift
 from pyorch.trading.plan import QuotingPlan, make_plan
-from pyorch.trading.policy import Adjustment, Policy
+from pyorch.trading.policy import Adjustment, ArmedRule, Policy
 from pyorch.trading.policy_image import policy_image
 from pyorch.trading.records import RecordArray
 from pyorch.trading.sample import random_quoting_bundle
@@ -145,11 +145,15 @@ def other_policy(
     knots = np.sort(rng.integers(0, 32769, bundle.weights["calibration"].shape), axis=1)
     logits = ticks["logits"][:, : len(bundle.spec.outputs)].astype(np.int64)
     scores = scores_of(bundle.spec, bundle.weights | {"calibration": knots}, logits)
+
+    def high(rule: ArmedRule) -> float:
+        return 0.85 if len(rule.outputs) == 1 else 0.5
+
     rules = tuple(
         replace(
             rule,
-            thresholds=tuple(int(np.quantile(scores[:, o], 0.75)) for o in rule.outputs),
-            releases=tuple(int(np.quantile(scores[:, o], 0.5)) for o in rule.outputs),
+            thresholds=tuple(int(np.quantile(scores[:, o], high(rule))) for o in rule.outputs),
+            releases=tuple(int(np.quantile(scores[:, o], high(rule) - 0.2)) for o in rule.outputs),
             widen_bp100=700 + 100 * k, both_sides=k == 0, size_percent=90 - 10 * k,
             dwell_ns=40_000_000 * k,
         )
@@ -183,6 +187,24 @@ def swapped_at(
         for name in Adjustment._fields[:-1]:
             result[name][at] = getattr(found, name)
     return result
+
+
+def rules_met(policy: QuotingPlan, words: Decisions) -> set[tuple[int, str]]:
+    """What each rule of the decision table has done in words that equal the CPU loop's."""
+    met = set()
+    for number, rule in enumerate(policy.rules):
+        bit, before = 1 << number, False
+        for word in words:
+            fires, acts = bool(word["fired"] & bit), bool(word["active"] & bit)
+            kept = all(
+                word["scores"][o] >= t for o, t in zip(rule.outputs, rule.releases, strict=True)
+            )
+            how = "fires" if fires else "quiet" if not acts else "prolonged" if kept else "dwells"
+            met |= {(number, how)} | ({(number, "ends")} if before and not acts else set())
+            others = int(word["active"]) & ~bit
+            met |= {(number, "with others" if others else "alone")} if acts else set()
+            before = acts
+    return met
 
 
 def test_a_policy_is_loaded_and_swapped_in_the_stream_and_a_decision_kept_for_audit(
@@ -228,6 +250,10 @@ def test_a_policy_is_loaded_and_swapped_in_the_stream_and_a_decision_kept_for_au
     assert (later["extra_down_bp100"] != later["extra_up_bp100"]).any() and later[
         "forecast_bp100"
     ].any()
+    always = {"fires", "quiet", "ends", "with others", "alone"}
+    rules = range(len(second.rules))
+    wanted = {(k, how) for k in rules for how in always | ({"prolonged", "dwells"} if k else set())}
+    assert not wanted - rules_met(second, later[later["warm"]])
     assert counts[0] == frames.events and counts[1] == 0
     beats = (np.array(kept[1:32:2], np.uint64) << np.uint64(32)) | np.array(kept[0:32:2], np.uint64)
     length = HEAD_BEATS + (len(bundle.spec.outputs) + 1) // 2
