@@ -2,8 +2,8 @@
 
 All arms meet the same events and the same simulated takers (`pyorch.app.arms`). The *shuffled* arm has the
 model's scores from another time of the run: the same rules fire as often, at moments that mean nothing. The
-*evenly wide* arm has no model and the model arm's average width. A gain that is the signal's appears against
-both.
+*evenly wide* arm has no model and the model arm's average width. Only a gain over *shuffled* is the signal's;
+what *shuffled* gains over *evenly wide*, the control, comes from where width is put, without any signal.
 
 With a *known signal* the model's scores are replaced by the market's own future: what a forecast without
 error would be worth, and whether this comparison finds it.
@@ -51,8 +51,7 @@ class ArmsFound:
     """All arms, and in words what follows and what does not.
 
     Attributes:
-        control: gain of the shuffled arm over the evenly wide one: there should be none, since width
-            alone, at any time, spares losses too.
+        control: gain of the shuffled arm over the evenly wide one: what comes without a signal.
     """
 
     arms: dict[str, ArmFound]

@@ -171,10 +171,13 @@ class Quoter {
         const bool reducing = reduce(gate);
         for (std::size_t option = 0; option < live_.size(); ++option) {
             const Live& live = live_[option];
-            if (!pricer.expired(option, minutes) &&
-                gate.outside(live.quote, !reference.used() || reference.known(), around(option, pricer, reference),
-                             terms_.tick_nano)) {
-                gate.count(Refusal::price_collar);
+            const Refusal stands =
+                pricer.expired(option, minutes)
+                    ? Refusal::none
+                    : gate.judge(option, live.quote, !reference.used() || reference.known(),
+                                 around(option, pricer, reference), terms_.tick_nano);
+            if (stands != Refusal::none) {
+                gate.count(stands);
                 ++refused_;
                 pending_ = true;
                 wanted_.push_back({{static_cast<std::uint32_t>(option), Reason::withdraw, {}}, {}});

@@ -252,8 +252,8 @@ class QuotingPath {
         if (paused_) return Refusal::paused;
         if (full()) return Refusal::journal_full;
         if (quoter_.down[gate_.exposures.venue(option)]) return Refusal::session_down;
-        if (!priced_) return Refusal::invalid_data;
         if (gate_.frozen(local_ns)) return Refusal::protected_;
+        if (!priced_) return Refusal::invalid_data;
         Quote quote;
         (side == 0 ? quote.bid_ticks : quote.ask_ticks) = price_ticks;
         (side == 0 ? quote.bid_lots : quote.ask_lots) = lots;

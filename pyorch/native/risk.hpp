@@ -110,6 +110,22 @@ class RiskGate {
         return off(quote.bid_ticks, quote.bid_lots) || off(quote.ask_ticks, quote.ask_lots);
     }
 
+    // Whether it would trade with an order of ours, or with itself.
+    bool crosses(std::size_t option, const Quote& q) const {
+        return (q.bid_lots > 0 && exposures.order_lots(option, 1) > 0 &&
+                q.bid_ticks >= exposures.order_ticks(option, 1)) ||
+               (q.ask_lots > 0 && exposures.order_lots(option, 0) > 0 &&
+                q.ask_ticks <= exposures.order_ticks(option, 0)) ||
+               (q.bid_lots > 0 && q.ask_lots > 0 && q.bid_ticks >= q.ask_ticks);
+    }
+
+    // Why a quote that stands may not stay; none: it may.
+    Refusal judge(std::size_t option, const Quote& quote, bool reference_known, std::int64_t reference_nano,
+                  std::int64_t tick_nano) const {
+        if (outside(quote, reference_known, reference_nano, tick_nano)) return Refusal::price_collar;
+        return crosses(option, quote) ? Refusal::self_cross : Refusal::none;
+    }
+
     // What of the quote may go out is left in it.
     Refusal check(std::size_t option, Quote& quote, bool reference_known, std::int64_t reference_nano,
                   std::int64_t tick_nano) {
@@ -197,14 +213,6 @@ class RiskGate {
     Refusal refuse(Quote& quote, Refusal refusal) {
         quote = {};
         return count(refusal);
-    }
-
-    bool crosses(std::size_t option, const Quote& q) const {
-        return (q.bid_lots > 0 && exposures.order_lots(option, 1) > 0 &&
-                q.bid_ticks >= exposures.order_ticks(option, 1)) ||
-               (q.ask_lots > 0 && exposures.order_lots(option, 0) > 0 &&
-                q.ask_ticks <= exposures.order_ticks(option, 0)) ||
-               (q.bid_lots > 0 && q.ask_lots > 0 && q.bid_ticks >= q.ask_ticks);
     }
 
     std::int64_t added(std::size_t option, const Quote& quote, int side) const {

@@ -157,8 +157,7 @@ def decide(
     near, far, shown = market.bid_ticks, market.ask_ticks, market.ask_lots
     if now.side == 1:
         near, far, shown = far, near, market.bid_lots
-    # The worst price: the arrival's mid and the cap, rounded so that it is not exceeded.
-    cap = sign * ((sign * now.arrival_half_ticks + 2 * settings.slippage_cap_ticks) // 2)
+    cap = worst_price(settings, now.side, now.arrival_half_ticks)
     size = {
         Action.SMALL: settings.small_contracts,
         Action.CAREFUL: settings.small_contracts,
@@ -189,6 +188,12 @@ def decide(
     if now.due_lots >= settings.cross_behind_children * child:
         return crossing(now.due_lots)
     return resting(now.due_lots, near)
+
+
+def worst_price(settings: ExecutionSettings, side: int, arrival_half_ticks: int) -> int:
+    """The arrival's mid and the cap, rounded so that it is not exceeded."""
+    sign = 1 if side == 0 else -1
+    return sign * ((sign * arrival_half_ticks + 2 * settings.slippage_cap_ticks) // 2)
 
 
 def act_by(

@@ -21,9 +21,14 @@ from pyorch.trading.execution import (
     Schedule,
     Situation,
     decide,
+    worst_price,
 )
 from pyorch.trading.inputs import InputArray, InputKind
+from pyorch.trading.records import Refusal
 
+ROOM_NS = 50_000_000
+"""How soon a child follows when quotes made room for it."""
+SELF_CROSS = Refusal.SELF_CROSS.name.lower()
 GONE = (InputKind.CANCELLED, InputKind.PROTECTION, InputKind.DISCONNECTED, InputKind.CONNECTED)
 """What a venue says when it holds nothing of ours any more."""
 
@@ -51,6 +56,7 @@ class ParentState:
         arrival_half_ticks: bid + ask of others when it arrived; 0: not yet.
         paid_ticks: lots × price of what is done; paper_ticks, paper_lots: the same for its schedule,
             each part at the far side at its time.
+        reserved: quotes that would meet the next child are told to make room for it.
         actions: decision → how often; refused: by the risk gate, reason → how often.
     """
 
@@ -67,6 +73,7 @@ class ParentState:
     halted_until_ns: int = 0
     children: int = 0
     child: Child | None = None
+    reserved: bool = False
     last_half_ticks: int = 0
     actions: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
@@ -119,7 +126,8 @@ class Executor:
             if one.begin_ns <= now_ns:
                 self._work(number, one, forecast, hands)
         active = [one for one in self.parents if one.child or not self._over(one, now_ns)]
-        later = max(now_ns + self._interval_ns, min((p.begin_ns for p in active), default=NEVER))
+        pause_ns = ROOM_NS if any(one.reserved for one in active) else self._interval_ns
+        later = max(now_ns + pause_ns, min((p.begin_ns for p in active), default=NEVER))
         self._due_ns = later if active else NEVER
 
     def _over(self, one: ParentState, now_ns: int) -> bool:
@@ -140,6 +148,7 @@ class Executor:
             return
         if self._over(one, now_ns):
             self._take_back(one, hands)
+            self._make_room(one, None, hands)
             return
         situation = Situation(
             one.side, one.lots - one.done_lots, wanted - one.done_lots, one.arrival_half_ticks,
@@ -156,6 +165,7 @@ class Executor:
                 self._take_back(one, hands)  # and decide anew once it is gone
             return
         if decision.lots == 0:
+            self._make_room(one, None, hands)
             return
         why = {
             "parent": number,
@@ -169,9 +179,20 @@ class Executor:
         )
         if isinstance(sent, str):
             one.refused[sent] = one.refused.get(sent, 0) + 1
+            self._make_room(one, decision if sent == SELF_CROSS else None, hands)
             return
-        one.children += 1
+        one.children, one.reserved = one.children + 1, False
         one.child = Child(sent, decision.price_ticks, decision.lots, decision.rests, sent)
+
+    def _make_room(self, one: ParentState, wanted: Decision | None, hands: Hands) -> None:
+        """Quotes of ours that would meet a child are withdrawn, as if one rested at its worst price."""
+        option, side = one.table.option, one.side
+        if wanted is not None:
+            price = worst_price(self.settings, side, one.arrival_half_ticks)
+            hands.order_left(option, side, price, wanted.lots)
+        elif one.reserved:
+            hands.order_left(option, side, 0, 0)
+        one.reserved = wanted is not None
 
     def _take_back(self, one: ParentState, hands: Hands) -> None:
         if one.child is not None:

@@ -277,8 +277,8 @@ class QuotingPathTwin:
             (Refusal.PAUSED, self._paused),
             (Refusal.JOURNAL_FULL, self._full),
             (Refusal.SESSION_DOWN, self.quoter.down[self.quoter.venues[option]]),
-            (Refusal.INVALID_DATA, self._priced is None),
             (Refusal.PROTECTED, gate.frozen(local_ns)),
+            (Refusal.INVALID_DATA, self._priced is None),
         ):
             if holds:
                 return refusal

@@ -15,7 +15,7 @@ from pyorch.trading.fair_shift import NANO_PER_BP100, InventorySkew, delta_ppm, 
 from pyorch.trading.inputs import LimitName
 from pyorch.trading.policy import Adjustment, ArmedRule, Effect, effect_of
 from pyorch.trading.pricing import OptionValue
-from pyorch.trading.records import Reason, Refusal
+from pyorch.trading.records import Reason
 from pyorch.trading.risk import NO_QUOTE, Greeks, Quote, RiskGate
 
 PRIORITY = (
@@ -250,8 +250,9 @@ class Quoter:
             around = [math.floor(value.value_btc * 1e9) for value in values]
         wanted: list[tuple[int, Reason, Quote, Protection]] = []
         for option, live in enumerate(self._live):
-            if not expired[option] and gate.outside(live.quote, around[option], terms.tick_nano):
-                gate.counts[Refusal.PRICE_COLLAR] += 1
+            stands = gate.judge(option, live.quote, around[option], terms.tick_nano)
+            if stands is not None and not expired[option]:
+                gate.counts[stands] += 1
                 self.refused += 1
                 self.pending = True
                 wanted.append((option, Reason.WITHDRAW, NO_QUOTE, Protection()))

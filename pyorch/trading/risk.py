@@ -211,6 +211,14 @@ class RiskGate:
             )
         )
 
+    def judge(
+        self, option: int, quote: Quote, reference_nano: int | None, tick_nano: int
+    ) -> Refusal | None:
+        """Why a quote that stands may not stay; not counted."""
+        if self.outside(quote, reference_nano, tick_nano):
+            return Refusal.PRICE_COLLAR
+        return Refusal.SELF_CROSS if self._crosses(option, quote) else None
+
     def check(
         self, option: int, quote: Quote, reference_nano: int | None, tick_nano: int
     ) -> tuple[Quote, Refusal | None]:

@@ -232,8 +232,9 @@ def test_venues_of_exchange_and_quotes_must_agree(folder: Path, tmp_path: Path) 
     assert not (tmp_path / "out").exists()
 
 
-def test_the_example_can_be_read() -> None:
-    example = Path(__file__).parents[2] / "examples" / "desk.toml"
+@pytest.mark.parametrize("name", ["desk.toml", "desk-recorded.toml"])
+def test_the_examples_can_be_read(name: str) -> None:
+    example = Path(__file__).parents[2] / "examples" / name
     config = load_desk(example)
     quoting = load_config(example.parent / str(config.desk.quoting))
     assert quoting.option_count == 200

@@ -48,6 +48,17 @@ def test_standing_quotes_go_when_no_independent_value_is_known_any_more() -> Non
     assert not given.live
 
 
+def test_a_standing_quote_that_meets_an_order_of_ours_is_withdrawn() -> None:
+    given = quoter()
+    update(given, 0, NANO, NANO)
+    given.gate.exposures.orders[1, 0] = (505, 1)  # we bid where we also offer
+    assert update(given, 1, NANO, NANO) == [Sent(1, Reason.WITHDRAW, Quote())]
+    assert given.gate.counts[Refusal.SELF_CROSS] == 1
+    assert update(given, 2, NANO, NANO) == []  # and does not come back while the order rests
+    given.gate.exposures.orders[1, 0] = (0, 0)
+    assert [one.reason for one in update(given, 3, NANO, NANO)] == [Reason.FIRST]
+
+
 def test_an_order_of_ours_counts_when_quotes_must_shrink() -> None:
     given = quoter()
     update(given, 0, NANO, NANO)
