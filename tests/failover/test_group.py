@@ -45,6 +45,23 @@ def test_without_a_fault_the_first_engine_answers_and_nothing_is_said(mode: str)
     assert world.group.counts["compared"] >= 200 - 8
 
 
+@pytest.mark.parametrize("fault", [Fault.WEIGHT, Fault.STATE, Fault.ANSWER, Fault.HANG])
+def test_fast_answers_are_compared_one_by_one_however_close_ticks_come(fault: Fault) -> None:
+    """Ticks 3 us apart: the second engine still owes the last one when the first has answered the next."""
+    ticks = random_ticks(small_bundle())
+    ticks.gap_ns[np.arange(4096) % 8 != 0] = 3_000
+    world = World(small_bundle(), MODES["fast"], ticks=ticks)
+    assert world.tick(44) == 0
+    assert world.tick(20, ("card", fault)) <= EXPOSURE["fast"]
+    assert not any(p.late for p in world.predictions)
+    assert world.group.counts["by_reference"] == 0
+    waited = world.settings.patience_ns if fault is Fault.HANG else 60_000
+    assert max(p.ns for p in world.predictions) <= waited, (
+        "for one that hangs only until it is late"
+    )
+    assert sum(p.ns > 60_000 for p in world.predictions) <= 1
+
+
 @pytest.mark.parametrize("fault", INCIDENTS)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("shape", ["stateful", "window"])

@@ -208,6 +208,8 @@ class EngineGroup:
 
     def _await(self, begin: int, until: int) -> None:
         """Wait for the answers that the mode needs, and take them in."""
+        if self.settings.mode == "fast":
+            self._catch_up(begin)
         asked = [member for member in self.members if member.work is not None]
         wanted = [m for m in asked if m.state is MemberState.HEALTHY] or asked
         over = self._first if self.settings.mode == "fast" else self._all
@@ -222,6 +224,20 @@ class EngineGroup:
             for member in others:
                 if member.running:
                     self.settle(member)
+
+    def _catch_up(self, begin: int) -> None:
+        """Wait for who owes an earlier tick and is not late: one answer in use is uncompared at most."""
+        healthy = [m for m in self.members if m.state is MemberState.HEALTHY and m.work is not None]
+        behind = [m for m in healthy if m.asked_from < self.sequence and begin < m.until_ns]
+        if not behind:
+            return
+        self.clock.wait(lambda: self._all(behind), max(m.until_ns for m in behind))
+        now = self.clock.now_ns()
+        for member in behind:
+            if member.running:
+                self.settle(member)
+            if member.running and member.work is None and member.pending:
+                member.ask(now, begin + self.settings.patience_ns)
 
     def _all(self, members: list[Member]) -> bool:
         now = self.clock.now_ns()

@@ -24,7 +24,7 @@ class Member:
     Attributes:
         lane_of: makes a lane that opens the engine.
         pending: ticks and resets that it has not been given yet.
-        work: the ticket under way, and until when its answer is in time.
+        work: the ticket under way, until when its answer is in time, and (`asked_from`) its earliest tick.
         pulse: the heartbeat under way, and until when.
         answers: what it answered, by tick.
         counted: what the device's counter was at the last heartbeat; stepped, pulse_steps: steps given to it
@@ -42,6 +42,7 @@ class Member:
     work: Ticket | None = None
     until_ns: int = 0
     asked_ns: int = 0
+    asked_from: int = 0
     late: bool = False
     pulse: Ticket | None = None
     pulse_until_ns: int = 0
@@ -88,7 +89,9 @@ class Member:
         assert self.lane is not None and self.work is None
         entries = list(self.pending)
         self.pending.clear()
-        self.stepped += sum(features is not None for _, features in entries)
+        ticks = [sequence for sequence, features in entries if features is not None]
+        self.stepped += len(ticks)
+        self.asked_from = min(ticks, default=0)
         self.asked_ns, self.until_ns, self.late = now_ns, until_ns, False
         self.work = self.lane.submit(lambda engine: run_entries(engine, entries))
 
