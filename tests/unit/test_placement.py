@@ -126,7 +126,7 @@ def test_a_configuration_opens_a_group_that_answers_right(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("order = 3", r"engines.toml: Expected `array`, got `int` - at `\$.order`"),
+        ("order = 3", r"engines.toml:1: Expected `array`, got `int` - at `\$.order`"),
         ("order = []", r"engines.toml: order = \[\]: one or more engines, each once"),
         ('order = ["cpu", "cpu"]', "each once"),
         ('order = ["cpu"]\ndeadline_ms = 1', "unknown field `deadline_ms`"),
