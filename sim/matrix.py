@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import write_atomically
 from pyorch.contract.fixed import FixedFormat
-from pyorch.contract.precision import PRESETS
+from pyorch.contract.precision import precision_of
 from pyorch.inference.sample import random_bundle
 from sim.verify import Verification, verify
 
@@ -31,6 +31,8 @@ class MatrixCase:
     steps: int = 10_000
     window: int = 20
     wire: str = ""
+    table_bits: int = 0
+    """Tables of 2^N entries; 0: the formats' own."""
 
     @property
     def name(self) -> str:
@@ -38,15 +40,18 @@ class MatrixCase:
         units = "+".join(map(str, self.units))
         dense = "".join(f"-dense{count}" for count in self.hidden_dense)
         chosen = "".join(f"-{key}{value}" for key, value in sorted(self.parameters.items()))
-        wire = "-wire" if self.wire else ""
+        last = ("-wire" if self.wire else "") + (
+            f"-tables{self.table_bits}" * bool(self.table_bits)
+        )
         return (
-            f"{self.style}-{self.features}x{units}{dense}-{self.formats}-{self.mode}{chosen}{wire}"
+            f"{self.style}-{self.features}x{units}{dense}-{self.formats}-{self.mode}{chosen}{last}"
         )
 
     def bundle(self) -> Bundle:
         """The model."""
+        precision = precision_of(self.formats, self.table_bits or None)
         return random_bundle(
-            1, self.features, self.units, PRESETS[self.formats], mode=self.mode, window=self.window,
+            1, self.features, self.units, precision, mode=self.mode, window=self.window,
             hidden_dense=self.hidden_dense,
         )  # fmt: skip
 
@@ -80,8 +85,10 @@ QUICK = (
         300,
         6,
     ),
-    MatrixCase("folded", 1, (9, 9), "narrow", "window", (), {"multipliers": 16}, 300, 6),
-    MatrixCase("loadable", 4, (6,), "narrow", "window", (), {}, 300, 6),
+    MatrixCase(
+        "folded", 1, (9, 9), "narrow", "window", (), {"multipliers": 16}, 300, 6, table_bits=5
+    ),
+    MatrixCase("loadable", 4, (6,), "narrow", "window", (), {}, 300, 6, table_bits=5),
     MatrixCase(
         "baked",
         3,
@@ -103,6 +110,7 @@ FULL = (
     *_both("folded", 16, (32,), multipliers=128),
     MatrixCase("folded", 16, (32,), parameters={"multipliers": 112}),
     MatrixCase("folded", 16, (32,), parameters={"multipliers": 256, "blocks": 140}),
+    MatrixCase("folded", 16, (32,), parameters={"multipliers": 256, "blocks": 140}, table_bits=5),
     *_both("folded", 1, (9, 9), multipliers=112),
     *_both("folded", 28, (32,), multipliers=112),
     MatrixCase("folded", 16, (32,), parameters={"multipliers": 16}),
@@ -111,8 +119,10 @@ FULL = (
     *_both("loadable", 1, (9, 9)),
     *_both("loadable", 16, (16,)),
     MatrixCase("loadable", 16, (32,), "narrow"),
+    MatrixCase("loadable", 16, (32,), "narrow", table_bits=5),
     MatrixCase("loadable", 28, (32,), "narrow"),
     *_both("baked", 6, (20,)),
+    MatrixCase("baked", 6, (20,), table_bits=5),
     MatrixCase("baked", 16, (16,), "narrow"),
     *_both("baked", 1, (9, 9), cuts=31),
 )
@@ -196,7 +206,7 @@ def table(rows: Sequence[Row]) -> str:
         cells = [
             case.style,
             f"{case.features} × {' + '.join(map(str, case.units))}",
-            case.formats,
+            case.formats + f", tables of {1 << case.table_bits}" * bool(case.table_bits),
             case.mode,
             ", ".join(f"{key} {value}" for key, value in sorted(case.parameters.items()))
             or "default",

@@ -9,8 +9,10 @@
 // Ports: docs/rtl.md, "Ports of an LSTM block". Memories: MEMORY weights, + 1 biases, + 2 gate table, + 3 cell table.
 // Preconditions: CHUNK a power of two; LANES a multiple of it; SPREAD <= 256; signed inputs.
 //
+// The sums of what comes first begin with the bias.
+//
 // Timing: cycle 1 takes x (`x_ready`), R·h being held. A pass whose last word is issued in cycle e is in the tail in
-// e + 4 + ceil(log4(SPREAD)); `h_valid` comes 9 cycles later.
+// e + 4 + REDUCE; `h_valid` comes 7 cycles later, 5 with tables of at most 64 entries.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -88,15 +90,15 @@ module lstm_folded #(
     localparam int PASS_BITS = PASSES > 1 ? $clog2(PASSES) : 1;
     localparam int MOST = X_OWN > R_OWN ? X_OWN + 1 : R_OWN + 1;
     localparam int STEP_BITS = $clog2(MOST + 1);
-    // the array's binary point: the coarser operand is widened, so that both products have one
+    // the array's binary point: the coarser operand is widened, so that both products have one; sums have the accumulator's
     localparam int SUM_SHIFT = X_SHIFT < R_SHIFT ? X_SHIFT : R_SHIFT;
     localparam int X_UP = X_SHIFT - SUM_SHIFT;
     localparam int H_UP = R_SHIFT - SUM_SHIFT;
     localparam int V_WIDTH = X_WIDTH + X_UP > H_WIDTH + H_UP ? X_WIDTH + X_UP : H_WIDTH + H_UP;
     localparam int P_WIDTH = V_WIDTH + W_WIDTH;
-    localparam int S_WIDTH = A_WIDTH - SUM_SHIFT;
     localparam int D_WIDTH = P_WIDTH + (SPREAD > 1 ? $clog2(SPREAD) : 0);  // of the sum of a cycle's products
-    localparam int REDUCE = SPREAD > 64 ? 4 : SPREAD > 16 ? 3 : SPREAD > 4 ? 2 : SPREAD > 1 ? 1 : 0;
+    // registers between the products and their sum: so many that at most four numbers are left
+    localparam int REDUCE = SPREAD > 64 ? 3 : SPREAD > 16 ? 2 : SPREAD > 4 ? 1 : 0;
     localparam int ROWS = 4 * CHUNK;
     localparam int QUEUE = 16;  // finished chunks that may wait for the tail
 
@@ -254,7 +256,14 @@ module lstm_folded #(
     wire sum_done = sum_valid && last[DELAY-1] && completes[DELAY-1];
 
     wire [SPREAD*ROWS/2*V_WIDTH-1:0] operands;
-    wire [ROWS*S_WIDTH-1:0] sums;  // as they are completed, row 4 * unit + gate
+    wire [ROWS*A_WIDTH-1:0] sums;  // as they are completed, row 4 * unit + gate
+    wire [ROWS*B_WIDTH-1:0] bias_word;  // of the pass whose sums come two cycles later
+    bank_memory #(
+        .WIDTH(ROWS * B_WIDTH), .DEPTH(PASSES), .MEMORY(MEMORY + 8'd1), .INIT(BIAS_INIT), .ADDRESS_BITS(PASS_BITS)
+    ) biases (
+        .clk(clk), .bank(bank), .advance(1'b1), .address(passes[DELAY-3]), .word(bias_word),
+        .load_write(load_write), .load_address(load_address), .load_data(load_data)
+    );
     genvar part, row, w;
     generate
         for (part = 0; part < SPREAD; part = part + 1) begin : g_operand
@@ -305,22 +314,26 @@ module lstm_folded #(
             end
             wire signed [D_WIDTH-1:0] term;
             sum_grown #(.TERMS(SPREAD), .WIDTH(P_WIDTH), .LEVELS(REDUCE)) add (.clk(clk), .terms(products), .sum(term));
-            (* ram_style = "distributed" *) reg signed [S_WIDTH-1:0] held[0:(1<<PASS_BITS)-1];
-            reg signed [S_WIDTH-1:0] earlier;  // words of this pass
-            wire signed [S_WIDTH-1:0] base = !sum_first ? earlier : sum_adds ? held[sum_pass] : {S_WIDTH{1'b0}};
-            wire signed [S_WIDTH-1:0] next = base + term;
+            (* ram_style = "distributed" *) reg signed [A_WIDTH-1:0] held[0:(1<<PASS_BITS)-1];
+            reg signed [A_WIDTH-1:0] earlier;  // words of this pass
+            reg signed [B_WIDTH-1:0] bias;
+            always @(posedge clk) bias <= bias_word[row*B_WIDTH+:B_WIDTH];
+            wire signed [A_WIDTH-1:0] wide_bias = bias;
+            wire signed [A_WIDTH-1:0] wide_term = term;
+            wire signed [A_WIDTH-1:0] base = !sum_first ? earlier : sum_adds ? held[sum_pass] : wide_bias <<< B_SHIFT;
+            wire signed [A_WIDTH-1:0] next = base + (wide_term <<< SUM_SHIFT);
             always @(posedge clk) begin
                 if (sum_valid) earlier <= next;
                 if (sum_held) held[sum_pass] <= next;
             end
-            assign sums[row*S_WIDTH+:S_WIDTH] = next;
+            assign sums[row*A_WIDTH+:A_WIDTH] = next;
         end
     endgenerate
 
     // ---- completed chunks wait for the tail in order
     reg [4:0] entered, left;
-    wire [ROWS*S_WIDTH-1:0] chunk_sums;
-    lut_ram #(.WIDTH(ROWS * S_WIDTH)) queue (
+    wire [ROWS*A_WIDTH-1:0] chunk_sums;
+    lut_ram #(.WIDTH(ROWS * A_WIDTH)) queue (
         .clk(clk), .write(sum_done), .write_address(entered[3:0]), .data(sums), .address(left[3:0]), .word(chunk_sums)
     );
     wire chunk_ready = entered != left;
@@ -334,16 +347,15 @@ module lstm_folded #(
     end
 
     folded_tail #(
-        .UNITS(UNITS), .CHUNK(CHUNK), .S_WIDTH(S_WIDTH), .SUM_SHIFT(SUM_SHIFT),
-        .B_WIDTH(B_WIDTH), .B_SHIFT(B_SHIFT), .A_WIDTH(A_WIDTH), .A_FRACTION(A_FRACTION),
+        .UNITS(UNITS), .CHUNK(CHUNK), .A_WIDTH(A_WIDTH), .A_FRACTION(A_FRACTION),
         .H_WIDTH(H_WIDTH), .H_FRACTION(H_FRACTION), .H_ROUND(H_ROUND), .H_SATURATE(H_SATURATE),
         .C_WIDTH(C_WIDTH), .C_FRACTION(C_FRACTION), .C_ROUND(C_ROUND), .C_SATURATE(C_SATURATE),
         .T_WIDTH(T_WIDTH), .T_FRACTION(T_FRACTION),
         .GATE_INDEX_BITS(GATE_INDEX_BITS), .CELL_INDEX_BITS(CELL_INDEX_BITS),
         .GATE_TOWARDS_ZERO(GATE_TOWARDS_ZERO), .CELL_TOWARDS_ZERO(CELL_TOWARDS_ZERO),
-        .MEMORY(MEMORY + 8'd1), .BIAS_INIT(BIAS_INIT), .GATE_INIT(GATE_INIT), .CELL_INIT(CELL_INIT)
+        .MEMORY(MEMORY + 8'd2), .GATE_INIT(GATE_INIT), .CELL_INIT(CELL_INIT)
     ) tail (
-        .clk(clk), .rst(rst), .bank(bank), .swap(swap),
+        .clk(clk), .rst(rst), .bank(bank),
         .sums(chunk_sums), .chunk_ready(chunk_ready), .chunk_taken(chunk_taken),
         .first(tail_first), .answer(tail_answer),
         .h_valid(h_valid), .h_last(h_last), .h(h), .h_first(h_first), .h_answer(h_answer), .h_ready(h_ready),

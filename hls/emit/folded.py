@@ -28,6 +28,7 @@ RTL = (
     "convert.sv",
     "table_index.sv",
     "bank_memory.sv",
+    "bank_table.sv",
     "sum_grown.sv",
     "sum_now.sv",
     "stage.sv",

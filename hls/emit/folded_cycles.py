@@ -8,8 +8,8 @@ from hls.emit.core_cycles import ANSWER, FIRST, QUIET, Chunks, Pulses
 from hls.emit.folded_passes import Passes
 from hls.emit.style import StylePlan
 
-H_STAGES = 8
-"""Tail stage whose h is written; it leaves the block one cycle later."""
+SMALL_TABLE = 6
+"""Index bits of the largest tables that answer at once (`bank_table`)."""
 QUEUE = 16
 """Completed chunks that may wait for the tail."""
 
@@ -17,12 +17,13 @@ QUEUE = 16
 class LstmControl:
     """`lstm_folded` and `folded_tail`."""
 
-    def __init__(self, passes: Passes) -> None:
+    def __init__(self, passes: Passes, stages: int) -> None:
+        """``stages``: number of the tail's stage that makes h; it leaves the block one cycle later."""
         self.passes = passes
-        depth = 0
-        while 4**depth < passes.spread:
-            depth += 1
-        self.latency = 4 + depth  # from the last word of a pass to its chunk before the tail
+        reduce = 0
+        while 4 ** (reduce + 1) < passes.spread:
+            reduce += 1
+        self.latency = 4 + reduce  # from the last word of a pass to its chunk before the tail
         # control registers after reset
         self.holds_x = self.holds_r = False
         self.h_known = True
@@ -36,7 +37,7 @@ class LstmControl:
         self.arriving: deque[int] = deque()
         self.ready = 0
         self.number = 0
-        self.tail: deque[tuple[bool, bool]] = deque([(False, False)] * H_STAGES, H_STAGES)
+        self.tail: deque[tuple[bool, bool]] = deque([(False, False)] * stages, stages)
         self.output = Chunks()
         self.cycle = 0
 
@@ -163,7 +164,7 @@ def lstm_control(plan: StylePlan, number: int) -> LstmControl:
     block = plan.blocks[number]
     names = ("INPUTS", "UNITS", "LANES", "CHUNK")
     inputs, units, lanes, chunk = (int(block.parameters[name]) for name in names)
-    return LstmControl(Passes(inputs, units, chunk, lanes // chunk))
+    return LstmControl(Passes(inputs, units, chunk, lanes // chunk), _tail_stages(plan, number))
 
 
 def dense_control(plan: StylePlan, number: int) -> DenseControl:
@@ -173,4 +174,11 @@ def dense_control(plan: StylePlan, number: int) -> DenseControl:
 
 def tail_cycles(plan: StylePlan, number: int) -> int:
     """Cycles from the sums of the first chunk to its h on the block's port."""
-    return H_STAGES + 1
+    return _tail_stages(plan, number) + 1
+
+
+def _tail_stages(plan: StylePlan, number: int) -> int:
+    """Stages of `folded_tail` before the one that makes h."""
+    parameters = plan.blocks[number].parameters
+    largest = max(int(parameters["GATE_INDEX_BITS"]), int(parameters["CELL_INDEX_BITS"]))
+    return 6 if largest > SMALL_TABLE else 4

@@ -33,6 +33,7 @@ RTL = (
     "multiply.sv",
     "sum_with_half.sv",
     "next_cell.sv",
+    "constant_table.sv",
     "constant_memory.sv",
     "loadable_tail.sv",
     "copies.sv",
