@@ -105,6 +105,7 @@ class FixCodec:
             f"1={self.account}".encode(),
             f"55={self.symbols[option]}".encode(),
             b"54=%d" % (side + 1),
+            b"60=" + sending_time(local_ns),
             b"38=" + self.size.text(lots),
             b"40=2",
             b"44=" + self.price.text(price),
@@ -119,6 +120,7 @@ class FixCodec:
             b"41=%d-%d" % (option, of),
             f"55={self.symbols[option]}".encode(),
             b"54=%d" % (side + 1),
+            b"60=" + sending_time(local_ns),
         ]
         return self._message(b"F", sequence, local_ns, fields)
 
