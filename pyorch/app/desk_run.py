@@ -91,10 +91,12 @@ def run_desk(
     out: Path,
     on_progress: Callable[[float], None] | None = None,
     arm: str = "model",
+    on_exchange: Callable[[Exchange], object] | None = None,
 ) -> Journal:
     """Run, replay the log, and write the journal with the log in it.
 
     Args:
+        on_exchange: called with the exchange before anything happens in it.
         arm: one of `pyorch.app.replay.ARMS`; all meet the same market and the same takers' arrivals.
         beside: the folder that relative paths of the configuration start from.
 
@@ -106,6 +108,8 @@ def run_desk(
     quoting, plan = plan_of(config, beside, bundle, tape, arm)
     opened = open_answering(bundle, "cpu")  # replays the golden vectors
     exchange = Exchange(config.exchange, plan, tape)
+    if on_exchange is not None:
+        on_exchange(exchange)
     lot_btc = float(quoting.quoting.lot_btc)
     table = config.desk
     for number, one in enumerate(config.parents):

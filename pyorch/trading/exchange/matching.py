@@ -65,6 +65,10 @@ class OptionBook:
             if not level:
                 del self.levels[order.side][order.price_ticks]
 
+    def cut(self, order: Order, lots: int) -> None:
+        """Make an order smaller; it keeps its place."""
+        order.lots = lots
+
     def ahead(self, order: Order) -> int:
         """Lots that trade before the order at its price."""
         lots = 0

@@ -206,7 +206,8 @@ class Venue:
             order = old[side]
             wanted = why is None and lots > 0
             if order is not None and wanted and order.price_ticks == price and lots <= order.lots:
-                order.lots, order.sequence = lots, sequence  # smaller at its price: keeps its place
+                order.sequence = sequence
+                book.cut(order, lots)  # smaller at its price: keeps its place
                 keeps.append(order)
                 continue
             if order is not None:
