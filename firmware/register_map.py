@@ -1,7 +1,8 @@
 """The register map: `registers.toml` is its one source; the package, the header and the page come from it.
 
-The serial bridge has a map of its own, `serial/registers.toml`. ``python -m firmware.register_map`` writes
-`rtl/registers_pkg.sv`, `rtl/bridge_registers_pkg.sv`, the native header and `docs/registers.md`.
+The serial bridge has a map of its own, `serial/registers.toml`, and so has the ingress of a feature path,
+`ingress_registers.toml`. ``python -m firmware.register_map`` writes the packages in `rtl`, the native header
+and `docs/registers.md`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal
 
 SOURCE = Path(__file__).with_name("registers.toml")
 BRIDGE_SOURCE = SOURCE.parent / "serial" / "registers.toml"
+INGRESS_SOURCE = SOURCE.with_name("ingress_registers.toml")
 BRIDGE_BASE = 0x1000
 """Where the bridge's registers begin in the addresses of a program."""
 ROOT = SOURCE.parents[1]
@@ -81,6 +83,12 @@ def bridge_register_map() -> RegisterMap:
     return _read(BRIDGE_SOURCE)
 
 
+@cache
+def ingress_register_map() -> RegisterMap:
+    """The map of the ingress of a feature path, read from its source."""
+    return _read(INGRESS_SOURCE)
+
+
 def _read(source: Path) -> RegisterMap:
     value = tomllib.loads(source.read_text())
     registers = {}
@@ -134,7 +142,7 @@ def cpp_header(registers: RegisterMap) -> str:
     return "\n".join([*lines, "", "}  // namespace pyorch::fabric_registers", ""])
 
 
-def page(registers: RegisterMap, bridge: RegisterMap) -> str:
+def page(registers: RegisterMap, bridge: RegisterMap, ingress: RegisterMap) -> str:
     """The documentation."""
     return "\n".join(
         [
@@ -151,6 +159,13 @@ def page(registers: RegisterMap, bridge: RegisterMap) -> str:
             "count modulo 65536 since configuration.",
             "",
             *_table(bridge, BRIDGE_BASE),
+            "",
+            "## Registers of the ingress",
+            "",
+            "Beside those of a feature path ([wire_events.md](wire_events.md)) that takes events from UDP "
+            "([udp.md](udp.md)), from `firmware/ingress_registers.toml`. Counters count modulo 2^32.",
+            "",
+            *_table(ingress, 0),
             "",
         ]
     )
@@ -177,7 +192,7 @@ def _table(registers: RegisterMap, base: int) -> list[str]:
 
 def generated() -> dict[Path, str]:
     """Every file that comes from the map, and its text."""
-    registers, bridge = register_map(), bridge_register_map()
+    registers, bridge, ingress = register_map(), bridge_register_map(), ingress_register_map()
     return {
         ROOT / "firmware/rtl/registers_pkg.sv": system_verilog(
             registers, "registers_pkg", "firmware/registers.toml"
@@ -185,8 +200,11 @@ def generated() -> dict[Path, str]:
         ROOT / "firmware/rtl/bridge_registers_pkg.sv": system_verilog(
             bridge, "bridge_registers_pkg", "firmware/serial/registers.toml"
         ),
+        ROOT / "firmware/rtl/ingress_registers_pkg.sv": system_verilog(
+            ingress, "ingress_registers_pkg", "firmware/ingress_registers.toml"
+        ),
         ROOT / "pyorch/native/fabric_registers.hpp": cpp_header(registers),
-        ROOT / "docs/registers.md": page(registers, bridge),
+        ROOT / "docs/registers.md": page(registers, bridge, ingress),
     }
 
 

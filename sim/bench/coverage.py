@@ -47,6 +47,14 @@ POINTS: dict[str, tuple[str, ...]] = {
     "block": (
         "axil_port", "quantise_input", "loader", "sequencer", "axis_frame_in", "axis_frame_out",
         "lstm_folded", "dense_folded", "lstm_loadable", "dense_loadable", "lstm_baked", "dense_baked",
+        "datagram_check",
+    ),
+    # the ingress
+    "phy": ("mii", "rgmii"),
+    "carrier": (
+        "ACCEPTED", "NO_START", "BAD_SYMBOL", "TRUNCATED", "OVERSIZE", "BAD_FCS", "OTHER_MAC", "OTHER_TYPE",
+        "BAD_HEADER", "FRAGMENT", "OTHER_PROTOCOL", "OTHER_ADDRESS", "HEADER_CHECKSUM", "OTHER_PORT",
+        "BAD_LENGTH", "BAD_CHECKSUM",
     ),
 }  # fmt: skip
 """Point → its bins, all of which a full run must meet."""
@@ -102,6 +110,7 @@ CROSSES = (
     Cross(("kind", "code"), _pairs(["STEP", "WINDOW", "SEQUENCE"], ["KIND"])
           | _pairs(["other"], ["OK", "SHORT", "LONG", "COUNT"])),
     Cross(("block", "simulator")),
+    Cross(("phy", "carrier")),
 )  # fmt: skip
 """Crosses of points; each full run must meet every combination that can be."""
 

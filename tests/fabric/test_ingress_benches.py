@@ -1,0 +1,45 @@
+"""The cocotb benches of the ingress, on two simulators."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pyorch.contract.fabric import rtl_folder
+from sim.bench.ingress import bench_line
+from sim.bench.runner import Design, Simulator, run_bench
+
+HERE = Path(bench_line.__file__).parent
+LINE = (
+    "verdict_pkg.sv", "crc32_byte.sv", "mii_receive.sv", "rgmii_receive.sv", "ethernet_check.sv",
+    "ipv4_check.sv", "udp_check.sv", "datagram_check.sv",
+)  # fmt: skip
+NEEDS_ICARUS = [
+    pytest.mark.debian,
+    pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"),
+]
+
+
+def rtl(*names: str) -> tuple[Path, ...]:
+    return tuple(rtl_folder() / name for name in names)
+
+
+def run_line(folder: Path, simulator: Simulator, phy: str, rounds: int) -> None:
+    sources = (*rtl(*LINE), HERE / "both_edges.sv", HERE / "line_bench.sv")
+    design = Design("line_bench", sources, {"RGMII": int(phy == "rgmii")})
+    environment = {"PYORCH_PHY": phy, "PYORCH_ROUNDS": str(rounds)}
+    run_bench(folder, simulator, design, "sim.bench.ingress.bench_line", environment)
+
+
+@pytest.mark.parametrize("simulator", [pytest.param("icarus", marks=NEEDS_ICARUS)])
+def test_line_bench_passes(tmp_path: Path, simulator: Simulator) -> None:
+    run_line(tmp_path, simulator, "mii", 1)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("phy", ["mii", "rgmii"])
+@pytest.mark.parametrize("simulator", [pytest.param("icarus", marks=NEEDS_ICARUS), "verilator"])
+def test_line_bench_passes_at_length(tmp_path: Path, simulator: Simulator, phy: str) -> None:
+    run_line(tmp_path, simulator, phy, 3)
