@@ -22,7 +22,7 @@ module frame_store
     output wire [ 3:0] head_session,
     output wire [31:0] head_first,
     output wire [31:0] head_following,
-    output reg         crowded,      // a frame of the longest kind may not find room
+    output reg         crowded,      // little room is left: a frame of the longest kind may not fit
     output reg  [63:0] data,         // the first beat that was not taken
     output wire        data_last,
     input  wire        take,
@@ -32,7 +32,7 @@ module frame_store
     output reg  [ 3:0] verdict,
     output reg         overflows
 );
-    localparam int LONGEST = 184, FRAME_BITS = 4;
+    localparam int LONGEST = 184, FRAME_BITS = 4, CROWD = 12;
     localparam int WIDTH = 1 + 4 + 32 + 32 + BEAT_BITS;
 
     reg [BEAT_BITS-1:0] written, kept, read, read_next;
@@ -82,7 +82,7 @@ module frame_store
         if (keep) newest <= newest + 1'b1;
         if (leaves) oldest <= oldest + 1'b1;
         frames <= frames + keep - leaves;
-        crowded <= used >= (1 << BEAT_BITS) - LONGEST;
+        crowded <= used >= (1 << BEAT_BITS) - LONGEST || frames >= CROWD;
         counts <= ends;
         verdict <= word[3:0];
         overflows <= word[4] || (right && !keep);

@@ -47,7 +47,7 @@ POINTS: dict[str, tuple[str, ...]] = {
     "block": (
         "axil_port", "quantise_input", "loader", "sequencer", "axis_frame_in", "axis_frame_out",
         "lstm_folded", "dense_folded", "lstm_loadable", "dense_loadable", "lstm_baked", "dense_baked",
-        "datagram_check",
+        "datagram_check", "line_arbiter",
     ),
     # the ingress
     "phy": ("mii", "rgmii"),
@@ -55,6 +55,10 @@ POINTS: dict[str, tuple[str, ...]] = {
         "ACCEPTED", "NO_START", "BAD_SYMBOL", "TRUNCATED", "OVERSIZE", "BAD_FCS", "OTHER_MAC", "OTHER_TYPE",
         "BAD_HEADER", "FRAGMENT", "OTHER_PROTOCOL", "OTHER_ADDRESS", "HEADER_CHECKSUM", "OTHER_PORT",
         "BAD_LENGTH", "BAD_CHECKSUM",
+    ),
+    "line": (
+        "A lost", "B lost", "both lost", "filled", "unfilled", "duplicate", "late", "overflow", "waited in vain",
+        "both ahead", "foreign", "one line", "crowded",
     ),
 }  # fmt: skip
 """Point → its bins, all of which a full run must meet."""

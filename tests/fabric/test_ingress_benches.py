@@ -16,9 +16,17 @@ LINE = (
     "verdict_pkg.sv", "crc32_byte.sv", "mii_receive.sv", "rgmii_receive.sv", "ethernet_check.sv",
     "ipv4_check.sv", "udp_check.sv", "datagram_check.sv",
 )  # fmt: skip
+LINES = (
+    "verdict_pkg.sv", "lut_ram.sv", "small_queue.sv", "frame_outline.sv", "frame_store.sv", "line_arbiter.sv",
+)  # fmt: skip
 NEEDS_ICARUS = [
     pytest.mark.debian,
     pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"),
+]
+
+SIMULATORS = [
+    pytest.param("icarus", marks=NEEDS_ICARUS),
+    pytest.param("verilator", marks=pytest.mark.full),
 ]
 
 
@@ -36,6 +44,12 @@ def run_line(folder: Path, simulator: Simulator, phy: str, rounds: int) -> None:
 @pytest.mark.parametrize("simulator", [pytest.param("icarus", marks=NEEDS_ICARUS)])
 def test_line_bench_passes(tmp_path: Path, simulator: Simulator) -> None:
     run_line(tmp_path, simulator, "mii", 1)
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_lines_bench_passes(tmp_path: Path, simulator: Simulator) -> None:
+    design = Design("lines_bench", (*rtl(*LINES), HERE / "lines_bench.sv"))
+    run_bench(tmp_path, simulator, design, "sim.bench.ingress.bench_lines", {})
 
 
 @pytest.mark.full
