@@ -57,8 +57,8 @@ POINTS: dict[str, tuple[str, ...]] = {
         "BAD_LENGTH", "BAD_CHECKSUM",
     ),
     "line": (
-        "A lost", "B lost", "both lost", "filled", "unfilled", "duplicate", "late", "overflow", "waited in vain",
-        "both ahead", "foreign", "one line", "crowded",
+        "A lost", "B lost", "both lost", "filled", "unfilled", "duplicate", "late", "overflow",
+        "waited in vain", "both ahead", "foreign", "one line", "crowded",
     ),
 }  # fmt: skip
 """Point → its bins, all of which a full run must meet."""
