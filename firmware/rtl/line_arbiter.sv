@@ -117,8 +117,8 @@ module line_arbiter #(
             passing <= !last_one;
             line <= from;
         end
-        waited <= idle && early != 0 && !begins ? waited + (waited != 32'hFFFFFFFF) : 32'd0;
-        quiet <= begins ? {QUIET_BITS + 1{1'b0}} : quiet + !quiet[QUIET_BITS];
+        waited <= early != 0 && !(known && (go || passing)) ? waited + (waited != 32'hFFFFFFFF) : 32'd0;  // foreign frames prolong nothing
+        quiet <= begins && known ? {QUIET_BITS + 1{1'b0}} : quiet + !quiet[QUIET_BITS];
         if (begins && early != 0) begin
             if (give_up) unfilled <= unfilled + 1'b1;
             else if (known) filled <= filled + 1'b1;

@@ -178,9 +178,9 @@ class LineArbiter:
     def _pass(self, line: _Line, cycle: int) -> None:
         beats, head = line.heads[0]
         self.passed.append(beats)
-        self._waits_since, self._passed_at = None, cycle
         if head is not None:
-            self._session, self._expected = head.session, head.following
+            self._passed_at = cycle
+            self._waits_since, self._session, self._expected = None, head.session, head.following
         self._leaves(line)
 
     def _leaves(self, line: _Line) -> None:
