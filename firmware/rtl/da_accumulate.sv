@@ -61,8 +61,11 @@ module da_accumulate #(
             reg [LOW-1:0] low;
             wire signed [A_WIDTH-1:0] whole = {high[A_WIDTH-LOW-1:0], low};
             wire signed [A_WIDTH-1:0] given = base[row*A_WIDTH+:A_WIDTH];
-            wire signed [A_WIDTH-1:0] from = arrival[0] ? whole : arrival[1] ? given : high;
-            wire signed [A_WIDTH-1:0] sum = from + term;
+            wire signed [A_WIDTH-1:0] wide_term = term;
+            wire signed [A_WIDTH-1:0] sum;
+            chosen_sum #(.WIDTH(A_WIDTH)) add (
+                .choose(arrival[1]), .a(arrival[0] ? whole : given), .b(high), .c(wide_term), .sum(sum)
+            );
             always @(posedge clk)
                 if (arrival[2]) begin
                     high <= sum >>> PLANES;

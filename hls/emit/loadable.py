@@ -39,6 +39,7 @@ RTL = (
     "copies.sv",
     "da_memory.sv",
     "da_terms.sv",
+    "chosen_sum.sv",
     "da_accumulate.sv",
     "lstm_loadable.sv",
     "dense_loadable.sv",
