@@ -21,9 +21,9 @@ def fix_acceptor(begin_string: str, sender: str, target: str, port: int, host: s
     import contextlib
 
     from pyorch.contract.errors import UsageError
-    from pyorch.trading.fix.acceptor import Acceptor
     from pyorch.trading.fix.echo import ECHOED, Echo
     from pyorch.trading.fix.session_terms import SessionSettings
+    from pyorch.trading.fix.transport import Acceptor
 
     settings = SessionSettings(
         begin_string.encode(),

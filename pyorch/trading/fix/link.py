@@ -1,7 +1,7 @@
 """Drives a session: store, application and a way out for bytes around the state machine.
 
 Outputs are carried out one after the other; what the application says while it is given a message comes after
-them. Nothing here waits or knows a socket (`pyorch.trading.fix.acceptor` has those).
+them. Nothing here waits or knows a socket (`pyorch.trading.fix.transport` has those).
 """
 
 from __future__ import annotations

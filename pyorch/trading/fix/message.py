@@ -30,6 +30,7 @@ DATA_OF_LENGTH = {
     360: 361, 362: 363, 364: 365, 445: 446, 618: 619, 621: 622,
 }  # fmt: skip
 """Fields with the length of the next one, whose value may hold any byte."""
+_LENGTH = re.compile(rb"\x01(?:%b)=" % b"|".join(b"%d" % tag for tag in DATA_OF_LENGTH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,10 @@ class Message:
 
     def get(self, tag: int) -> bytes | None:
         """The first value of a field; None: it is not there."""
-        return next((value for found, value in self.fields if found == tag), None)
+        for found, value in self.fields:
+            if found == tag:
+                return value
+        return None
 
     def number(self, tag: int) -> int | None:
         """The first value as a whole number; None: it is not there or is none."""
@@ -141,6 +145,8 @@ class Framer:
 
 def parse_fields(raw: bytes) -> tuple[Field, ...] | None:
     """The fields of a message; None: one is not ``tag=value``."""
+    if not _LENGTH.search(raw):
+        return _plain_fields(raw)
     fields: list[Field] = []
     at, expected, size = 0, 0, 0
     while at < len(raw):
@@ -157,6 +163,17 @@ def parse_fields(raw: bytes) -> tuple[Field, ...] | None:
             expected, size = DATA_OF_LENGTH[tag], int(value)
         fields.append((tag, value))
         at = end + 1
+    return tuple(fields) if len(fields) >= 4 else None
+
+
+def _plain_fields(raw: bytes) -> tuple[Field, ...] | None:
+    """Without data fields a separator ends a field."""
+    fields: list[Field] = []
+    for part in raw[:-1].split(SOH):
+        tag, equals, value = part.partition(b"=")
+        if not equals or not (tag.isdigit() or _TAG.fullmatch(tag)) or len(tag) > 9:
+            return None
+        fields.append((int(tag), value))
     return tuple(fields) if len(fields) >= 4 else None
 
 

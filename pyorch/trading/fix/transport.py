@@ -98,6 +98,97 @@ class Acceptor:
             wire.close()  # after what was written has left
 
 
+class Initiator:
+    """Connects one session, again and again with rising pauses, until it is stopped.
+
+    Attributes:
+        link: the session at work; connections: how often one stood.
+    """
+
+    def __init__(
+        self,
+        settings: SessionSettings,
+        application: Application,
+        store: Store | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        pauses_s: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
+    ) -> None:
+        self._clock = clock
+        self._wire: _Wire | None = None
+        self._pauses_s = pauses_s
+        store = store or MemoryStore()
+        session = Session(settings, state_of(store.records))
+        self.link = Link(session, store, application, self._write, self._hang_up)
+        self.connections = 0
+
+    async def run(
+        self, host: str, port: int, on_tick: Callable[[Link], None] | None = None
+    ) -> None:
+        """Connect, and again whenever the connection ends, until cancelled; a logout on the way out.
+
+        Args:
+            on_tick: called every `TICK_S` while the session is up, to send from.
+        """
+        attempt = 0
+        try:
+            while True:
+                try:
+                    reader, writer = await asyncio.open_connection(host, port)
+                except OSError:
+                    await asyncio.sleep(self._pauses_s[min(attempt, len(self._pauses_s) - 1)])
+                    attempt += 1
+                    continue
+                if await self._session(reader, writer, on_tick):
+                    attempt = 0
+                await asyncio.sleep(self._pauses_s[min(attempt, len(self._pauses_s) - 1)])
+                attempt += 1
+        finally:
+            self.link.logout(self._clock())
+
+    async def _session(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        on_tick: Callable[[Link], None] | None,
+    ) -> bool:
+        """One connection; whether it was logged on."""
+        self._wire = writer
+        self.connections += 1
+        was_up = False
+        self.link.connected(self._clock())
+        reading = asyncio.ensure_future(reader.read(65_536))
+        try:
+            while self._wire is writer:
+                done, _ = await asyncio.wait({reading}, timeout=TICK_S)
+                if done:
+                    data = reading.result()
+                    if not data:
+                        break
+                    self.link.receive(data, self._clock())
+                    reading = asyncio.ensure_future(reader.read(65_536))
+                self.link.tick(self._clock())
+                if self.link.session.up:
+                    was_up = True
+                    if on_tick is not None:
+                        on_tick(self.link)
+        except OSError:
+            pass  # as if the other side had closed
+        finally:
+            reading.cancel()
+            if self._wire is writer:
+                self._wire = None
+            self.link.disconnected()
+            writer.close()
+        return was_up
+
+    def _write(self, data: bytes) -> None:
+        if self._wire is not None:
+            self._wire.write(data)
+
+    def _hang_up(self, why: str) -> None:
+        self._wire = None
+
+
 async def _first_message(reader: asyncio.StreamReader) -> bytes | None:
     """The bytes up to and with the first whole message; None: they are no message."""
     framer, data = Framer(), b""
