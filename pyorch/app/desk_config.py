@@ -26,13 +26,18 @@ class MarketSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class DeskTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """See `pyorch.trading.desk.DeskSettings`; ``quoting`` is a quoting configuration."""
+    """See `pyorch.trading.desk.DeskSettings`; ``quoting`` is a quoting configuration.
+
+    Attributes:
+        route: how desk and exchange speak; ``fix``: over FIX 4.4 sessions, both ends in this process.
+    """
 
     quoting: str | None = None
     decision: Latency = Latency(p50_us=15.0, p99_us=80.0)
     durable: bool = False
     hedge_delta_btc: Annotated[float, Meta(gt=0.0)] = 1e9
     seed: int = 1
+    route: Literal["direct", "fix"] = "direct"
 
 
 class OrderTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

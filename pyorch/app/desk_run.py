@@ -27,6 +27,7 @@ from pyorch.trading.desk import Desk
 from pyorch.trading.desk_activity import ForecastReader
 from pyorch.trading.desk_settings import DeskSettings
 from pyorch.trading.exchange.market import Exchange
+from pyorch.trading.exchange.over_fix import OverFix
 from pyorch.trading.executor import Executor, check_execution
 from pyorch.trading.log import DiskFile, LogWriter, read_log
 from pyorch.trading.log_replay import check_replay, replay_log
@@ -127,6 +128,7 @@ def run_desk(
         log = LogWriter(DiskFile(path), begin_of(bundle, config, quoting, tape))
         reader = ForecastReader.of(bundle) if arm == "model" else None
         first_ns = int(tape.events["local_ns"][0])
+        over_fix = OverFix(exchange, plan, first_ns) if table.route == "fix" else None
         executor = Executor(
             config.execution, config.parents, reader, plan.limits.venue_of, lot_btc, first_ns
         )
@@ -134,7 +136,7 @@ def run_desk(
         half_tick = plan.universe.half_tick_usd
         asked = RequestDesk(config.requests, reader, excluded, plan.terms.tick_nano, half_tick)
         desk = Desk(
-            bundle, plan, tape, exchange, log, settings, config.timed_orders, lot_btc=lot_btc,
+            bundle, plan, tape, over_fix or exchange, log, settings, config.timed_orders, lot_btc=lot_btc,
             activities=(executor, asked),
         )  # fmt: skip
         result = desk.run(on_progress)
@@ -174,6 +176,7 @@ def run_desk(
                 }
                 for venue in exchange.venues
             ],
+            "sessions": [] if over_fix is None else over_fix.figures(),
             "log": {"blocks": written.blocks, "bytes": written.size, "replayed": True},
         }  # fmt: skip
         facts = {
@@ -224,4 +227,7 @@ def desk_figures(journal: Journal) -> dict[str, float]:
         figures[f"requests_{name.replace(' ', '_')}"] = count
     for name, count in facts["inputs"].items():
         figures[f"inputs_{name}"] = count
+    for session in facts["sessions"]:
+        for key in ("sent", "heard", "logons"):
+            figures[f"fix_{session['name']}_{key}"] = session[key]
     return figures

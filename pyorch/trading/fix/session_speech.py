@@ -148,7 +148,7 @@ class Speech:
         if self.settings.reset_on_logon if reset is None else reset:
             body.append((141, b"Y"))
         if self.settings.initiator:
-            body += self.settings.logon_fields
+            body += self.settings.logon_fields(now_ns)
         self._post_admin("A", body, now_ns)
 
     def _watch(self, now_ns: int) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from pyorch.trading.fix.message import Field, Message
 
 SECOND_NS = 1_000_000_000
+
+
+def no_fields(now_ns: int) -> list[Field]:
+    """A logon as the standard has it."""
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,7 @@ class SessionSettings:
         logon_timeout_ns, logout_timeout_ns: how long an answer may take before the connection is closed.
         gap_patience_ns: without progress for so long, missing messages are asked for again.
         supported: application messages that are taken; others get a business reject.
-        logon_fields: fields beside the standard's in a logon, of a dialect.
+        logon_fields: fields beside the standard's in an initiator's logon, of a dialect; told the time.
     """
 
     begin_string: bytes
@@ -41,7 +47,7 @@ class SessionSettings:
     logout_timeout_ns: int = 2 * SECOND_NS
     gap_patience_ns: int = 5 * SECOND_NS
     supported: frozenset[str] = frozenset()
-    logon_fields: tuple[Field, ...] = ()
+    logon_fields: Callable[[int], list[Field]] = no_fields
 
 
 class RecordKind(IntEnum):
