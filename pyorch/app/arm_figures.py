@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pyorch.app.arm_runs import run_arms
 from pyorch.app.arms import FillModel
+from pyorch.app.latency_tables import NONE, SHIPPED, choose, load_tables
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.figures import Figures
 from pyorch.market.tape import Tape
@@ -21,15 +22,18 @@ def compare_arms(
     known: bool,
     chain: Path | None,
     seeds: dict[str, int],
+    latency: str,
     as_json: bool,
 ) -> None:
     """Run and show all arms."""
     from rich.console import Console
 
     console = Console(stderr=True)
+    table = None if latency == NONE else choose(load_tables(SHIPPED), latency, config.option_count)
     with console.status("replaying") as status:
         found = run_arms(
             bundle, tape, config, out, FillModel(), known=known, chain=chain, seeds=seeds,
+            latency=table,
             on_arm=lambda name: status.update(f"replaying, {name}"),
         )  # fmt: skip
     figures.digests |= found.digests
@@ -40,5 +44,6 @@ def compare_arms(
             gains = {f"model_gain_{key}": value for key, value in arm.model_gains.items()}
             figures.peers[name] = arm.figures | gains
     declared = "nobody traded: takers are simulated and declared (pyorch/app/arms.py)"
-    figures.notes = [*found.verdicts, declared]
+    late = "none: quotes rest at once" if table is None else f"{table.in_words()} ({table.how})"
+    figures.notes = [*found.verdicts, f"latency: {late}", declared]
     figures.show(as_json)

@@ -5,6 +5,9 @@ model's scores from another time of the run: the same rules fire as often, at mo
 *evenly wide* arm has no model and the model arm's average width. Only a gain over *shuffled* is the signal's;
 what *shuffled* gains over *evenly wide*, the control, comes from where width is put, without any signal.
 
+Quotes rest a *latency* after their tick, drawn from a measured distribution
+(`pyorch.app.latency_tables`), the same draws for every arm.
+
 With a *known signal* the model's scores are replaced by the market's own future: what a forecast without
 error would be worth, and whether this comparison finds it.
 """
@@ -21,6 +24,7 @@ import numpy as np
 from pyorch.app.arms import BP, HORIZONS_NS, FillModel, Fills, Quotes, simulate_fills, summarise
 from pyorch.app.desk_figures import paired_gain
 from pyorch.app.journal import Journal
+from pyorch.app.latency_tables import LatencyTable, delayed
 from pyorch.app.replay import replay
 from pyorch.app.report.comparison import EVEN, evenly_wide, quotes_of
 from pyorch.contract.bundle import Bundle
@@ -113,12 +117,14 @@ def run_arms(
     known: bool = False,
     chain: Path | None = None,
     seeds: dict[str, int] | None = None,
+    latency: LatencyTable | None = None,
     on_arm: Callable[[str], Any] | None = None,
 ) -> ArmsFound:
     """Run every arm into a folder of its own inside ``out`` and compare them.
 
     Args:
         known: with a known signal instead of the model's scores.
+        latency: from a tick to its quotes; None: they rest at once.
         on_arm: called with each arm's name before it runs.
     """
 
@@ -135,6 +141,10 @@ def run_arms(
     journals["always-widen"] = run("always-widen")
     quotes = {name: quotes_of(journal) for name, journal in journals.items()}
     quotes[EVEN] = evenly_wide(quotes["no-model"], quotes["model"])
+    if latency is not None:
+        for name, one in quotes.items():
+            drawn = latency.draw_ns(len(one.local_ns), takers.seed)
+            quotes[name] = delayed(one, drawn)
     fills = {name: simulate_fills(one, takers) for name, one in quotes.items()}
     rows = {name: _rows(quotes[name], fills[name]) for name in quotes}
     arms, verdicts = {}, []

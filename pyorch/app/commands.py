@@ -50,6 +50,8 @@ SIMULATED_MINUTES = 5.0
               "their figures, gains with intervals, and what cannot be concluded.")  # fmt: skip
 @click.option("--known-signal", is_flag=True, help="With --arms: the market's own future instead of "
               "the model's scores; shows what the comparison can find.")  # fmt: skip
+@click.option("--latency", type=click.Choice(["cpu", "card", "none"]), default="cpu", show_default=True,
+              help="With --arms: whose measured latency quotes have.")  # fmt: skip
 @click.option("--out", type=_PATH, required=True, help="Folder of the journal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def replay(
@@ -64,6 +66,7 @@ def replay(
     group: Path | None,
     arms: bool,
     known_signal: bool,
+    latency: str,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -89,7 +92,9 @@ def replay(
     if arms:
         from pyorch.app.arm_figures import compare_arms
 
-        compare_arms(figures, model, market, settings, out, known_signal, chain, seeds, as_json)
+        compare_arms(
+            figures, model, market, settings, out, known_signal, chain, seeds, latency, as_json
+        )
         return
     for name in ARMS if arm == "all" else (arm,):
         with progress(f"replaying, {name}") as on_progress:

@@ -6,6 +6,7 @@ import pytest
 
 from pyorch.app.arm_runs import ArmsFound, arm_figures, run_arms, shuffled_scores, verdict
 from pyorch.app.arms import FillModel, Quotes, simulate_fills
+from pyorch.app.latency_tables import SHIPPED, choose, load_tables
 from pyorch.app.report.comparison import EVEN, evenly_wide
 from pyorch.market.simulate import simulate
 from pyorch.trading.config import load_config
@@ -24,7 +25,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> ArmsFound:
     config = load_config()
     narrow = msgspec.structs.replace(config.quoting, base_half_spread_bp=0.5)
     config = msgspec.structs.replace(config, quoting=narrow)
-    return run_arms(bundle, market, config, out, TAKERS, known=True)
+    latency = choose(load_tables(SHIPPED), "cpu", config.option_count)
+    return run_arms(bundle, market, config, out, TAKERS, known=True, latency=latency)
 
 
 def test_a_known_signal_s_gain_is_found(found: ArmsFound) -> None:
