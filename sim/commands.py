@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from hls.emit.options import as_words, given, style_options
+from hls.emit.options import (
+    SHAPE,
+    as_words,
+    given,
+    require_frames,
+    shape_options,
+    style_options,
+    top_option,
+)
 
 _PATH = click.Path(path_type=Path)
 
@@ -14,6 +22,9 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("bundle", type=_PATH, required=False)
 @style_options
+@top_option
+@shape_options
+@click.option("--config", type=_PATH, help="events: quoting TOML whose rules are built in.")
 @click.option("--steps", type=click.IntRange(1), default=10_000, show_default=True,
               help="LSTM steps of each stimulus in each way of serving.")  # fmt: skip
 @click.option("--tape", type=_PATH, help="Market of the features; default: the simulated market.")
@@ -29,6 +40,8 @@ def simulate(
     bundle: Path | None,
     style: str,
     wire: str | None,
+    top: str,
+    config: Path | None,
     steps: int,
     tape: Path | None,
     aclk_mhz: float | None,
@@ -42,24 +55,31 @@ def simulate(
     """Emit BUNDLE as RTL and compare the simulated hardware with the reference, bit for bit.
 
     Random, market and adversarial features, with idle and back-pressure, as a stream of ticks and as cold
-    windows; states at the ends of their formats; every predicted figure of cycles. Default: the bundle
-    that ships.
+    windows; states at the ends of their formats; every predicted figure of cycles. With --top events: every
+    decision against the CPU loop's, on a market and on a spoilt line. Default: the bundle that ships.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from hls.emit.clocks import Clocks
+    from hls.emit.events import EventShape
     from pyorch.app.shipped import shipped_bundle
     from pyorch.contract.bundle import Bundle
     from pyorch.contract.errors import UsageError
     from pyorch.contract.figures import Figures
     from pyorch.contract.fixed import FixedFormat
+    from pyorch.trading.config import load_config
+    from sim.event_check import verify_events
     from sim.show import show
     from sim.verify import verify
     from sim.wave import record_step
 
     loaded = Bundle.load(bundle or shipped_bundle())
+    shape = given({name: options.pop(name) for name in SHAPE})
     parameters = given(options)
+    require_frames(top, shape, config, parameters)
+    if top == "events" and (wire or wave):
+        raise UsageError("--wire and --wave belong to --top frames")
     form = FixedFormat.parse(wire) if wire else None
     two = parameters.get("clocks") == 2
     if not two and (aclk_mhz or core_mhz):
@@ -78,14 +98,24 @@ def simulate(
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=1.0)
         project = out or Path(f"out/fabric-{style}")
-        found = verify(
-            loaded, style, project, steps=steps, tape=tape, wire=form, periods=periods, phases=phases,
-            progress=lambda text, share: bar.update(task, description=text, completed=share),
-            **parameters,
-        )  # fmt: skip
+
+        def progress(text: str, share: float) -> None:
+            bar.update(task, description=text, completed=share)
+
+        if top == "events":
+            found = verify_events(
+                loaded, style, project, config=load_config(config), shape=EventShape(**shape),
+                steps=steps, tape=tape, progress=progress, **parameters,
+            )  # fmt: skip
+        else:
+            found = verify(
+                loaded, style, project, steps=steps, tape=tape, wire=form, periods=periods,
+                phases=phases, progress=progress, **parameters,
+            )  # fmt: skip
         pictures = record_step(loaded, project) if wave else None
     figures = Figures(
-        f"pyorch simulate {as_words(style, wire, parameters)} --steps {steps}",
+        f"pyorch simulate {as_words(style, wire, parameters | shape)} --steps {steps}"
+        f"{' --top events' if top == 'events' else ''}",
         {"model": loaded.digest(), "format": found.manifest.format_digest},
     )
     for one in found.comparisons:
@@ -126,20 +156,28 @@ def simulate(
 @click.option("--simulator", type=click.Choice(["interpreter", "verilator"]), default="interpreter",
               show_default=True,
               help="Verilator takes the models in Verilog; it is slow to compile.")  # fmt: skip
+@click.option("--config", type=_PATH,
+              help="Of a feature path: the quoting TOML whose rules are built in.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def netlist_check(build: Path, bundle: Path | None, simulator: str, as_json: bool) -> None:
+def netlist_check(
+    build: Path, bundle: Path | None, simulator: str, config: Path | None, as_json: bool
+) -> None:
     """Simulate the synthesised netlist of the build folder BUILD with the golden vectors of BUNDLE.
 
     Every logit of the golden sequence and windows, with the weights of the bitstream and with loaded ones;
-    every predicted figure of cycles. Default: the bundle that ships.
+    every predicted figure of cycles. Of a feature path: every decision on a stretch of the simulated market.
+    Default: the bundle that ships.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from pyorch.app.shipped import shipped_bundle
     from pyorch.contract.bundle import Bundle
+    from pyorch.contract.fabric import FabricManifest
     from pyorch.contract.figures import Figures
-    from sim.netlist_check import Simulator, check_netlist
+    from pyorch.trading.config import load_config
+    from sim.event_check import check_event_netlist
+    from sim.netlist_check import FABRIC, Simulator, check_netlist
     from sim.show import show_netlist
 
     chosen: Simulator = "verilator" if simulator == "verilator" else "interpreter"
@@ -150,10 +188,15 @@ def netlist_check(build: Path, bundle: Path | None, simulator: str, as_json: boo
         transient=True,
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=1.0)
-        found = check_netlist(
-            build, Bundle.load(bundle or shipped_bundle()), simulator=chosen,
-            progress=lambda text, share: bar.update(task, description=text, completed=share),
-        )  # fmt: skip
+
+        def progress(text: str, share: float) -> None:
+            bar.update(task, description=text, completed=share)
+
+        model = Bundle.load(bundle or shipped_bundle())
+        if FabricManifest.load(build / FABRIC).events is not None:
+            found = check_event_netlist(build, model, load_config(config), progress=progress)
+        else:
+            found = check_netlist(build, model, simulator=chosen, progress=progress)
     figures = Figures(
         f"pyorch netlist-check --simulator {simulator}",
         {"model": found.manifest.model_digest, "format": found.manifest.format_digest},

@@ -13,7 +13,6 @@ from sim.netlist import CELLS, Netlist, library_folder
 from sim.netlist_words import write_words
 from sim.verilator import (
     LIBRARY,
-    SHIM,
     WARNINGS,
     Top,
     cache_folder,
@@ -29,14 +28,18 @@ HEAD = """// The ports of a netlist, for the C shim: in place of Verilator's cla
 #include "netlist.hpp"
 #include "verilated.h"
 
-struct Vfabric_top {
-    explicit Vfabric_top(VerilatedContext*) {}
-    netlist::Netlist netlist{"netlist.words"};
+struct V{top} {{
+    explicit V{top}(VerilatedContext*) {{}}
+    void final() {{}}
+    netlist::Netlist netlist{{"netlist.words"}};
 """
 
 
-def interpreter(netlist: Netlist, top: str, folder: Path) -> Path:
+def interpreter(netlist: Netlist, top: str, folder: Path, shape: Top | None = None) -> Path:
     """Write ``top`` into ``folder`` for the interpreter; its library, compiled once a list of ports.
+
+    Args:
+        shape: whose shim is compiled; default: the fabric's.
 
     Raises:
         EnvironmentMissingError: g++ is missing.
@@ -48,7 +51,9 @@ def interpreter(netlist: Netlist, top: str, folder: Path) -> Path:
     write_words(netlist, top, folder / WORDS)
     ports = netlist.modules(top)[top].ports
     text = (
-        HEAD + "".join(f"    std::uint64_t {name} = 0;\n" for name in ports) + "    void eval() {\n"
+        HEAD.format(top=top)
+        + "".join(f"    std::uint64_t {name} = 0;\n" for name in ports)
+        + "    void eval() {\n"
     )
     for k, (name, port) in enumerate(ports.items()):
         if port.direction == "input":
@@ -58,16 +63,22 @@ def interpreter(netlist: Netlist, top: str, folder: Path) -> Path:
         if port.direction == "output":
             text += f"        {name} = netlist.get(netlist.port({k}));\n"
     text += "    }\n};\n"
-    sources = [SHIM, *sorted(INTERPRETER.iterdir())]
-    defines = [f"-D{name}" for name in _defines(ports)]
-    key = digest_of({"sources": [digest_of_file(path) for path in sources], "ports": text})[:24]
+    shape = shape or Top(top, defines=_defines(ports))
+    sources = [shape.shim, *sorted(INTERPRETER.iterdir())]
+    defines = [f"-D{name}" for name in shape.defines]
+    parts = {
+        "sources": [digest_of_file(path) for path in sources],
+        "ports": text,
+        "defines": defines,
+    }
+    key = digest_of(parts)[:24]
     made = cache_folder() / f"netlist-{key}"
     with exclusively(made / "lock"):
         if not (made / LIBRARY).is_file():
-            (made / "Vfabric_top.h").write_text(text)
+            (made / f"V{top}.h").write_text(text)
             run_tool(
                 ["g++", "-std=c++20", "-O2", "-fPIC", "-shared", *defines, "-o", f"{LIBRARY}.partial",
-                 str(SHIM), "-I.", f"-I{INTERPRETER}"],
+                 str(shape.shim), "-I.", f"-I{INTERPRETER}"],
                 made, None, "g++",
             )  # fmt: skip
             (made / f"{LIBRARY}.partial").rename(made / LIBRARY)

@@ -100,7 +100,7 @@ module event_path #(
     wire shown, best, taken, shown_last, shown_stale, valid;
     wire [2:0] shown_kind;
     wire [1:0] shown_side;
-    wire [7:0] shown_instrument;
+    wire own;
     wire [31:0] shown_number;
     wire [63:0] shown_local_ns, shown_quantity_lots, base;
     wire [COUNT_BITS-1:0] bid_count, ask_count;
@@ -111,7 +111,7 @@ module event_path #(
         .row_first(row_first), .row_last(row_last), .row_instrument(row_instrument), .row_stale(row_stale),
         .row_number(row_number), .row_local_ns(row_local_ns), .row_sequence(row_sequence), .row_before(row_before),
         .row_price_ticks(row_price_ticks), .row_quantity_lots(row_quantity_lots), .out_valid(shown), .out_ready(taken), .out_best(best),
-        .out_kind(shown_kind), .out_side(shown_side), .out_last(shown_last), .out_instrument(shown_instrument),
+        .out_kind(shown_kind), .out_side(shown_side), .out_last(shown_last), .out_instrument(), .out_own(own),
         .out_stale(shown_stale), .out_number(shown_number), .out_local_ns(shown_local_ns), .out_price_ticks(),
         .out_quantity_lots(shown_quantity_lots), .valid(valid), .base(base), .bid_count(bid_count), .bid_keys(bid_keys),
         .bid_lots(bid_lots), .ask_count(ask_count), .ask_keys(ask_keys), .ask_lots(ask_lots), .messages(), .gaps(), .crosses(),
@@ -129,7 +129,7 @@ module event_path #(
     always @(posedge clk) if (shown && taken) made_cycle <= row_cycle;
     market_features #(.WINDOW_BITS(WINDOW_BITS), .LEVELS(LEVELS)) vector (
         .clk(clk), .rst(rst), .row_taken(row_valid && row_ready), .row_local_ns(row_local_ns), .in_best(best), .in_valid(shown), .in_ready(taken),
-        .in_kind(shown_kind), .in_side(shown_side), .in_last(shown_last), .in_stale(shown_stale), .in_own(shown_instrument == 0),
+        .in_kind(shown_kind), .in_side(shown_side), .in_last(shown_last), .in_stale(shown_stale), .in_own(own),
         .in_number(shown_number), .in_local_ns(shown_local_ns), .in_quantity_lots(shown_quantity_lots), .valid(valid), .base(base),
         .bid_count(bid_count), .bid_keys(bid_keys), .bid_lots_all(bid_lots), .ask_count(ask_count), .ask_keys(ask_keys),
         .ask_lots_all(ask_lots), .out_valid(made), .out_ready(kept), .out_void(made_void), .out_kind(made_kind),

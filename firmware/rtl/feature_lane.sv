@@ -28,7 +28,6 @@ module feature_lane #(
     output reg                          last
 );
     localparam logic [2:0] KEEP = 0, ALONE = 1, DIFFERENCE = 2, SOFT = 3, DIRECT = 4, MICRO = 5;
-    localparam logic [52:0] LIMIT = (53'd1 << 52) - 1;
     localparam int STAGES = 2;
 
     // ---- what travels along
@@ -55,14 +54,15 @@ module feature_lane #(
     end
 
     // ---- 1: the argument  2: its leading one, and what follows it
-    wire [63:0] magnitude = !in_value[63] ? in_value : in_mode == SOFT ? -in_value : 64'd0;
-    wire [51:0] limited = magnitude[63:52] != 0 ? LIMIT[51:0] : magnitude[51:0];
-    wire [52:0] sum = {1'b0, limited} + in_addend;
+    wire turned = in_value[63] && in_mode == SOFT, lost = in_value[63] && in_mode != SOFT;
+    wire [63:0] magnitude = lost ? 64'd0 : in_value ^ {64{turned}};  // less 1 if turned, which the sum adds
+    wire [52:0] sum = {1'b0, magnitude[51:0]} + in_addend + turned;
+    wire over = magnitude[63:52] != 0 || sum[52];
+    wire nothing = magnitude[51:0] == 0 && in_addend == 0 && !turned;
     reg [51:0] argument;
     reg [5:0] octave;
     reg [7:0] mantissa;
     wire [7:0] fraction;
-    wire any;
     wire [5:0] zeros;  // before the leading one
     wire [63:0] reversed;
     genvar b;
@@ -71,14 +71,20 @@ module feature_lane #(
             assign reversed[b] = b < 52 ? argument[b < 52 ? 51 - b : 0] : 1'b0;
         end
     endgenerate
-    first_set #(.INDEX_BITS(6)) leading (.value(reversed), .any(any), .index(zeros));
+    first_set #(.INDEX_BITS(6)) leading (.value(reversed), .any(), .index(zeros));
     constant_table #(.WIDTH(8), .INDEX_BITS(8), .INIT(LOG_INIT)) table_of_logarithms (.index(mantissa), .entry(fraction));
-    wire [51:0] normal = argument << zeros;
+    // the eight bits behind the leading one, by the largest distance first: it is known first
+    wire [51:0] by_32 = zeros[5] ? {argument[19:0], 32'd0} : argument;
+    wire [51:0] by_16 = zeros[4] ? {by_32[35:0], 16'd0} : by_32;
+    wire [23:0] by_8 = zeros[3] ? by_16[43:20] : by_16[51:28];
+    wire [15:0] by_4 = zeros[2] ? by_8[19:4] : by_8[23:8];
+    wire [11:0] by_2 = zeros[1] ? by_4[13:2] : by_4[15:4];
+    wire [7:0] normal = zeros[0] ? by_2[9:2] : by_2[10:3];
 
     always @(posedge clk) begin
-        argument <= sum[52] ? LIMIT[51:0] : sum == 0 ? 52'd1 : sum[51:0];
+        argument <= (sum[51:0] | {52{over}}) | {51'd0, nothing};
         octave <= 6'd51 - zeros;
-        mantissa <= normal[50:43];
+        mantissa <= normal;
     end
 
     // ---- 3: the raw integer

@@ -1,4 +1,4 @@
-// Index of the lowest bit that is set, in two steps: the first group with one, then the first in it.
+// Index of the lowest bit that is set: pairs, pairs of pairs, and so on; in each the first half that has one.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -10,31 +10,33 @@ module first_set #(
     output wire                       any,
     output wire [     INDEX_BITS-1:0] index
 );
-    localparam int LOW = INDEX_BITS / 2, HIGH = INDEX_BITS - LOW;
+    initial if (INDEX_BITS < 1) $fatal(1, "first_set: at least two bits");
 
-    initial if (INDEX_BITS < 2) $fatal(1, "first_set: at least four bits");
-
-    wire [(1<<HIGH)-1:0] groups;
-    genvar g;
+    genvar level, k;
     generate
-        for (g = 0; g < (1 << HIGH); g = g + 1) begin : g_group
-            assign groups[g] = |value[g<<LOW+:1<<LOW];
+        for (level = 0; level <= INDEX_BITS; level = level + 1) begin : g_level
+            localparam int COUNT = 1 << (INDEX_BITS - level), BITS = level > 0 ? level : 1;
+            wire [COUNT-1:0] has;
+            wire [COUNT*BITS-1:0] at;  // within the group
+            for (k = 0; k < COUNT; k = k + 1) begin : g_group
+                if (level == 0) begin : g_bit
+                    assign has[k] = value[k];
+                    assign at[k] = 1'b0;
+                end else if (level == 1) begin : g_pair
+                    assign has[k] = g_level[0].has[2*k] || g_level[0].has[2*k+1];
+                    assign at[k] = !g_level[0].has[2*k];
+                end else begin : g_pairs
+                    wire low = g_level[level-1].has[2*k];
+                    assign has[k] = low || g_level[level-1].has[2*k+1];
+                    assign at[k*BITS+:BITS] = {
+                        !low, low ? g_level[level-1].at[2*k*(level-1)+:level-1] : g_level[level-1].at[(2*k+1)*(level-1)+:level-1]
+                    };
+                end
+            end
         end
     endgenerate
-    reg [HIGH-1:0] group;
-    reg [LOW-1:0] place;
-    wire [(1<<LOW)-1:0] chosen = value[{group, {LOW{1'b0}}}+:1<<LOW];
-    integer k;
-    always @* begin
-        group = 0;
-        for (k = (1 << HIGH) - 1; k >= 0; k = k - 1) if (groups[k]) group = k;
-    end
-    always @* begin
-        place = 0;
-        for (k = (1 << LOW) - 1; k >= 0; k = k - 1) if (chosen[k]) place = k;
-    end
-    assign any = |groups;
-    assign index = {group, place};
+    assign any = g_level[INDEX_BITS].has[0];
+    assign index = g_level[INDEX_BITS].at[INDEX_BITS-1:0];
 endmodule
 
 `resetall

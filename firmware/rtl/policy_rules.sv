@@ -3,6 +3,8 @@
 // `begins` with the tick's local time; two cycles later or more `decide`, with `met` and `kept` of all outputs; one cycle later
 // `fired`, `active` and the effect stand. The scores of a forecast's outputs stand from the cycle before `decide` on; the forecast
 // stands three cycles after it. A tick that does not count leaves everything as it is and has no effect.
+// `set` stands from the cycle of `begins` on. Registers are read a cycle ahead of their use, and rules compared with each other before
+// it is known which act: what is left for the cycle of `decide` is to choose.
 // Registers of a set (`write_address` of `policy_store`): docs/wire_events.md, "Policy set".
 `resetall
 `timescale 1ns / 1ps
@@ -35,7 +37,7 @@ module policy_rules #(
     output reg         [           6:0] size_down_percent,
     output reg         [           6:0] size_up_percent,
     output reg  signed [          31:0] forecast_bp100,
-    output wire        [          63:0] digest,
+    output reg         [          63:0] digest,
     input  wire                         write,
     input  wire        [          15:0] write_address,
     input  wire        [          31:0] write_data
@@ -61,19 +63,31 @@ module policy_rules #(
             default: step[write_set] <= write_data[19:0];
         endcase
     end
-    assign digest = {digest_high[set], digest_low[set]};
-    assign up_output = forecast_outputs[set][6:0];
-    assign down_output = forecast_outputs[set][14:8];
-    wire forecasts = forecast_outputs[set][16];
+    reg [31:0] warm_up_now;
+    reg [16:0] outputs_now;
+    reg [19:0] move_now, maximum_now, step_now;
+    reg [15:0] deadband_now;
+    always @(posedge clk) begin
+        digest <= {digest_high[set], digest_low[set]};
+        warm_up_now <= warm_up[set];
+        outputs_now <= forecast_outputs[set][16:0];
+        {move_now, maximum_now, step_now} <= {move[set], maximum[set], step[set]};
+        deadband_now <= deadband[set];
+    end
+    assign up_output = outputs_now[6:0];
+    assign down_output = outputs_now[14:8];
+    wire forecasts = outputs_now[16];
 
     // ---- the tick
     reg [31:0] ticks;  // since the first
     reg [63:0] now;
+    reg [31:0] ticks_before;
     reg decided, forecast_due;
     always @(posedge clk) begin
+        warm <= ticks_before >= warm_up_now;
         if (begins) begin
             now <= local_ns;
-            warm <= (first ? 32'd0 : ticks) >= warm_up[set];
+            ticks_before <= first ? 32'd0 : ticks;
             ticks <= first ? 32'd1 : &ticks ? ticks : ticks + 1'b1;
         end
         decided <= decide && !rst;
@@ -83,7 +97,8 @@ module policy_rules #(
     // ---- rules
     reg counted;
     always @(posedge clk) if (decide) counted <= counts;
-    wire [RULES*56-1:0] effects;  // both sides' spread and what is cut from their sizes
+    wire [RULES-1:0] acting_down, acting_up;  // rules that act on these sides
+    wire [RULES*27-1:0] presents;              // their size left and widening
     genvar r;
     generate
         for (r = 0; r < RULES; r = r + 1) begin : g_rule
@@ -98,14 +113,16 @@ module policy_rules #(
                     default: dwell_high[write_set] <= write_data[15:0];
                 endcase
             end
-            wire [29:0] present = effect[set];
-            wire [47:0] dwell = {dwell_high[set], dwell_low[set]};
+            reg [29:0] present;
+            reg [47:0] dwell;
             reg [63:0] until_ns, extended;
             reg acting;
             wire fires = met[r] && present[29];
             wire acts = (fires || (acting && present[29])) && counts;
             wire holds = acting && kept[r] && present[29];
             always @(posedge clk) begin
+                present <= effect[set];
+                dwell <= {dwell_high[set], dwell_low[set]};
                 acting <= $signed(now) < $signed(until_ns);
                 extended <= now + {16'd0, dwell};
                 if (begins && first) until_ns <= 0;
@@ -116,30 +133,53 @@ module policy_rules #(
                 end
                 if (rst) until_ns <= 0;
             end
-            wire down = acts && present[27], up = acts && present[28];
-            wire [6:0] cut = 7'd100 - present[26:20];
-            assign effects[56*r+:56] = {1'b0, up ? cut : 7'd0, 1'b0, down ? cut : 7'd0, up ? present[19:0] : 20'd0, down ? present[19:0] : 20'd0};
+            assign acting_down[r] = acts && present[27];
+            assign acting_up[r] = acts && present[28];
+            assign presents[27*r+:27] = present[26:0];
         end
     endgenerate
 
-    // ---- the largest of each
+    // ---- the largest of each: that of the acting rule which no other acting one outdoes
+    wire [RULES*RULES-1:0] wider, smaller;  // [r][q]: rule q outdoes r; of equal ones the first
+    genvar q;
+    generate
+        for (r = 0; r < RULES; r = r + 1) begin : g_rival
+            for (q = 0; q < RULES; q = q + 1) begin : g_other
+                if (q < r) begin : g_before
+                    reg widens, cuts;
+                    always @(posedge clk) begin
+                        widens <= presents[27*q+:20] >= presents[27*r+:20];
+                        cuts <= presents[27*q+20+:7] <= presents[27*r+20+:7];
+                    end
+                    assign wider[RULES*r+q] = widens;
+                    assign wider[RULES*q+r] = !widens;
+                    assign smaller[RULES*r+q] = cuts;
+                    assign smaller[RULES*q+r] = !cuts;
+                end
+            end
+            assign wider[RULES*r+r] = 1'b0;
+            assign smaller[RULES*r+r] = 1'b0;
+        end
+    endgenerate
     reg [19:0] most_down, most_up;
-    reg [6:0] cut_down, cut_up;
+    reg [6:0] least_down, least_up;
     integer k;
     always @* begin
-        {most_down, most_up, cut_down, cut_up} = 0;
+        {most_down, most_up, least_down, least_up} = 0;
         for (k = 0; k < RULES; k = k + 1) begin
-            if (effects[56*k+:20] > most_down) most_down = effects[56*k+:20];
-            if (effects[56*k+20+:20] > most_up) most_up = effects[56*k+20+:20];
-            if (effects[56*k+40+:7] > cut_down) cut_down = effects[56*k+40+:7];
-            if (effects[56*k+48+:7] > cut_up) cut_up = effects[56*k+48+:7];
+            if (acting_down[k] && !(|(acting_down & wider[RULES*k+:RULES]))) most_down = most_down | presents[27*k+:20];
+            if (acting_up[k] && !(|(acting_up & wider[RULES*k+:RULES]))) most_up = most_up | presents[27*k+:20];
+            if (acting_down[k] && !(|(acting_down & smaller[RULES*k+:RULES]))) least_down = least_down | presents[27*k+20+:7];
+            if (acting_up[k] && !(|(acting_up & smaller[RULES*k+:RULES]))) least_up = least_up | presents[27*k+20+:7];
         end
+        if (acting_down == 0) least_down = 7'd100;
+        if (acting_up == 0) least_up = 7'd100;
     end
     always @(posedge clk) if (decide) begin
         extra_down_bp100 <= most_down;
         extra_up_bp100 <= most_up;
-        size_down_percent <= 7'd100 - cut_down;
-        size_up_percent <= 7'd100 - cut_up;
+        size_down_percent <= least_down;
+        size_up_percent <= least_up;
     end
 
     // ---- forecast
@@ -148,15 +188,15 @@ module policy_rules #(
     wire [17:0] edge_size = edge_now[17] ? -edge_now : edge_now;
     reg quiet;  // nothing is forecast
     wire signed [39:0] shifted = (product + (product[39] ? 40'sd32767 : 40'sd0)) >>> 15;
-    wire signed [20:0] limit = {1'b0, maximum[set]};
+    wire signed [20:0] limit = {1'b0, maximum_now};
     reg signed [20:0] raw, current;
     wire signed [21:0] apart = raw - current;
     wire [21:0] distance = apart[21] ? -apart : apart;
-    wire leave = raw != 0 && distance < step[set];
+    wire leave = raw != 0 && distance < step_now;
     always @(posedge clk) begin
         edge_now <= up_score[17:0] - down_score[17:0];
-        product <= edge_now * $signed({1'b0, move[set]});
-        quiet <= !forecasts || edge_size < deadband[set];
+        product <= edge_now * $signed({1'b0, move_now});
+        quiet <= !forecasts || edge_size < deadband_now;
         if (decided) raw <= quiet ? 21'sd0 : shifted > limit ? limit : shifted < -limit ? -limit : shifted[20:0];
         forecast_due <= decided && !rst;
         if (forecast_due) begin

@@ -38,6 +38,7 @@ module price_book #(
     output reg  [                     1:0] out_side,
     output reg                             out_last,
     output reg  [                     7:0] out_instrument,
+    output reg                             out_own,       // the instrument is this book's
     output reg                             out_stale,
     output reg  [                    31:0] out_number,
     output reg  [                    63:0] out_local_ns,
@@ -86,9 +87,8 @@ module price_book #(
     reg [QUANTITY_BITS-1:0] lots;
 
     assign row_ready = state == IDLE && !rst;
-    wire mine = out_instrument == INSTRUMENT;
     assign out_best = (state == LIST || state == GIVE) && (is_depth || is_snapshot) && bid_count != 0 && ask_count != 0;
-    wire is_depth = out_kind == DEPTH && mine, is_snapshot = out_kind == SNAPSHOT && mine, is_reset = out_kind == RESET && mine;
+    wire is_depth = out_kind == DEPTH && out_own, is_snapshot = out_kind == SNAPSHOT && out_own, is_reset = out_kind == RESET && out_own;
     wire [63:0] from_base = row_price_ticks - base;
     wire row_changes = (row_kind == DEPTH || row_kind == SNAPSHOT || row_kind == RESET) && row_instrument == INSTRUMENT;
 
@@ -132,6 +132,7 @@ module price_book #(
                 out_kind <= row_kind;
                 out_side <= row_side;
                 out_instrument <= row_instrument;
+                out_own <= row_instrument == INSTRUMENT;
                 out_stale <= row_stale;
                 out_number <= row_number;
                 out_local_ns <= row_local_ns;

@@ -23,13 +23,14 @@ module softmax #(
     localparam int LAST = (1 << INDEX_BITS) - 1;
     localparam int STEPS = 16 / DIVIDE_BITS;
 
-    initial if (COUNT < 2 || 16 % DIVIDE_BITS != 0) $fatal(1, "softmax: COUNT >= 2, DIVIDE_BITS divides 16");
+    initial if (COUNT < 2 || 16 % DIVIDE_BITS != 0 || DIVIDE_BITS % 2 != 0) $fatal(1, "softmax: COUNT >= 2, DIVIDE_BITS is even and divides 16");
 
     // ---- 1: how far below the highest  2: table  3: sum
     reg signed [Y_WIDTH-1:0] most;
     reg [COUNT*INDEX_BITS-1:0] indices;
     wire [COUNT*16-1:0] terms;
     reg [SUM_BITS-1:0] total, sum;
+    reg [SUM_BITS+1:0] triple;
     reg [1:0] after;
     integer k;
     always @* begin
@@ -44,12 +45,13 @@ module softmax #(
     always @(posedge clk) begin
         after <= {after[0], start};
         sum <= total;
+        triple <= {1'b0, total, 1'b0} + total;
     end
     constant_memory #(.WIDTH(16), .INDEX_BITS(INDEX_BITS), .READS(COUNT), .INIT(INIT)) table_of_exponentials (
         .clk(clk), .indices(indices), .found(terms)
     );
 
-    // ---- 4 on: the quotients, DIVIDE_BITS of their 16 bits a cycle
+    // ---- 4 on: the quotients, DIVIDE_BITS of their 16 bits a cycle, two at once: the sum, its double and its triple are tried together
     genvar n;
     generate
         for (n = 0; n < COUNT; n = n + 1) begin : g_output
@@ -57,24 +59,33 @@ module softmax #(
             wire [Y_WIDTH:0] steps = below >> SHIFT;
             always @(posedge clk) indices[n*INDEX_BITS+:INDEX_BITS] <= steps > LAST ? LAST[INDEX_BITS-1:0] : steps[INDEX_BITS-1:0];
 
-            reg [SUM_BITS:0] rest, next_rest;  // twice what is left of the dividend
+            reg [SUM_BITS-1:0] rest, next_rest;  // what is left of the dividend, less than the sum
+            reg [SUM_BITS+2:0] tried_1, tried_2, tried_3;
+            reg odd, next_odd;  // the half that the first remainder leaves out
             reg [15:0] share, next_share;
             reg [4:0] left;
             integer b;
             always @* begin
                 next_rest = rest;
                 next_share = share;
-                for (b = 0; b < DIVIDE_BITS; b = b + 1) begin
-                    next_share = {next_share[14:0], next_rest >= {1'b0, sum}};
-                    next_rest = (next_rest >= {1'b0, sum} ? next_rest - {1'b0, sum} : next_rest) << 1;
+                next_odd = odd;
+                {tried_1, tried_2, tried_3} = 0;
+                for (b = 0; b < DIVIDE_BITS; b = b + 2) begin
+                    tried_1 = {1'b0, next_rest, next_odd, 1'b0} - {3'b000, sum};
+                    tried_2 = {1'b0, next_rest, next_odd, 1'b0} - {2'b00, sum, 1'b0};
+                    tried_3 = {1'b0, next_rest, next_odd, 1'b0} - {1'b0, triple};
+                    next_share = {next_share[13:0], !tried_2[SUM_BITS+2], !tried_3[SUM_BITS+2] || (tried_2[SUM_BITS+2] && !tried_1[SUM_BITS+2])};
+                    next_rest = !tried_3[SUM_BITS+2] ? tried_3[SUM_BITS-1:0] : !tried_2[SUM_BITS+2] ? tried_2[SUM_BITS-1:0]
+                              : !tried_1[SUM_BITS+2] ? tried_1[SUM_BITS-1:0] : {next_rest[SUM_BITS-3:0], next_odd, 1'b0};
+                    next_odd = 0;
                 end
             end
             always @(posedge clk) begin
                 if (after[1]) begin
-                    rest <= {{(SUM_BITS - 15) {1'b0}}, terms[16*n+:16]};
+                    {rest, odd} <= {{(SUM_BITS - 15) {1'b0}}, terms[16*n+:16]};
                     left <= STEPS;
                 end else if (left != 0) begin
-                    rest <= next_rest;
+                    {rest, odd} <= {next_rest, 1'b0};
                     share <= next_share;
                     left <= left - 1'b1;
                 end

@@ -41,7 +41,7 @@ from firmware.vendor.synthesis import (
 )
 from pyorch.contract.errors import UsageError
 from pyorch.contract.fabric import FabricManifest
-from pyorch.contract.target import Flow, HlsProject, Part
+from pyorch.contract.target import Flow, HlsProject, Part, TopKind
 
 KERNEL = "fabric_card"
 KERNEL_VLNV = f"pyorch:kernel:{KERNEL}:1.0"
@@ -175,6 +175,7 @@ class AlveoTarget:
     flow: Flow = "vitis"
     multipliers: int = 128
     top: str = WRAPPER
+    tops: tuple[TopKind, ...] = ("frames",)
     ran: bool = False
     tools: tuple[str, ...] = (VIVADO, "v++", "xclbinutil")
     script: str = RUN

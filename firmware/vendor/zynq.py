@@ -27,7 +27,7 @@ from firmware.vendor.synthesis import (
 )
 from pyorch.contract.errors import UsageError
 from pyorch.contract.fabric import FabricManifest
-from pyorch.contract.target import Flow, HlsProject, Part
+from pyorch.contract.target import Flow, HlsProject, Part, TopKind
 
 BUILD, RUN = "build.tcl", "build.sh"
 HANDOFF = "expected.hwh"
@@ -50,6 +50,7 @@ class ZynqTarget:
     flow: Flow = "vivado"
     multipliers: int = 128
     top: str = WRAPPER
+    tops: tuple[TopKind, ...] = ("frames",)
     ran: bool = False
     tools: tuple[str, ...] = (VIVADO,)
     script: str = RUN

@@ -53,15 +53,19 @@ def lint_job(folder: Path, target: Target) -> Job:
     return Job("lint", settings, (FABRIC, TARGET), (LINT,), work)
 
 
-def simulate_job(folder: Path, plan: BuildPlan, bundle: Path) -> Job:
-    """`pyorch simulate` of the same sources: every bit against the reference, every predicted cycle."""
+def simulate_job(folder: Path, plan: BuildPlan, bundle: Path, config: Path | None = None) -> Job:
+    """`pyorch simulate` of the same sources: every bit against the reference, every predicted cycle.
+
+    Of a feature path: every decision against the CPU loop's.
+    """
     emitted = FabricManifest.load(folder / FABRIC)
 
     def work(stage: Path, log: Path, report: Report) -> Usage:
         words = as_words(plan.style, None, plan.parameters).split()
         wire = ["--wire", plan.wire] if plan.wire else []
+        events = _events_words(plan, config) if plan.top == "events" else []
         command = [
-            sys.executable, "-P", "-c", _MAIN, "simulate", str(bundle.resolve()), *words, *wire,
+            sys.executable, "-P", "-c", _MAIN, "simulate", str(bundle.resolve()), *words, *wire, *events,
             "--steps", str(plan.simulated_steps), "--out", "simulated", "--json",
         ]  # fmt: skip
         usage = run_tool("simulate", command, stage, log, report, answer=stage / SIMULATION)
@@ -74,21 +78,38 @@ def simulate_job(folder: Path, plan: BuildPlan, bundle: Path) -> Job:
         "steps": plan.simulated_steps,
         "model": plan.model_digest,
         "simulator": _simulator(),
+        **_policy(plan),
     }
     return Job("simulate", settings, (f"{FABRIC}/{MANIFEST}",), (SIMULATION,), work)
 
 
-def netlist_job(plan: BuildPlan, bundle: Path) -> Job:
-    """`pyorch netlist-check`: the synthesised netlist of the fabric against the golden vectors."""
+def netlist_job(plan: BuildPlan, bundle: Path, config: Path | None = None) -> Job:
+    """`pyorch netlist-check`: the synthesised netlist of the fabric against the golden vectors.
+
+    Of a feature path: every decision on a stretch of the simulated market against the CPU loop's.
+    """
 
     def work(stage: Path, log: Path, report: Report) -> Usage:
         command = [
             sys.executable, "-P", "-c", _MAIN, "netlist-check", ".", str(bundle.resolve()), "--json",
+            *(["--config", str(config.resolve())] if config else []),
         ]  # fmt: skip
         return run_tool("netlist-check", command, stage, log, report, answer=stage / NETLIST_CHECK)
 
-    settings: dict[str, object] = {"model": plan.model_digest, "simulator": _simulator()}
+    settings: dict[str, object] = {
+        "model": plan.model_digest, "simulator": _simulator(), **_policy(plan),
+    }  # fmt: skip
     return Job("netlist check", settings, (FABRIC, NETLIST), (NETLIST_CHECK,), work)
+
+
+def _policy(plan: BuildPlan) -> dict[str, object]:
+    """What a check of a feature path depends on besides."""
+    return {"policy": plan.quoting_digest} if plan.top == "events" else {}
+
+
+def _events_words(plan: BuildPlan, config: Path | None) -> list[str]:
+    shape = [word for k, v in plan.shape.items() for word in (f"--{k.replace('_', '-')}", str(v))]
+    return ["--top", "events", *shape, *(["--config", str(config.resolve())] if config else [])]
 
 
 @cache

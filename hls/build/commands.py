@@ -9,7 +9,16 @@ from pathlib import Path
 import click
 
 from hls.build.plan import STEPS
-from hls.emit.options import STYLES, as_words, given, style_options
+from hls.emit.options import (
+    SHAPE,
+    STYLES,
+    as_words,
+    given,
+    require_frames,
+    shape_options,
+    style_options,
+    top_option,
+)
 from pyorch.contract.errors import UsageError
 from pyorch.contract.target import Target
 
@@ -22,6 +31,9 @@ _STEP = click.Choice(STEPS)
 @click.option("--target", "target_name", default="ecp5-85k", show_default=True,
               help="Board or chip.")  # fmt: skip
 @partial(style_options, styles=(*STYLES, "hls4ml"))
+@top_option
+@shape_options
+@click.option("--config", type=_PATH, help="events: quoting TOML whose rules are built in.")
 @click.option("--clock", type=float, help="Clock of the core in MHz; default: the target's.")
 @click.option("--seeds", default="1", show_default=True,
               help="Of place and route: how many (3), or which (4,9); the best is packed.")  # fmt: skip
@@ -45,6 +57,8 @@ def build(
     target_name: str,
     style: str,
     wire: str | None,
+    top: str,
+    config: Path | None,
     clock: float | None,
     seeds: str,
     simulated_steps: int,
@@ -72,6 +86,7 @@ def build(
     from pyorch.contract.build_record import BuildRecord
     from pyorch.contract.bundle import Bundle
     from pyorch.contract.target import find_target
+    from pyorch.trading.config import load_config
 
     path = bundle or shipped_bundle()
     target = find_target(target_name)
@@ -80,29 +95,35 @@ def build(
             f"--explore synthesises and routes with the open tools, which have no {target.part}; choose "
             "--target ecp5-85k or ulx3s"
         )
+    if exploring and top == "events":
+        raise UsageError("--explore compares fabrics of --top frames; build events style by style")
     if exploring:
         chosen = style if _is_given("style") else ""
         _explore(target, [path, *others], chosen, last, out, limit_minutes, as_json)
         return
     model = Bundle.load(path)
+    shape = given({name: options.pop(name) for name in SHAPE})
     parameters = given(options)
+    require_frames(top, shape, config, parameters)
     if style == STYLE:
         target = hls_target(target, parameters, wire)
     plan = make_plan(
         model, target, style, parameters, wire=wire or "", clock_mhz=clock, seeds=parse_seeds(seeds),
-        simulated_steps=simulated_steps,
+        simulated_steps=simulated_steps, shape=shape,
+        quoting_digest=load_config(config).digest() if top == "events" else "",
     )  # fmt: skip
-    folder = out or Path(f"out/build-{target_name}-{style}")
+    folder = out or Path(f"out/build-{target_name}-{style}{'-events' if top == 'events' else ''}")
     if verify:
         bitstream = BuildRecord.load(folder).verify(folder, model.digest())
         click.echo(f"{bitstream}: as it was built, from this bundle")
         return
     tools = ecp5_tools() if target.flow == "ecp5" else None
-    words = f"--target {target_name} {as_words(style, wire, parameters)} --seeds {seeds}"
+    words = f"--target {target_name} {as_words(style, wire, parameters | shape)} --seeds {seeds}"
+    words += " --top events" if top == "events" else ""
     with Screen(as_json) as screen:
         work = (HlsBuild if style == STYLE else Build)(
             plan, target, path, model, folder, tools, first or "", last,
-            limit_minutes * 60, screen.line, screen.done,
+            limit_minutes * 60, screen.line, screen.done, config,
         )  # fmt: skip
         try:
             record = work.run()

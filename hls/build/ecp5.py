@@ -17,6 +17,7 @@ from hls.build.tools import Tools, package_folder
 from pyorch.contract.build_record import BITSTREAM
 from pyorch.contract.digest import canonical_json
 from pyorch.contract.errors import BuildError
+from pyorch.contract.fabric import FabricManifest
 from pyorch.contract.target import Target
 
 NETLIST = "netlist.json"
@@ -24,8 +25,8 @@ RESOURCES = "resources.json"
 ROUTED = "routed.config"
 TIMING = "timing.json"
 
-FABRIC_TOP = "fabric_top"
-"""Stays a module of the netlist, so that the very netlist that is routed can be simulated at its ports."""
+FABRIC_TOP, EVENTS_TOP = "fabric_top", "events_top"
+"""Either stays a module of the netlist, so that the netlist that is routed can be simulated at its ports."""
 _ADDERS = Path(__file__).with_name("adders.v")
 _MAPPING = "+&scorr;&sweep;&dc2;&dch,-f,-r;&ps;&if,{W},{D},{R},-v;&mfs,-C,10"
 """Technology mapping as Yosys has it, but for two things that took most of the time of synthesis: a limit of
@@ -35,14 +36,18 @@ _PLACEMENT = ("--placer-heap-timingweight", "30", "--placer-heap-critexp", "4")
 _SIZES = {"LFE5U-12F": "--12k", "LFE5U-25F": "--25k", "LFE5U-45F": "--45k", "LFE5U-85F": "--85k"}
 
 
-def synthesis_script(files: Sequence[str], top: str) -> str:
-    """The Yosys script; paths are relative to the folder ``fabric``, where the memories lie."""
+def synthesis_script(files: Sequence[str], top: str, fabric_top: str = FABRIC_TOP) -> str:
+    """The Yosys script; paths are relative to the folder ``fabric``, where the memories lie.
+
+    Args:
+        top: of the build; fabric_top: of the fabric within, which stays a module of the netlist.
+    """
     lines = [
         "read_verilog -lib -specify +/ecp5/cells_sim.v +/ecp5/cells_bb.v",
         "read_verilog -lib -specify -overwrite ../multipliers.v",
         f"read_verilog -sv -defer -DFABRIC_ECP5 {' '.join(files)}",
         f"hierarchy -check -top {top}",
-        f"setattr -mod -set keep_hierarchy 1 {FABRIC_TOP}",
+        f"setattr -mod -set keep_hierarchy 1 {fabric_top}",
         "proc",
         "flatten",
         "opt_expr",
@@ -70,7 +75,7 @@ def fabric_sources(folder: Path) -> list[str]:
     return (folder / FABRIC / "project.f").read_text().split()
 
 
-def emit_job(plan: BuildPlan, bundle: Path) -> Job:
+def emit_job(plan: BuildPlan, bundle: Path, config: Path | None = None) -> Job:
     """Sources of the fabric and of the target. Cheap, so always run: later keys see what it writes."""
 
     def work(stage: Path, log: Path, report: Report) -> Usage:
@@ -82,6 +87,7 @@ def emit_job(plan: BuildPlan, bundle: Path) -> Job:
             "hls.build.emission",
             "plan.json",
             str(bundle.resolve()),
+            *([str(config.resolve())] if config else []),
         ]
         return run_tool("emit", command, stage, log, report)
 
@@ -90,7 +96,8 @@ def emit_job(plan: BuildPlan, bundle: Path) -> Job:
 
 def synthesise_job(folder: Path, target: Target, tools: Tools) -> Job:
     """Netlist and its cells."""
-    script = synthesis_script(sources(folder), target.top)
+    fabric = FabricManifest.load(folder / FABRIC)
+    script = synthesis_script(sources(folder), target.top, fabric.top)
     adders = _ADDERS.read_text()
     models = package_folder("pyosys", "Yosys (the package pyosys)", "fpga") / "share" / "ecp5"
     multipliers = timed_multipliers(models / "cells_bb.v")
@@ -172,5 +179,5 @@ def cells(folder: Path) -> dict[str, int]:
     return {
         name: count
         for name, count in counts.items()
-        if not name.startswith("$") and name != FABRIC_TOP
+        if not name.startswith("$") and name not in (FABRIC_TOP, EVENTS_TOP)
     }

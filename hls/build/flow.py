@@ -43,6 +43,7 @@ class Build:
         bundle: its folder; ``model`` is its content.
         tools: the open ones; None: a target of a vendor's tools, which is emitted, checked and reported.
         limit_s: place and route of a seed is stopped after it.
+        config: quoting configuration of a top that takes events; None: the default one.
         first, last: names of steps: those from ``first`` on are run in any case, those after ``last`` not.
     """
 
@@ -57,6 +58,7 @@ class Build:
     limit_s: float = 3 * 3600.0
     report: Report = lambda line: None
     announce: Callable[[Job, str, StepRecord], None] = lambda job, how, record: None
+    config: Path | None = None
 
     def run(self) -> BuildRecord:
         """Do all steps.
@@ -111,12 +113,12 @@ class Build:
         for step in self._wanted():
             anew = self._anew(step)
             if step == "emit":
-                shop.do(emit_job(plan, self.bundle), anew=True)
+                shop.do(emit_job(plan, self.bundle, self.config), anew=True)
                 record.format_digest = FabricManifest.load(folder / FABRIC).format_digest
             elif step == "lint":
                 shop.do(lint_job(folder, self.target), anew=anew)
             elif step == "simulate" and plan.simulated_steps:
-                shop.do(simulate_job(folder, plan, self.bundle), anew=anew)
+                shop.do(simulate_job(folder, plan, self.bundle, self.config), anew=anew)
             elif step == "time":
                 record.steps = {name: record.steps[name] for name in shop.settled}
                 self._judge(record, routed)
@@ -146,7 +148,7 @@ class Build:
             counted = FabricManifest.load(folder / FABRIC).estimates["multipliers"]
             require_fit(plan, self.target, self.model, cells(folder), counted)
         elif step == "netlist check":
-            shop.do(netlist_job(plan, self.bundle), anew=anew)
+            shop.do(netlist_job(plan, self.bundle, self.config), anew=anew)
         elif step == "place-and-route":
             for seed in plan.seeds:
                 shop.do(route_job(folder, plan, self.target, tools, seed, self.limit_s), anew=anew)
@@ -204,4 +206,5 @@ def store(record: BuildRecord, folder: Path, bundle: Path) -> Path:
         "format_digest": record.format_digest,
         "bitstream": made[next((name for name in results if name == BITSTREAM), results[-1])],
     }
-    return add_artifact(bundle, f"{record.target}-{record.plan['style']}", sources, facts)
+    top = "-events" if record.plan.get("top") == "events" else ""
+    return add_artifact(bundle, f"{record.target}-{record.plan['style']}{top}", sources, facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,7 +25,7 @@ STEPS = (
 """Names of the steps in their order."""
 
 
-class BuildPlan(msgspec.Struct, frozen=True, kw_only=True):
+class BuildPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that a bitstream depends on, besides the tools.
 
     Attributes:
@@ -34,6 +34,9 @@ class BuildPlan(msgspec.Struct, frozen=True, kw_only=True):
         clock_mhz: programmed clock of the core.
         seeds: of place and route; the best one is packed.
         simulated_steps: LSTM steps of each stimulus in the step `simulate`.
+        top: what goes in: frames of features, or market events.
+        shape: events: what was chosen of `hls.emit.events.EventShape`.
+        quoting_digest: events: of the configuration whose policy is built in.
     """
 
     model_digest: str
@@ -45,6 +48,9 @@ class BuildPlan(msgspec.Struct, frozen=True, kw_only=True):
     clock_mhz: float
     seeds: tuple[int, ...]
     simulated_steps: int
+    top: Literal["frames", "events"] = "frames"
+    shape: dict[str, int] = {}
+    quoting_digest: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -66,14 +72,21 @@ def make_plan(
     clock_mhz: float | None = None,
     seeds: tuple[int, ...] = (1,),
     simulated_steps: int = 1000,
+    shape: dict[str, int] | None = None,
+    quoting_digest: str = "",
 ) -> BuildPlan:
     """A plan with the clock that the target's PLL makes.
 
+    Args:
+        quoting_digest: of a configuration: then the top takes events, in this ``shape``.
+
     Raises:
-        UsageError: no seed, a seed twice, or a clock out of range.
+        UsageError: no seed, a seed twice, a clock out of range, or a target that carries no events.
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise UsageError(f"seeds {list(seeds)}: give at least one, and none twice")
+    if quoting_digest:
+        _require_events(target, style, wire)
     if style == "folded":
         parameters = {"multipliers": target.multipliers, **parameters}
     return BuildPlan(
@@ -86,7 +99,21 @@ def make_plan(
         clock_mhz=target.programmed_mhz(clock_mhz or target.clock_mhz),
         seeds=seeds,
         simulated_steps=simulated_steps,
+        top="events" if quoting_digest else "frames",
+        shape=shape or {},
+        quoting_digest=quoting_digest,
     )
+
+
+def _require_events(target: Target, style: str, wire: str) -> None:
+    """Refuse what a feature path is not built for."""
+    if "events" not in target.tops:
+        raise UsageError(
+            f"target {target.name} carries --top {' and '.join(target.tops)} alone: {target.host}; choose "
+            "--target ecp5-85k (speed 8) or ecp5-85k-6 (speed 6)"
+        )
+    if style == "hls4ml" or wire:
+        raise UsageError("--style hls4ml and --wire belong to --top frames")
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

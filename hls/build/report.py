@@ -8,7 +8,11 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from hls.build.blocks import cells_by_block
 from hls.build.checks import LINT, NETLIST_CHECK, SIMULATION
+from hls.build.ecp5 import NETLIST
 from hls.build.emission import FABRIC
 from hls.build.plan import STEPS
 from hls.build.timing import Timing, TimingPath
@@ -24,6 +28,10 @@ PAGE = "report.html"
 ASSUMPTION = "assumption: not run with the vendor's tool"
 ESTIMATE = "place and route's own timing estimate for this part and speed grade, not a sign-off"
 SPAN = "the core: quantised features at s_axis to logits at m_axis; no host, bus or feature computation"
+EVENT_SPAN = (
+    "the feature path: market events at s_axis to decision words at m_axis; book, features, model, scores "
+    "and policy are within, host and network are not"
+)
 SLIDING = {
     "window": "a tick of the sliding window: last beat to answer, T − 1 steps of it computed before",
     "stateful": "equal to the idle tick: h and c are carried, no window is computed again",
@@ -111,7 +119,7 @@ def report_of(
             "plan": record.plan_digest,
             **({"bitstream": packed.outputs[BITSTREAM]} if packed else {}),
         },
-        "span": SPAN,
+        "span": SPAN if manifest.events is None else EVENT_SPAN,
         "clock": clock,
         "latency": latencies(manifest, record.clock_mhz),
         "accuracy": accuracy(model),
@@ -183,6 +191,9 @@ def write_report(
     manifest = FabricManifest.load(folder / FABRIC)
     report = report_of(record, target, model, manifest, routed)
     report["checks"] = checks_of(folder, record)
+    report["stages"] = [msgspec.to_builtins(stage) for stage in manifest.stages]
+    if (folder / NETLIST).is_file() and "synthesise" in record.steps and manifest.events:
+        report["blocks"] = cells_by_block(folder / NETLIST, manifest.top)
     if target.flow != "ecp5" and "synthesise" in record.steps:
         report["clock"] = vendor_clock(folder, record.clock_mhz)
     write_atomically(folder / PAGE, page_of(report, manifest).encode())
@@ -225,11 +236,15 @@ def page_of(report: dict[str, Any], manifest: FabricManifest) -> str:
     from pyorch.app.report.rendering import render_page
 
     cycle_ns = 1000 / report["clock"]["programmed_mhz"]
-    order = ("idle_tick", "interval", "cold_window", "sliding_window_idle")
+    order = (
+        "idle_tick", "interval", "cold_window", "sliding_window_idle", "trade_to_decision",
+        "levels_to_decision",
+    )  # fmt: skip
     return render_page(
         "build.html",
         {
             "report": report,
+            "events": manifest.events is not None,
             "first": [(n, report["latency"][n]) for n in order if n in report["latency"]],
             "rest": [(n, entry) for n, entry in report["latency"].items() if n not in order],
             "diagram": timing_diagram(manifest.stages, cycle_ns=cycle_ns)

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from hls.emit.options import SHAPE, as_words, given, shape_options, style_options
+from hls.emit.options import (
+    SHAPE,
+    as_words,
+    given,
+    require_frames,
+    shape_options,
+    style_options,
+    top_option,
+)
 
 _PATH = click.Path(path_type=Path)
 
@@ -14,13 +22,7 @@ _PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("bundle", type=_PATH, required=False)
 @style_options
-@click.option(
-    "--top",
-    type=click.Choice(("frames", "events")),
-    default="frames",
-    show_default=True,
-    help="What goes in: frames of features, or market events (out come decision words).",
-)
+@top_option
 @shape_options
 @click.option("--config", type=_PATH, help="events: quoting TOML whose rules are built in.")
 @click.option(
@@ -52,7 +54,7 @@ def emit(
     from hls.emit.show import show
     from pyorch.app.shipped import shipped_bundle
     from pyorch.contract.bundle import Bundle
-    from pyorch.contract.errors import UsageError
+    from pyorch.contract.errors import BundleError, UsageError
     from pyorch.contract.fabric import FabricManifest
     from pyorch.contract.figures import Figures
     from pyorch.contract.fixed import FixedFormat
@@ -62,6 +64,9 @@ def emit(
     if image_for is not None:
         image = make_image(loaded, FabricManifest.load(image_for))
         path = out or Path(f"out/{loaded.spec.name}.image")
+        file = next((parent for parent in path.parents if parent.is_file()), None)
+        if file is not None:
+            raise BundleError(f"{path} cannot be written: {file} is a file; choose another --out")
         path.parent.mkdir(parents=True, exist_ok=True)
         image.save(path)
         figures = Figures(
@@ -71,18 +76,17 @@ def emit(
         )
         figures.show(as_json)
         return
-    shape = {name: value for name in SHAPE if (value := options.pop(name)) is not None}
+    shape = given({name: options.pop(name) for name in SHAPE})
     parameters = given(options)
+    require_frames(top, shape, config, parameters)
     if top == "events":
-        if wire or "clocks" in parameters:
+        if wire:
             raise UsageError("--wire and --clocks belong to --top frames")
         folder = out or Path(f"out/events-{style}")
         manifest = convert_to_events(
             loaded, style, folder, load_config(config), EventShape(**shape), **parameters
         )
     else:
-        if shape or config:
-            raise UsageError("--config and the options of events belong to --top events")
         folder = out or Path(f"out/fabric-{style}")
         form = FixedFormat.parse(wire) if wire else None
         manifest = convert_to_rtl(loaded, style, folder, wire=form, **parameters)

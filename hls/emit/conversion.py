@@ -11,7 +11,7 @@ from hls.csim.project import PROJECT, graph_configuration, keras_model
 from hls.csim.workarounds import hls4ml, quiet
 from hls.emit.backend import NAME, tools
 from hls.emit.events import EventShape
-from hls.emit.events_project import emit_events
+from hls.emit.events_project import emit_configured
 from hls.emit.graph import GraphModel, read_graph
 from hls.emit.project import emit_bundle
 from hls.emit.style import refuse_unsupported
@@ -20,9 +20,7 @@ from pyorch.contract.errors import BuildError
 from pyorch.contract.fabric import FabricManifest
 from pyorch.contract.fixed import FixedFormat
 from pyorch.inference.model_check import check_model
-from pyorch.trading.arming import arm_rules, arm_shift
 from pyorch.trading.config import QuotingConfig
-from pyorch.trading.policy_image import policy_image
 
 
 def convert_to_rtl(
@@ -54,12 +52,7 @@ def convert_to_events(
         UsageError, BundleError: as `emit_events`, or a rule that cannot be armed.
     """
     prove_conversion(bundle)
-    rules, shift = arm_rules(config.rules, bundle), arm_shift(config.fair_shift, bundle)
-    policy = policy_image(
-        bundle.spec, bundle.weights["calibration"], rules, shift, config.quoting.warm_up_ticks,
-        shape.rules,
-    )  # fmt: skip
-    return emit_events(bundle, style, out, policy, shape, tools=tools(), **parameters)
+    return emit_configured(bundle, style, out, config, shape, tools=tools(), **parameters)
 
 
 def prove_conversion(bundle: Bundle) -> None:

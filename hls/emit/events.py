@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from hls.emit.core_cycles import ANSWER, CoreControl
 from hls.emit.features import FeaturePlan, plan_features
+from hls.emit.stages import predicted_stages
 from hls.emit.style import StylePlan
 from pyorch.contract.bundle import Bundle
+from pyorch.contract.decision import HEAD_BEATS
 from pyorch.contract.errors import ModelError, UsageError
 from pyorch.contract.fabric import Stage
 from pyorch.contract.model import Head, ModelSpec
@@ -18,6 +20,10 @@ RULES_CYCLES = 1
 DIVIDE_BITS = 4
 ROW_CYCLES, LISTING_CYCLES = 2, 9
 """From the last beat to the book's answer: of a trade; of a message of levels, besides one for each level."""
+DECODER_CYCLES = 1
+"""Of them, from the last beat to the row."""
+NORMALISE_CYCLES = 4
+"""Of the features': from the last raw integer to the vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +56,49 @@ class EventPlan:
     @property
     def decide_cycles(self) -> int:
         """From the first cycle of the logits to `decide`."""
+        return self.share_cycles + CALIBRATE_CYCLES + CONDITION_CYCLES
+
+    @property
+    def share_cycles(self) -> int:
+        """From the logits to probabilities before calibration."""
         kinds = {head.kind for head in self.bundle.spec.heads}
-        share = SOFTMAX_CYCLES + 16 // DIVIDE_BITS if "softmax" in kinds else SIGMOID_CYCLES
-        return share + CALIBRATE_CYCLES + CONDITION_CYCLES
+        return SOFTMAX_CYCLES + 16 // DIVIDE_BITS if "softmax" in kinds else SIGMOID_CYCLES
 
     def stages(self, levels: bool) -> tuple[Stage, ...]:
-        """Of an event on an idle path: of a message of levels, or of a trade or timer."""
+        """Of an event on an idle path: of a message of levels, or of a trade or timer.
+
+        The last one is not awaited: beats of the word after its first.
+        """
         book = LISTING_CYCLES + self.shape.levels if levels else ROW_CYCLES
         features = (
             self.features.shown_cycles(self.shape.levels) if levels else self.features.passed_cycles
         )
         parts = (
-            ("decoder, book", book), ("features", features), ("core", self.core_cycles()),
-            ("scores", self.decide_cycles), ("policy", RULES_CYCLES),
+            ("decoder", "", DECODER_CYCLES), ("book", "", book - DECODER_CYCLES),
+            ("features", "", features - NORMALISE_CYCLES), ("normalise", "", NORMALISE_CYCLES),
+            *self._core_parts(), ("softmax, sigmoid", "", self.share_cycles),
+            ("calibrate", "", CALIBRATE_CYCLES), ("conditions", "", CONDITION_CYCLES),
+            ("policy", "", RULES_CYCLES),
         )  # fmt: skip
         stages, now = [], 0
-        for name, cycles in parts:
-            stages.append(Stage(name, "", now, now + cycles, True))
+        for name, block, cycles in parts:
+            stages.append(Stage(name, block, now, now + cycles, True))
             now += cycles
-        return tuple(stages)
+        beats = HEAD_BEATS + (len(self.bundle.spec.outputs) + 1) // 2
+        return (*stages, Stage("rest of the word", "", now, now + beats - 1, False))
+
+    def _core_parts(self) -> list[tuple[str, str, int]]:
+        """Name, layer and cycles of what the core does; as one, where the stages of a tick do not say."""
+        stages = predicted_stages(self.bundle.spec, self.core, self.bundle.spec.input)
+        parts = [(s.name, s.block, s.cycles) for s in stages if s.block and s.awaited]
+        whole = self.core_cycles()
+        return parts if sum(cycles for *_, cycles in parts) == whole else [("core", "", whole)]
 
     def cycles(self) -> dict[str, int]:
         """From the last beat of an event to the first beat of its decision word, all else idle."""
         return {
-            "trade_to_decision": self.stages(levels=False)[-1].end,
-            "levels_to_decision": self.stages(levels=True)[-1].end,
+            "trade_to_decision": self.stages(levels=False)[-1].begin,
+            "levels_to_decision": self.stages(levels=True)[-1].begin,
         }
 
     def core_cycles(self) -> int:

@@ -16,7 +16,15 @@ from hls.emit.events_text import (
     events_top,
 )
 from hls.emit.features_text import market_features
-from hls.emit.project import MODEL_FILE, image_of, render, style_of, write_project
+from hls.emit.project import (
+    MODEL_FILE,
+    image_of,
+    path_digest,
+    render,
+    require_place,
+    style_of,
+    write_project,
+)
 from hls.emit.text import core_text
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.decision import PolicyImage
@@ -24,6 +32,9 @@ from pyorch.contract.digest import digest_of, digest_of_bytes
 from pyorch.contract.fabric import EventPath, FabricManifest, rtl_folder
 from pyorch.contract.model import ModelSpec
 from pyorch.inference.model_check import check_model
+from pyorch.trading.arming import arm_rules, arm_shift
+from pyorch.trading.config import QuotingConfig
+from pyorch.trading.policy_image import policy_image
 
 PATH = (
     "convert.sv", "constant_memory.sv", "kept_window.sv", "sequencer.sv", "small_queue.sv",
@@ -55,10 +66,14 @@ def emit_events(
         UsageError: parameters unknown or outside their range, or features that the path cannot compute.
         BundleError: ``out`` exists and is not an emitted project.
     """
+    require_place(out)
     check_model(bundle)
     core, shape = style_of(style).plan(bundle, **parameters), shape or EventShape()
     plan = plan_events(bundle, core, shape)
     framed, files = render(bundle, core, bundle.spec.input, tools)
+    framed = msgspec.structs.replace(
+        framed, format_digest=path_digest(bundle, framed.format_digest)
+    )
     words = len(policy.addresses)
     policy_format = policy_format_of(bundle.spec, shape)
     loader: dict[str, int | str] = {
@@ -98,6 +113,32 @@ def emit_events(
     image = image_of(bundle, core, manifest.format_digest)
     write_project(out, manifest, texts | memories, image)
     return manifest
+
+
+def emit_configured(
+    bundle: Bundle,
+    style: str,
+    out: Path,
+    config: QuotingConfig,
+    shape: EventShape,
+    *,
+    tools: dict[str, str] | None = None,
+    **parameters: int,
+) -> FabricManifest:
+    """`emit_events` with the policy of a configuration built in.
+
+    Raises:
+        UsageError: besides, a rule that cannot be armed, or more than there is room for.
+    """
+    policy = configured_policy(bundle, config, shape.rules)
+    return emit_events(bundle, style, out, policy, shape, tools=tools, **parameters)
+
+
+def configured_policy(bundle: Bundle, config: QuotingConfig, rules: int) -> PolicyImage:
+    """The policy of a configuration for a bundle, in a fabric with room for ``rules``."""
+    armed, shift = arm_rules(config.rules, bundle), arm_shift(config.fair_shift, bundle)
+    ticks = config.quoting.warm_up_ticks
+    return policy_image(bundle.spec, bundle.weights["calibration"], armed, shift, ticks, rules)
 
 
 def policy_format_of(spec: ModelSpec, shape: EventShape) -> str:

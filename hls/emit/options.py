@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from pyorch.contract.errors import UsageError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,6 +51,31 @@ SHAPE = {
     "rules": "events: rules of the policy that there is room for, 2 to 16.",
 }
 """Parameter of a feature path → help; defaults: `hls.emit.events.EventShape`."""
+
+
+def top_option(command: Command) -> Command:
+    """``--top``: what goes in."""
+    return click.option(
+        "--top",
+        type=click.Choice(("frames", "events")),
+        default="frames",
+        show_default=True,
+        help="What goes in: frames of features, or market events (out come decision words).",
+    )(command)
+
+
+def require_frames(
+    top: str, shape: dict[str, int], config: Path | None, parameters: dict[str, int]
+) -> None:
+    """Refuse options of the other top.
+
+    Raises:
+        UsageError: one of them was given.
+    """
+    if top == "frames" and (shape or config):
+        raise UsageError("--config and the options of events belong to --top events")
+    if top == "events" and "clocks" in parameters:
+        raise UsageError("--wire and --clocks belong to --top frames")
 
 
 def shape_options(command: Command) -> Command:

@@ -95,8 +95,7 @@ def emit_bundle(
         UsageError: unknown parameters or values outside their range.
         BundleError: ``out`` exists and is not an emitted project.
     """
-    if out.exists() and not (out / MANIFEST).exists():
-        raise BundleError(f"{out} exists and is not an emitted fabric: choose another folder")
+    require_place(out)
     if clocks not in (1, 2):
         raise UsageError(f"a fabric of {clocks} clocks: choose 1 (aclk) or 2 (aclk and core_clk)")
     check_model(bundle)
@@ -116,8 +115,7 @@ def write_project(
     Raises:
         BundleError: ``out`` exists and is not an emitted project.
     """
-    if out.exists() and not (out / MANIFEST).exists():
-        raise BundleError(f"{out} exists and is not an emitted fabric: choose another folder")
+    require_place(out)
     temporary = out.with_name(f".{out.name}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -133,6 +131,19 @@ def write_project(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def require_place(out: Path) -> None:
+    """Refuse a folder that no project can be written to.
+
+    Raises:
+        BundleError: ``out`` exists and is not an emitted project, or a file stands where a folder must be.
+    """
+    file = next((parent for parent in out.parents if parent.is_file()), None)
+    if file is not None:
+        raise BundleError(f"{out} cannot be a folder: {file} is a file; choose another --out")
+    if out.exists() and not (out / MANIFEST).exists():
+        raise BundleError(f"{out} exists and is not an emitted fabric: choose another folder")
+
+
 def image_for(bundle: Bundle, fabric: FabricManifest) -> WeightImage:
     """The weight image of another bundle for an emitted fabric.
 
@@ -146,6 +157,8 @@ def image_for(bundle: Bundle, fabric: FabricManifest) -> WeightImage:
     check_model(bundle)
     plan = style_of(fabric.style).plan(bundle, **fabric.parameters)
     digest = format_digest(bundle, plan, FixedFormat.parse(fabric.wire))
+    if fabric.events is not None:
+        digest = path_digest(bundle, digest)
     if digest != fabric.format_digest:
         ours, theirs = [str(layer) for layer in _layers(bundle)], list(fabric.layers)
         different = [f"{a} instead of {b}" for a, b in zip(ours, theirs, strict=False) if a != b]
@@ -153,6 +166,7 @@ def image_for(bundle: Bundle, fabric: FabricManifest) -> WeightImage:
             f"{bundle.spec.name} does not fit the fabric {fabric.name}: format digest {digest[:16]}, the "
             f"fabric has {fabric.format_digest[:16]}"
             + (f" ({'; '.join(different)})" if different else "")
+            + (_BUILT_IN if fabric.events is not None and not different else "")
             + "; emit a fabric for it"
         )
     return image_of(bundle, plan, digest)
@@ -178,6 +192,35 @@ def format_digest(bundle: Bundle, plan: StylePlan, wire: FixedFormat) -> str:
             "baked": plan.baked,
         }
     )
+
+
+def path_digest(bundle: Bundle, digest: str) -> str:
+    """The same of a feature path, which has scores and features built in.
+
+    Args:
+        digest: `format_digest` of its core.
+    """
+    spec, schema = bundle.spec, bundle.schema
+    tables = {
+        name: digest_of([int(value) for value in bundle.weights[name]])
+        for name in ("exp_table", "sigmoid_table")
+        if name in bundle.weights
+    }
+    return digest_of(
+        {
+            "core": digest,
+            "tables": tables,
+            "shifts": [spec.exp_shift, spec.sigmoid_shift],
+            "heads": [[head.kind, len(head.outputs)] for head in spec.heads],
+            "schema": schema.digest() if schema else "",
+        }
+    )
+
+
+_BUILT_IN = (
+    " (the feature path has tables of scores, heads, features and their normalisation built in: one of these "
+    "is another)"
+)
 
 
 def _layers(bundle: Bundle) -> list[str]:

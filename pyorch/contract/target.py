@@ -15,6 +15,8 @@ from pyorch.contract.fabric import FabricManifest
 GROUP = "pyorch.targets"
 
 Flow = Literal["ecp5", "vivado", "vitis"]
+TopKind = Literal["frames", "events"]
+"""What goes into a fabric: frames of features, or market events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,11 @@ class Target(Protocol):
     @property
     def top(self) -> str:
         """Top module of the build; one of `files` has it."""
+        ...
+
+    @property
+    def tops(self) -> tuple[TopKind, ...]:
+        """What may go into the fabrics that it is built around."""
         ...
 
     @property

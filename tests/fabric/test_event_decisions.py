@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from hls.emit.commands import emit
 from hls.emit.events import EventShape
 from hls.emit.events_project import emit_events
+from hls.emit.project import emit_bundle, image_for
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.decision import (
     FREEZE,
@@ -40,7 +41,13 @@ from pyorch.trading.policy import Adjustment, ArmedRule, Policy
 from pyorch.trading.policy_image import policy_image
 from pyorch.trading.records import RecordArray
 from pyorch.trading.sample import random_quoting_bundle
-from sim.bench.events.decision_player import DecisionPlayer, Played, decided, differences
+from sim.bench.events.decision_player import (
+    DecisionPlayer,
+    Played,
+    decided,
+    differences,
+    pulse_ends,
+)
 from sim.bench.events.line import joined, spoilt, with_snapshots
 from sim.bench.events.player import STALE_NS
 
@@ -284,6 +291,28 @@ def test_the_command_line_emits_a_feature_path(bundle: Bundle, tmp_path: Path) -
         CliRunner().invoke(emit, [str(tmp_path / "bundle"), "--rules", "5"], catch_exceptions=False)
 
 
+def test_an_image_with_other_scores_or_features_is_refused_by_a_feature_path(
+    bundle: Bundle, plan: QuotingPlan, tmp_path: Path
+) -> None:
+    fabric = emitted(bundle, plan, tmp_path / "path", "loadable")
+    weights = {name: value.copy() for name, value in bundle.weights.items()}
+    weights["dense.bias"][0] ^= 1
+    image = image_for(replace(bundle, weights=weights), fabric)
+    assert image.format_digest == fabric.format_digest
+    assert (
+        fabric.format_digest != emit_bundle(bundle, "loadable", tmp_path / "frames").format_digest
+    )
+    weights["exp_table"][3] += 1
+    assert bundle.schema is not None
+    first = replace(bundle.schema.features[0], offset=bundle.schema.features[0].offset + 1)
+    schema = replace(bundle.schema, features=(first, *bundle.schema.features[1:]))
+    for other in (replace(bundle, weights=weights), replace(bundle, schema=schema)):
+        with pytest.raises(
+            ModelError, match=r"does not fit .*has tables of scores, heads, features"
+        ):
+            image_for(other, fabric)
+
+
 def test_what_a_feature_path_cannot_carry_is_refused(
     bundle: Bundle, plan: QuotingPlan, tmp_path: Path
 ) -> None:
@@ -316,8 +345,9 @@ def test_an_event_on_an_idle_path_takes_the_predicted_cycles_stage_by_stage(
         fastest = np.argmin(np.where(chosen, played.since[:, -1], 1 << 30))
         assert played.since[fastest, -1] == manifest.cycles[f"{name}_to_decision"]
         assert played.words["cycles"][fastest] == played.since[fastest, -1]
-    ends = [stage.end for stage in manifest.stages]
-    assert played.since[fastest].tolist() == ends
+    assert played.since[fastest].tolist() == pulse_ends(manifest)
+    blocks = [stage.block for stage in manifest.stages if stage.block]
+    assert set(blocks) == {layer.name for layer in bundle.spec.layers}
 
 
 @pytest.mark.tape

@@ -118,7 +118,13 @@ def test_a_project_is_replaced_but_no_other_folder(small: Bundle, tmp_path: Path
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(BundleError, match="mine exists and is not an emitted fabric"):
         emit_bundle(small, "loadable", tmp_path / "mine")
-    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+    thesis = tmp_path / "mine" / "thesis.txt"
+    for within in ("p", "a/b"):
+        with pytest.raises(
+            BundleError, match=r"cannot be a folder: .*thesis.txt is a file; choose"
+        ):
+            emit_bundle(small, "loadable", thesis / within)
+    assert thesis.read_text() == "years of work"
 
 
 def test_nothing_is_left_of_an_emission_that_fails(

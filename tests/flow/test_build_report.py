@@ -43,7 +43,7 @@ def test_the_report_is_self_contained_and_speaks_the_designs_names(
 class Vendor(TimingTarget):
     """A target whose tools are not here."""
 
-    name, flow, ran = "vendor", "vivado", False
+    flow, ran = "vivado", False
     tools, release, script = ("vivado",), "2023.2", "build.sh"
     products, reports = ("fabric.bit", "fabric.hwh"), ("timing.rpt",)
     ordering = "a part"

@@ -8,7 +8,7 @@ from firmware.boards.ecp5_pll import instance, settle
 from firmware.serial.timing import DEFAULT_BAUD, bit_64ths, host_boundary
 from pyorch.contract.errors import UsageError
 from pyorch.contract.fabric import FabricManifest, rtl_folder
-from pyorch.contract.target import Flow, Part
+from pyorch.contract.target import Flow, Part, TopKind
 
 HERE = Path(__file__).parent
 INPUT_MHZ = 25.0
@@ -36,6 +36,7 @@ class Ulx3s:
     clock_mhz = 40.0
     multipliers = 16
     top = "ulx3s_top"
+    tops: tuple[TopKind, ...] = ("frames",)
     ran = True
     openfpgaloader_board = "ulx3s"
 

@@ -8,12 +8,12 @@ namespace {
 // events_top with the names that `Playing` knows.
 struct Top : Vevents_top {
     struct Reset {
-        CData& inverted;
+        decltype(Vevents_top::aresetn)& inverted;
         void operator=(int value) { inverted = !value; }
     };
-    CData& clk = aclk;
-    CData& out_valid = m_axis_tvalid;
-    CData& out_ready = m_axis_tready;
+    decltype(Vevents_top::aclk)& clk = aclk;
+    decltype(Vevents_top::m_axis_tvalid)& out_valid = m_axis_tvalid;
+    decltype(Vevents_top::m_axis_tready)& out_ready = m_axis_tready;
     Reset rst{aresetn};
     explicit Top(VerilatedContext* context) : Vevents_top(context) {}
 };
@@ -31,6 +31,7 @@ struct Player : Playing<Top> {
     };
     std::deque<Access> accesses;
     bool accepted = false;
+    int64_t patience = 100'000;  // cycles without an answer until none is to come
     uint32_t found = 0;
 
     void drive() {
@@ -103,6 +104,8 @@ uint32_t player_read(Player* player, uint32_t address) {
     return player->found;
 }
 
+void player_patience(Player* player, int64_t cycles) { player->patience = cycles; }
+
 int64_t player_cycles(const Player* player) { return player->cycle; }
 
 // Rows of data, last, cycles since the last beat taken, then of each stage the same.
@@ -114,7 +117,7 @@ int64_t player_play(Player* player, const uint64_t* beats, const uint8_t* ends, 
         *row++ = player->cycle - player->taken_at;
         for (const int64_t one : player->since) *row++ = one;
     };
-    return player->play(beats, ends, size, gap, idle, stall, 3 + Player::stages, rows, room, 100'000, record);
+    return player->play(beats, ends, size, gap, idle, stall, 3 + Player::stages, rows, room, player->patience, record);
 }
 
 }

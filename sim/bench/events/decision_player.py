@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pyorch import _native
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.decision import DECISION_DTYPE, MAXIMUM_OUTPUTS, Decisions, decode_decisions
+from pyorch.contract.digest import digest_of_file
 from pyorch.contract.events import EventArray, Flag, Kind, event_words
 from pyorch.contract.fabric import FabricManifest
 from pyorch.features.streaming import open_stream
@@ -26,10 +27,16 @@ from sim.bench.events.running import Running, Table
 from sim.verilator import Top, build_library
 
 HERE = Path(__file__).parent
-STAGES = ("decoder, book", "features", "core", "scores")
+STAGES = ("book", "normalise", "the core's last", "conditions")
 """What ends with the pulses of the top's port ``stages``."""
 CLOCKED = ("cycle", "cycles", "policy_set", "weight_set", "model_digest", "policy_digest", "stale")
 """Fields of a decision that the CPU loop does not have."""
+
+TOP = Top(
+    "events_top", HERE / "decision_player.cpp", {},
+    (f"PLAY_{digest_of_file(HERE / 'play.hpp')[:16]}",),
+)  # fmt: skip
+"""With `play.hpp` in the key of the compiled library, which knows the shim alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +53,23 @@ class Played:
 
 
 class DecisionPlayer(Running):
-    """A running feature path; `close` it."""
+    """A running feature path; `close` it.
 
-    def __init__(self, project: Path) -> None:
-        manifest = FabricManifest.load(project)
-        top = Top("events_top", HERE / "decision_player.cpp", {}, (_header(),))
-        path = build_library(project, manifest, top=top)
-        super().__init__(path, project, 3 + len(STAGES))
+    Args:
+        project: the emitted folder.
+        library: another one than that of its sources, which finds its files in ``started_in``.
+        patience: cycles without a decision after which none is to come.
+    """
+
+    def __init__(
+        self, project: Path, *, library: Path | None = None, started_in: Path | None = None,
+        patience: int | None = None,
+    ) -> None:  # fmt: skip
+        path = library or build_library(project, FabricManifest.load(project), top=TOP)
+        super().__init__(path, started_in or project, 3 + len(STAGES))
+        if patience is not None:
+            self.library.player_patience.argtypes = [ctypes.c_void_p, ctypes.c_int64]
+            self.library.player_patience(self.handle, patience)
 
         self.library.player_write.argtypes = [
             ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint32, ctypes.c_uint32,
@@ -80,11 +97,11 @@ class DecisionPlayer(Running):
         return Played(words, since)
 
 
-def _header() -> str:
-    """`play.hpp` in the key of the compiled library: `build_library` knows the shim alone."""
-    from pyorch.contract.digest import digest_of_file
-
-    return f"PLAY_{digest_of_file(HERE / 'play.hpp')[:16]}"
+def pulse_ends(manifest: FabricManifest) -> list[int]:
+    """Predicted cycles of those pulses after a message of levels, and of the word's first beat."""
+    ends = {stage.name: stage.end for stage in manifest.stages}
+    core = next(stage.begin for stage in manifest.stages if stage.name == "softmax, sigmoid")
+    return [ends["book"], ends["normalise"], core, ends["conditions"], ends["policy"]]
 
 
 def fabric_rows(

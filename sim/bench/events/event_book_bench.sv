@@ -60,7 +60,7 @@ module event_book_bench #(
         .row_first(row_first), .row_last(row_last), .row_instrument(row_instrument), .row_stale(row_stale), .row_number(row_number),
         .row_local_ns(row_local_ns), .row_sequence(row_sequence), .row_before(row_before), .row_price_ticks(row_price_ticks),
         .row_quantity_lots(row_quantity_lots), .out_valid(out_valid), .out_ready(out_ready), .out_best(out_best), .out_kind(out_kind), .out_side(out_side), .out_last(out_last),
-        .out_instrument(out_instrument), .out_stale(out_stale), .out_number(out_number), .out_local_ns(out_local_ns),
+        .out_instrument(out_instrument), .out_own(), .out_stale(out_stale), .out_number(out_number), .out_local_ns(out_local_ns),
         .out_price_ticks(out_price_ticks), .out_quantity_lots(out_quantity_lots), .valid(valid), .base(base), .bid_count(bid_count),
         .bid_keys(bid_keys), .bid_lots(bid_lots), .ask_count(ask_count), .ask_keys(ask_keys), .ask_lots(ask_lots),
         .messages(counts[31:0]), .gaps(counts[63:32]), .crosses(counts[95:64]), .stale(counts[127:96]), .dropped(counts[159:128]),
