@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from firmware.boards.ecp5_85k import TARGET
+from firmware.boards.ecp5_85k import SLOWER, TARGET, TimingTarget
+from hls.emit.events import EventShape
+from hls.emit.events_project import emit_configured
 from hls.emit.project import emit_bundle
 from pyorch.contract.precision import PRESETS
 from pyorch.inference.sample import random_bundle
+from pyorch.market.simulate import simulate
+from pyorch.trading.config import load_config
+from pyorch.trading.sample import random_quoting_bundle
 
 
 @pytest.mark.parametrize("clocks", [1, 2])
@@ -29,6 +34,21 @@ def test_every_port_of_the_fabric_is_connected_once_and_every_bit_is_used(
                 assert not used[bit], f"{bus}[{bit}] twice"
                 used[bit] = True
         assert all(used)
+
+
+@pytest.mark.parametrize("target", [TARGET, SLOWER])
+def test_a_feature_path_is_in_the_harness_with_its_observed_pulses_left_open(
+    target: TimingTarget, tmp_path: Path
+) -> None:
+    tape = simulate(3, 10.0)
+    bundle = random_quoting_bundle(5, tape, units=(4,))
+    manifest = emit_configured(bundle, "baked", tmp_path / "p", load_config(), EventShape())
+    top = (tmp_path / "p" / "events_top.sv").read_text()
+    ports = re.findall(r"^    (?:input|output) +wire +(?:\[.*?\] +)?(\w+)", top, re.MULTILINE)
+    files = target.files(manifest, target.programmed_mhz(60))
+    harness = files["timing_harness.sv"].split("events_top fabric (")[1].split(");")[0]
+    assert sorted(re.findall(r"\.(\w+)\(", harness)) == sorted(ports)
+    assert ".stages()," in harness and str(target.part).endswith(("speed 8", "speed 6"))
 
 
 def test_constraints_name_every_pin_of_the_top() -> None:

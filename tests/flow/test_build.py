@@ -13,7 +13,7 @@ from hls.build.plan import make_plan
 from hls.build.tools import Tool
 from pyorch.contract.build_record import BuildRecord
 from pyorch.contract.bundle import Bundle
-from pyorch.contract.errors import PyorchError
+from pyorch.contract.errors import PyorchError, UsageError
 from pyorch.contract.target import find_target
 
 Begin = Callable[..., Build]
@@ -36,6 +36,26 @@ def test_a_folded_array_is_as_large_as_the_target_carries_unless_asked_for(
     plan = make_plan(tiny_model, find_target(target), "folded", given)
     assert plan.parameters == taken
     assert make_plan(tiny_model, find_target(target), "baked", {}).parameters == {}
+
+
+def test_a_feature_path_is_planned_for_targets_that_carry_it_and_plans_of_frames_stay(
+    tiny_model: Bundle,
+) -> None:
+    target = find_target("ecp5-85k-6")
+    plan = make_plan(tiny_model, target, "baked", {}, shape={"rules": 4}, quoting_digest="ab")
+    said = plan.to_json()
+    assert (said["top"], said["shape"], said["quoting_digest"]) == ("events", {"rules": 4}, "ab")
+    assert (
+        not {"top", "shape", "quoting_digest"}
+        & make_plan(tiny_model, target, "baked", {}).to_json().keys()
+    )
+    for name in ("ulx3s", "pynq-z2"):
+        with pytest.raises(
+            UsageError, match=rf"target {name} carries --top frames alone: .*ecp5-85k"
+        ):
+            make_plan(tiny_model, find_target(name), "baked", {}, quoting_digest="ab")
+    with pytest.raises(UsageError, match=r"hls4ml and --wire belong to --top frames"):
+        make_plan(tiny_model, target, "baked", {}, wire="fixed<8,3>", quoting_digest="ab")
 
 
 def test_results_are_kept_and_restored_and_equal_in_another_folder(

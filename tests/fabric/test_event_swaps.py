@@ -1,0 +1,113 @@
+"""Weights and policy changed together in a running stream: every decision is of the one or of the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hls.emit.events import EventShape
+from hls.emit.events_project import emit_events
+from hls.emit.project import image_for
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.decision import SWAP_POLICY, SWAP_WEIGHTS, PolicyImage
+from pyorch.contract.decision import EventRegister as Register
+from pyorch.contract.fabric import WeightImage
+from pyorch.contract.fixed import IntArray
+from pyorch.inference.reference import advance, answer, zero_state
+from pyorch.market.clock import insert_timer_ticks
+from pyorch.market.simulate import simulate
+from pyorch.market.wire import FRAME_BEATS, encode
+from pyorch.market.wire_decoder import WireDecoder
+from pyorch.trading.config import load_config
+from pyorch.trading.plan import QuotingPlan, make_plan
+from pyorch.trading.policy import Adjustment, Policy
+from pyorch.trading.policy_image import policy_image
+from pyorch.trading.sample import random_quoting_bundle
+from sim.bench.events.decision_player import DecisionPlayer, decided, differences
+from sim.bench.events.player import STALE_NS
+
+SHAPE = EventShape(window_bits=11)
+WARM_UP = 20
+
+
+def image_of(bundle: Bundle, plan: QuotingPlan) -> PolicyImage:
+    return policy_image(
+        bundle.spec, bundle.weights["calibration"], plan.rules, plan.fair_shift, plan.warm_up_ticks,
+        SHAPE.rules,
+    )  # fmt: skip
+
+
+def load_weights(player: DecisionPlayer, image: WeightImage) -> None:
+    for register, text in (
+        (Register.LOAD_FORMAT, image.format_digest), (Register.LOAD_MODEL, image.model_digest),
+    ):  # fmt: skip
+        player.write(register, int(text[:8], 16))
+        player.write(register + 4, int(text[8:16], 16))
+    player.write(Register.LOAD_START, 0)
+    for address, value in zip(image.addresses.tolist(), image.data.tolist(), strict=True):
+        player.write(Register.LOAD_ADDRESS, address)
+        player.write(Register.LOAD_DATA, value)
+    player.write(Register.LOAD_COMMIT, image.crc())
+
+
+def scores_across(first: Bundle, second: Bundle, features: IntArray, swap: int) -> IntArray:
+    """Scores tick by tick; from tick ``swap`` on by the second model, h and c carried over."""
+    state, rows = zero_state(first.spec, 1), []
+    for at, vector in enumerate(features):
+        model = first if at < swap else second
+        advance(model, state, vector[None])
+        rows.append(answer(model, state.hidden[-1])[1][0])
+    return np.array(rows)
+
+
+@pytest.mark.full
+def test_weights_and_policy_swapped_together_under_load_give_no_mixed_decision(
+    tmp_path: Path,
+) -> None:
+    tape = insert_timer_ticks(simulate(3, 20.0))
+    models = [random_quoting_bundle(seed, tape, units=(4,)) for seed in (5, 9)]
+    plans = [replace(make_plan(load_config(), m, tape), warm_up_ticks=WARM_UP) for m in models]
+    images = [image_of(model, plan) for model, plan in zip(models, plans, strict=True)]
+    manifest = emit_events(models[0], "loadable", tmp_path / "path", images[0], SHAPE)
+    assert manifest.events is not None
+    frames = encode(tape.events, beats_a_frame=FRAME_BEATS)
+    player = DecisionPlayer(tmp_path / "path")
+    try:
+        load_weights(player, image_for(models[1], manifest))
+        for register, value in images[1].writes(manifest.events.policy_format):
+            player.write(register, value)
+        assert player.read(Register.ERRORS) == 0
+        player.write(Register.COMMAND, SWAP_WEIGHTS | SWAP_POLICY, after=len(frames.beats) // 2)
+        words = player.play(frames).words
+        assert player.read(Register.ERRORS) == 0
+    finally:
+        player.close()
+    assert not words["void"].any()
+    sets = words["policy_set"].astype(int)
+    assert (sets == words["weight_set"]).all() and (np.diff(sets) >= 0).all()
+    assert 200 < sets.sum() < len(sets) - 200
+    for number, (model, image) in enumerate(zip(models, images, strict=True)):
+        own = words[sets == number]
+        assert set(own["model_digest"].tolist()) == {int(model.digest()[:16], 16)}
+        assert set(own["policy_digest"].tolist()) == {image.digest}
+    decoded = WireDecoder(1, STALE_NS).push(frames.beats, frames.ends)
+    expected, ticks = decided(models[0], plans[0], manifest, decoded.events, decoded.numbers)
+    swap = int(np.argmax(sets))
+    features = ticks["features"][:, : models[0].spec.features].astype(np.int64)
+    scores = scores_across(models[0], models[1], features, swap)
+    policy = Policy(plans[0].rules, plans[0].fair_shift)
+    for at, word in enumerate(expected):
+        if at == swap:
+            policy.rules, policy.shift = plans[1].rules, plans[1].fair_shift
+        word["scores"][: scores.shape[1]] = scores[at]
+        found = Adjustment()
+        if at >= WARM_UP:
+            found = policy.decide(scores[at], int(word["local_ns"]))
+        for name in Adjustment._fields[:-1]:
+            word[name] = getattr(found, name)
+    assert not differences(words, expected)
+    acting = expected["active"] != 0
+    assert acting[:swap].any() and acting[swap:].any()
