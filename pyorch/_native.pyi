@@ -68,6 +68,63 @@ class WireDecoder:
     def counts(self) -> dict[str, int]:
         """Events, duplicates, gaps, lost, sessions, malformed, truncated, stale."""
 
+class FeedRingWriter:
+    """The one writer of a ring of events in a file (shared memory)."""
+
+    def __init__(self, path: str, capacity: int, description: str) -> None: ...
+
+    def write(self, words: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)]) -> None:
+        """Append rows; ``words`` is `event_words(events)`."""
+
+    @property
+    def published(self) -> int:
+        """Records since the ring was made."""
+
+    @property
+    def wanted(self) -> int:
+        """How often readers have asked for snapshots."""
+
+class FeedRingReader:
+    """One of any number of readers of a ring of events."""
+
+    def __init__(self, path: str, oldest: bool = False) -> None: ...
+
+    def read(self, most: int) -> tuple[Annotated[NDArray[numpy.int64], dict(shape=(None, None))], bool]:
+        """
+        Up to ``most`` rows as int64 [rows, 8], and whether records are missing before the first of them.
+        """
+
+    def want_snapshots(self) -> None:
+        """Ask the writer for a snapshot of every book."""
+
+    @property
+    def capacity(self) -> int:
+        """Slots."""
+
+    @property
+    def description(self) -> str:
+        """JSON that the writer gave."""
+
+    @property
+    def published(self) -> int:
+        """Records since the ring was made."""
+
+    @property
+    def writers(self) -> int:
+        """How many writers the ring has had."""
+
+    @property
+    def next(self) -> int:
+        """Number of the record that is read next."""
+
+    @property
+    def lost(self) -> int:
+        """Records that the writer overwrote before they were read."""
+
+    @property
+    def discarded(self) -> int:
+        """Copies thrown away since the writer wrote there meanwhile."""
+
 class FeatureStream:
     """
     Streaming features with their books; twin of pyorch.features.batch.compute. Open one with pyorch.features.streaming.open_stream.

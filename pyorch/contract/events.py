@@ -36,6 +36,15 @@ class Kind(IntEnum):
     SURFACE = 7
     """The volatility surface moved: ``price_ticks`` is the at-the-money volatility in 1e-6,
     ``quantity_lots`` the skew (d volatility / d log-moneyness at sqrt(year)) in 1e-6."""
+    INDEX = 8
+    """What an instrument is settled on: ``price_ticks`` the index in 1e-4 of its currency,
+    ``quantity_lots`` the underlying (forward) price in 1e-4; 0 where the venue gives none."""
+    IMPLIED = 9
+    """An option's implied volatility: ``price_ticks`` the volatility in 1e-6, ``quantity_lots`` the price
+    that it belongs to in 1e-8. Side BID, ASK, or NONE for the venue's mark; 0 where there is none."""
+    GREEKS = 10
+    """An option's Greeks by the venue, in 1e-8 of the venue's units, three rows a message, as
+    ``price_ticks`` and ``quantity_lots``: delta and gamma; vega and theta; rho and 0."""
 
 
 class Side(IntEnum):

@@ -125,7 +125,7 @@ def _check(events: EventArray) -> None:
     quantity = events["quantity_lots"]
     for name, wrong, allowed in (
         ("quantity_lots", (quantity < -limit) | (quantity >= limit), "-2^61 … 2^61 - 1"),
-        ("kind", events["kind"] >= len(Kind), f"0…{len(Kind) - 1}"),
+        ("kind", events["kind"] > Kind.SURFACE, f"0…{int(Kind.SURFACE)}"),
         ("side", events["side"] > 2, "0…2"),
     ):  # fmt: skip
         if wrong.any():

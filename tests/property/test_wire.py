@@ -55,7 +55,7 @@ def row_streams(draw: st.DrawFn) -> EventArray:
     reach = draw(st.sampled_from([1 << 20, 1 << 31, 1 << 40, 1 << 61]))
     for name in ("price_ticks", "quantity_lots"):
         rows[name] = rng.integers(-reach, reach, len(rows)) >> rng.integers(0, 60, len(rows))
-    rows["kind"] = np.repeat(rng.integers(0, len(Kind), len(rows)), 40)[: len(rows)]
+    rows["kind"] = np.repeat(rng.integers(0, Kind.SURFACE + 1, len(rows)), 40)[: len(rows)]
     rows["side"], rows["instrument"] = rng.integers(0, 3, len(rows)), rng.random(len(rows)) < 0.02
     ends = rng.random(len(rows)) < draw(st.sampled_from([0.01, 0.3]))
     rows["flags"] = np.where(ends, int(Flag.LAST), 0) | np.roll(ends, 1) * int(Flag.FIRST)

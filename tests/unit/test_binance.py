@@ -13,7 +13,7 @@ from pyorch.contract.errors import DataError, PyorchError, SequenceGapError, Usa
 from pyorch.contract.events import Kind, Side, event_words
 from pyorch.market.commands import ingest
 from pyorch.market.feeds.binance import read_recordings
-from pyorch.market.feeds.binance_messages import Grid
+from pyorch.market.feeds.grid import Grid
 from pyorch.market.validate import validate
 
 START_NS = 1_723_161_256_000_000_000

@@ -1,1 +1,1 @@
-"""Readers of recorded feeds: one file a venue or format."""
+"""Recorded and live feeds of venues: what a venue says becomes market events."""

@@ -29,7 +29,6 @@ from pyorch.market.book import continues
 from pyorch.market.feeds.binance_messages import (
     COUNTS,
     Depth,
-    Grid,
     decode_best,
     decode_depth,
     decode_envelope,
@@ -38,6 +37,7 @@ from pyorch.market.feeds.binance_messages import (
     decode_trade,
     instrument_of,
 )
+from pyorch.market.feeds.grid import Grid
 from pyorch.market.rows import RowBuffer
 from pyorch.market.tape import Tape, merge_tapes
 

@@ -1,4 +1,4 @@
-"""Messages of Binance's market streams, field by field as the venue names them, and its number grids.
+"""Messages of Binance's market streams, field by field as the venue names them.
 
 Sources: the venue's API documentation, sections on "Diff. Book Depth Streams", "Individual Symbol Book
 Ticker Streams", "Trade Streams", "Mark Price Stream" and "Order Book"; the exchange information of 2024
@@ -6,8 +6,6 @@ for tick and lot sizes.
 """
 
 from __future__ import annotations
-
-import re
 
 import msgspec
 
@@ -130,47 +128,25 @@ def instrument_of(diff: Depth, source: str) -> Instrument:
     venue = "binance-coinm" if diff.ps else "binance-usdm" if diff.pu >= 0 else "binance-spot"
     grid = _GRIDS.get((venue, diff.s))
     if grid is None:
-        known = ", ".join(f"{symbol} of {at}" for at, symbol in _GRIDS)
-        raise DataError(
-            f"{source}: tick and lot size of {diff.s} of {venue} are not known; known are {known}; "
-            "add it to pyorch/market/feeds/binance_messages.py"
-        )
+        raise DataError(f"{source}: {_unknown_grid(venue, diff.s)}")
     return Instrument(diff.s, venue, *grid)
 
 
-class Grid(dict[str, int]):
-    """Decimal text → number of steps, exactly; a text that was seen before costs one look-up."""
+def instrument_named(venue: str, symbol: str) -> Instrument:
+    """An instrument whose tick and lot sizes are known.
 
-    _NUMBER = re.compile(r"(\d+)(?:\.(\d+))?")
-    _DECIMALS = 18
-    _KEPT = 1 << 20
+    Raises:
+        DataError: they are not.
+    """
+    grid = _GRIDS.get((venue, symbol))
+    if grid is None:
+        raise DataError(_unknown_grid(venue, symbol))
+    return Instrument(symbol, venue, *grid)
 
-    def __init__(self, step: str) -> None:
-        super().__init__()
-        self.step = step
-        self._scaled_step = self._scaled(step)
 
-    def __missing__(self, text: str) -> int:
-        """Steps in ``text``.
-
-        Raises:
-            ValueError: it is not a decimal number, or not a multiple of the step.
-        """
-        count, rest = divmod(self._scaled(text), self._scaled_step)
-        if rest:
-            raise ValueError(f"{text} is not a multiple of {self.step}")
-        if len(self) >= self._KEPT:
-            self.clear()
-        self[text] = count
-        return count
-
-    def nearest(self, text: str) -> int:
-        """Steps nearest to ``text``, half a step upwards."""
-        return (2 * self._scaled(text) + self._scaled_step) // (2 * self._scaled_step)
-
-    def _scaled(self, text: str) -> int:
-        sign = -1 if text.startswith("-") else 1
-        match = self._NUMBER.fullmatch(text[1:] if sign < 0 else text)
-        if match is None or len(match[2] or "") > self._DECIMALS:
-            raise ValueError(f"{text[:40]!r} is not a decimal number of at most 18 places")
-        return sign * int(match[1] + (match[2] or "").ljust(self._DECIMALS, "0"))
+def _unknown_grid(venue: str, symbol: str) -> str:
+    known = ", ".join(f"{symbol} of {at}" for at, symbol in _GRIDS)
+    return (
+        f"tick and lot size of {symbol} of {venue} are not known; known are {known}; "
+        "add it to pyorch/market/feeds/binance_messages.py"
+    )

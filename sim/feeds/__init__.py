@@ -1,0 +1,1 @@
+"""Venues that are not there: recorded sessions served again, with faults, and the mutations of a fuzzer."""

@@ -1,0 +1,153 @@
+"""A venue on the loopback: a stand-in behind a websocket and HTTP, at any speed, with faults."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from pyorch.contract.errors import EnvironmentMissingError
+from sim.feeds.faults import Break, Faults
+from sim.feeds.stand_in import StandIn
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import Server, ServerConnection
+    from websockets.http11 import Request, Response
+
+
+class ReplayServer:
+    """Serves one client at a time; a new one ends the old one's session.
+
+    Args:
+        stand_in: the venue.
+        faults: what happens to messages and connections.
+        speed: times the recording's; texts before a client has subscribed wait for it.
+    """
+
+    def __init__(self, stand_in: StandIn, faults: Faults, speed: float = 1.0) -> None:
+        try:
+            from websockets.asyncio.server import serve
+        except ImportError as error:
+            raise EnvironmentMissingError(
+                "the server needs the package websockets, which is not installed; install the extra `feeds`"
+            ) from error
+        self._serve = serve
+        self.stand_in, self.faults, self.speed = stand_in, faults, speed
+        self.finished = asyncio.Event()
+        self.connections = 0
+        self._socket: ServerConnection | None = None
+        self._mute = False
+        self._subscribed = asyncio.Event()
+        self._server: Server | None = None
+        self._replay: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> ReplayServer:
+        self._server = await self._serve(
+            self._session,
+            "127.0.0.1",
+            0,
+            process_request=self._request,
+            ping_interval=None,
+            compression=None,
+        )
+        self._replay = asyncio.ensure_future(self._replayed())
+        return self
+
+    async def __aexit__(self, *ended: object) -> None:
+        assert self._server is not None and self._replay is not None
+        self._replay.cancel()
+        if self._socket is not None:
+            self._socket.transport.abort()
+        self._server.close()
+        await asyncio.gather(self._replay, return_exceptions=True)
+
+    @property
+    def port(self) -> int:
+        """Of the websocket and of HTTP."""
+        assert self._server is not None
+        port: int = next(iter(self._server.sockets)).getsockname()[1]
+        return port
+
+    def heal(self) -> None:
+        """No more faults; a connection that is mute ends, so that its client comes back."""
+        self.faults = Faults(type(self.faults.rates)(), 0)
+        if self._mute and self._socket is not None:
+            self._socket.transport.abort()
+
+    def break_connection(self) -> None:
+        """End the session that there is, without a closing handshake."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+
+    async def _session(self, socket: ServerConnection) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        if self._socket is not None:
+            self._socket.transport.abort()
+        self._socket, self._mute = socket, False
+        self.connections += 1
+        self.stand_in.connected()
+        self.faults.connected()
+        try:
+            while True:
+                text = await socket.recv(decode=True)
+                for answer in self.stand_in.asked(text):
+                    for one in self.faults.passed(answer):
+                        await self._send(socket, one)
+                self._subscribed.set()
+        except ConnectionClosed:
+            if self._socket is socket:
+                self._socket = None
+
+    async def _replayed(self) -> None:
+        await self._subscribed.wait()
+        loop = asyncio.get_running_loop()
+        first_ns, began = self.stand_in.next_ns, loop.time()
+        late_s = 0.0
+        while (next_ns := self.stand_in.next_ns) >= 0:
+            due = began + (next_ns - first_ns) / 1e9 / self.speed + late_s
+            if due - loop.time() > 0.001:
+                await asyncio.sleep(due - loop.time())
+            for text in self.stand_in.advance():
+                late_s += self.faults.stall_ns() / 1e9 / self.speed
+                await self._sent(text)
+        self.finished.set()
+
+    async def _sent(self, text: bytes) -> None:
+        socket = self._socket
+        if socket is None:
+            return
+        broken = self.faults.breaks()
+        if broken is Break.CLOSED:
+            socket.transport.abort()
+            return
+        self._mute |= broken is Break.MUTE
+        for one in self.faults.passed(text):
+            await self._send(socket, one)
+
+    async def _send(self, socket: ServerConnection, text: bytes) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        if self._mute:
+            return
+        try:
+            await socket.send(text, text=_is_text(text))
+        except ConnectionClosed:
+            return  # the session ends by itself
+
+    def _request(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Anything with a symbol in its address is a fetch of a snapshot."""
+        if "symbol=" not in request.path:
+            return None
+        body = self.stand_in.rest(request.path)
+        status = HTTPStatus.SERVICE_UNAVAILABLE if body is None else HTTPStatus.OK
+        return connection.respond(status, (body or b"").decode())
+
+
+def _is_text(text: bytes) -> bool:
+    """Whether it can be sent as text, which must be UTF-8."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
