@@ -11,7 +11,7 @@ from sim.feeds.faults import Break, Faults
 from sim.feeds.stand_in import StandIn
 
 OnStep = Callable[[Step], None]
-Mutate = Callable[[bytes], bytes]
+Mutate = Callable[[bytes], list[bytes]]
 
 _FOREVER_NS = 1 << 62
 
@@ -24,7 +24,7 @@ class SimulatedSession:
         stand_in: the venue.
         faults: what happens on the way.
         on_step: called with every step of the feed.
-        mutate: applied to each recorded text that is sent, as a fuzzer does.
+        mutate: what a fuzzer makes of each recorded text that is sent.
         delay_ns: each way.
     """
 
@@ -108,7 +108,8 @@ class SimulatedSession:
             self._mute |= broken is Break.MUTE
             self._offset_ns += self.faults.stall_ns()
             for one in self.faults.passed(text):
-                self._to_client(one if self._mutate is None else self._mutate(one))
+                for arrives in [one] if self._mutate is None else self._mutate(one):
+                    self._to_client(arrives)
 
     def _to_client(self, text: bytes) -> None:
         if not self._mute:

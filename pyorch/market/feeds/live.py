@@ -87,6 +87,7 @@ class Feed(FeedSession):
             self.counts["messages"] += 1
             self._heard_ns, self._probed = self._now_ns, False
             try:
+                _check_text(text)
                 heard = self.dialect.hear(text)
             except SpoiltError as error:
                 self._spoilt(out, error)
@@ -109,6 +110,7 @@ class Feed(FeedSession):
                 self._again(out, fetch.instrument)
             else:
                 try:
+                    _check_text(body)
                     snapshot = self.dialect.snapshot(body, fetch.instrument)
                 except SpoiltError as error:
                     self._spoilt(out, error)
@@ -335,3 +337,9 @@ class Feed(FeedSession):
         unsettled = [self._books[index] for index in self._unsettled]
         times = [time for book in unsettled for time in (book.request_ns, book.deadline_ns)]
         return [time for time in times if time >= 0]
+
+
+def _check_text(text: bytes) -> None:
+    """Refuse what is not UTF-8: the decoder does not look into fields that it skips."""
+    if not text.isascii():
+        text.decode()
