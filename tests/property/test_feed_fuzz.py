@@ -131,61 +131,54 @@ class Judge:
             )
 
 
+def one_session(venue: RecordedVenue, mutator: Mutator, seed: int) -> dict[str, int]:
+    """The whole recording with mutated messages between, then a new connection; what the feed counted."""
+    feed, stand_in = Feed(venue.dialect(), STAYS), StandIn(venue.dialect(), venue.recorded)
+    judge = Judge(feed.dialect.instruments, feed)
+    hear, read, mutates = feed.received, feed.fetched, True
+
+    def mutate(text: bytes) -> list[bytes]:
+        mutants = [mutator.mutant(text) for _ in range(mutator.choose((0, 1, 2, 4)))]
+        return mutants + [text] * mutator.choose((1, 1, 1, 0))
+
+    def receive(now_ns: int, text: bytes) -> Step:
+        judge.heard(text)
+        if feed.counts["messages"] % 4:
+            return hear(now_ns, text)
+        steps: list[Step] = []
+        mutator.watched(text, lambda: steps.append(hear(now_ns, text)))
+        return steps[0]
+
+    def fetched(now_ns: int, fetch: Any, body: bytes | None) -> Step:
+        if body is not None:
+            body = mutator.mutant(body) if mutates and mutator.choose((1, 0, 0)) else body
+            judge.heard(body)
+        return read(now_ns, fetch, body)
+
+    feed.received, feed.fetched = receive, fetched  # type: ignore[method-assign]
+    session = SimulatedSession(feed, stand_in, Faults(FaultRates(drop=0.01), seed), judge, mutate)
+    session.run()
+    mutates, session.faults = False, Faults(FaultRates(), 0)
+    session.break_connection()
+    assert session.settle()
+    for index, truth in enumerate(stand_in.truths):
+        if truth.known:
+            book = judge.books[index]
+            assert (
+                tuple(tuple(book.levels(side, 10**6)) for side in (Side.BID, Side.ASK))
+                == truth.book()
+            )
+    assert judge.passed > 10
+    return feed.counts
+
+
 def fuzz(venue: RecordedVenue, mutants: int, seed: int) -> dict[str, int]:
-    """Sessions with mutated messages until so many were received; what the feeds counted."""
-    mutator, received, total = Mutator(seed), 0, defaultdict[str, int](int)
-    while received < mutants:
-        feed, stand_in = Feed(venue.dialect(), STAYS), StandIn(venue.dialect(), venue.recorded)
-        judge = Judge(feed.dialect.instruments, feed)
-
-        def mutate(text: bytes) -> list[bytes]:
-            count = mutator.choose((0, 1, 2, 4))
-            return [
-                *(mutator.mutant(text) for _ in range(count)),
-                *([text] if mutator.choose((1, 1, 1, 0)) else []),
-            ]
-
-        hear, read = feed.received, feed.fetched
-
-        def receive(now_ns: int, text: bytes) -> Step:
-            nonlocal received
-            received += 1
-            judge.heard(text)
-            if received % 4:
-                return hear(now_ns, text)
-            steps: list[Step] = []
-            mutator.watched(text, lambda: steps.append(hear(now_ns, text)))
-            return steps[0]
-
-        def fetched(now_ns: int, fetch: Any, body: bytes | None) -> Step:
-            if body is not None:
-                body = mutator.mutant(body) if mutate_on and mutator.choose((1, 0, 0)) else body
-                judge.heard(body)
-            return read(now_ns, fetch, body)
-
-        feed.received, feed.fetched = receive, fetched  # type: ignore[method-assign]
-        mutate_on = True
-        session = SimulatedSession(
-            feed, stand_in, Faults(FaultRates(drop=0.01), seed), judge, mutate
-        )
-        session.run()
-        mutate_on, session.faults = False, Faults(FaultRates(), 0)
-        session.break_connection()
-        assert session.settle()
-        for index, truth in enumerate(stand_in.truths):
-            if truth.known:
-                book = judge.books[index]
-                assert (
-                    tuple(tuple(book.levels(side, 10**6)) for side in (Side.BID, Side.ASK))
-                    == truth.book()
-                )
-        assert judge.passed > 10
-        for name, count in feed.counts.items():
+    """Sessions until so many messages were received; what the feeds counted."""
+    mutator, total = Mutator(seed), defaultdict[str, int](int)
+    while total["messages"] < mutants:
+        for name, count in one_session(venue, mutator, seed + total["connections"]).items():
             total[name] += count
-    print(
-        f"{received:,} received, {len(mutator.reached):,} line pairs, {len(mutator.corpus)} texts kept",
-        dict(total),
-    )
+    print(f"{len(mutator.reached):,} line pairs, {len(mutator.corpus)} texts kept", dict(total))
     return total
 
 
