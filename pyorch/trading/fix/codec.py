@@ -98,8 +98,13 @@ class FixCodec:
         price: int,
         lots: int,
         rests: bool,
+        minimum: int = 0,
     ) -> bytes:
-        """NewOrderSingle (35=D) at a limit: good for the day, or filled at once or not at all (59=3)."""
+        """NewOrderSingle (35=D) at a limit: good for the day, or filled at once or not at all (59=3).
+
+        Args:
+            minimum: lots, MinQty; 0: none.
+        """
         fields = [
             b"11=%d-%d" % (option, sequence),
             f"1={self.account}".encode(),
@@ -111,6 +116,8 @@ class FixCodec:
             b"44=" + self.price.text(price),
             b"59=%d" % (0 if rests else 3),
         ]
+        if minimum > 0:
+            fields.append(b"110=" + self.size.text(minimum))
         return self._message(b"D", sequence, local_ns, fields)
 
     def take_back(self, sequence: int, local_ns: int, option: int, side: int, of: int) -> bytes:
@@ -123,6 +130,56 @@ class FixCodec:
             b"60=" + sending_time(local_ns),
         ]
         return self._message(b"F", sequence, local_ns, fields)
+
+    def replace(
+        self,
+        sequence: int,
+        local_ns: int,
+        option: int,
+        side: int,
+        of: int,
+        price: int,
+        lots: int,
+    ) -> bytes:
+        """OrderCancelReplaceRequest (35=G) of the option's order, sent as message ``of``."""
+        fields = [
+            b"11=%d-%d" % (option, sequence),
+            b"41=%d-%d" % (option, of),
+            f"55={self.symbols[option]}".encode(),
+            b"54=%d" % (side + 1),
+            b"60=" + sending_time(local_ns),
+            b"38=" + self.size.text(lots),
+            b"40=2",
+            b"44=" + self.price.text(price),
+            b"59=0",
+        ]
+        return self._message(b"G", sequence, local_ns, fields)
+
+    def quote(
+        self,
+        sequence: int,
+        local_ns: int,
+        request: int,
+        option: int,
+        side: int,
+        price: int,
+        lots: int,
+        until_ns: int,
+    ) -> bytes:
+        """Quote (35=S), the answer to a request: a bid for side 0, an offer for side 1."""
+        fields = [
+            b"131=%d" % request,
+            b"117=%d" % sequence,
+            f"55={self.symbols[option]}".encode(),
+            b"%d=" % (132 + side) + self.price.text(price),
+            b"%d=" % (134 + side) + self.size.text(lots),
+            b"62=" + sending_time(until_ns),
+        ]
+        return self._message(b"S", sequence, local_ns, fields)
+
+    def mass_status(self, sequence: int, local_ns: int) -> bytes:
+        """OrderMassStatusRequest (35=AF) for all orders (585=7)."""
+        return self._message(b"AF", sequence, local_ns, [b"584=%d" % sequence, b"585=7"])
 
     def _opening(self, sequence: int) -> list[bytes]:
         return [b"117=%d" % sequence, f"1={self.account}".encode()]
