@@ -10,7 +10,7 @@ import numpy as np
 
 from firmware.register_map import register_map
 from pyorch.contract.bundle import Bundle
-from pyorch.contract.fabric import WeightImage
+from pyorch.contract.fabric import Code, WeightImage
 from sim.bench.coverage import SWAPS
 from sim.bench.shell.model import OWNED_BY_STREAM, ReferenceCore, ShellModel
 from sim.bench.top.search import Happening
@@ -71,8 +71,13 @@ class Events:
         return []
 
     def happening(self, apply: Callable[[ShellModel], bool], per_tick: bool = True) -> Happening:
-        """It is asked for now, so it comes after the frames that are answered already."""
-        return Happening(apply, per_tick, len(self.ports.received))
+        """It is asked for now, so it comes after the good frames that are answered already.
+
+        A bad frame is answered when its fault is seen; vectors of it may still wait for the core.
+        """
+        answered = self.ports.received
+        good = [number for number, one in enumerate(answered, 1) if one.code is Code.OK]
+        return Happening(apply, per_tick, max(good, default=0))
 
     def other(self) -> Bundle:
         """The bundle that the active set does not hold."""
