@@ -183,30 +183,34 @@ class DeltaDialect:
 
     def _quoted(self, index: int, one: _Ticker) -> list[Heard]:
         at, ticks, lots = microseconds(one.timestamp), self._ticks[index], self._lots[index]
-        mark = _text(one.mark_price)
+        mark = _number(one.mark_price)
         heard: list[Heard] = [
             Said(index, MARK, at, -1, (NONE,), [ticks.nearest(mark)], [0]),
-            Said(index, INDEX, at, -1, (NONE,), [self._e4.nearest(_text(one.spot_price))], [0]),
+            Said(index, INDEX, at, -1, (NONE,), [self._e4.nearest(_number(one.spot_price))], [0]),
         ]
         if one.quotes is not None:
             q = one.quotes
-            bid, ask = _text(q.best_bid), _text(q.best_ask)
-            sizes = [lots[_text(q.bid_size)], lots[_text(q.ask_size)]]
+            bid, ask = _number(q.best_bid), _number(q.best_ask)
+            sizes = [lots[_number(q.bid_size)], lots[_number(q.ask_size)]]
             heard.append(Said(index, BEST, at, -1, (BID, ASK), [ticks[bid], ticks[ask]], sizes))
-            sigmas = [self._e6.nearest(_text(iv)) for iv in (q.bid_iv, q.ask_iv, one.mark_vol)]
+            sigmas = [self._e6.nearest(_number(iv)) for iv in (q.bid_iv, q.ask_iv, one.mark_vol)]
             prices = [self._e8.nearest(price) for price in (bid, ask, mark)]
             heard.append(Said(index, IMPLIED, at, -1, (BID, ASK, NONE), sigmas, prices))
         if one.greeks is not None:
             g = one.greeks
-            first = [self._e8.nearest(_text(value)) for value in (g.delta, g.vega, g.rho)]
-            second = [self._e8.nearest(_text(value)) for value in (g.gamma, g.theta)]
+            first = [self._e8.nearest(_number(value)) for value in (g.delta, g.vega, g.rho)]
+            second = [self._e8.nearest(_number(value)) for value in (g.gamma, g.theta)]
             heard.append(Said(index, GREEKS, at, -1, (NONE,) * 3, first, [*second, 0]))
         return heard
 
 
 def _text(raw: msgspec.Raw) -> str:
-    """A number's text, which the venue sends as a number or a string; 0 where it has none."""
+    """A number's text, which the venue sends as a number or a string."""
     text = str(raw, "ascii")
-    if text == "null":
-        return "0"
     return text[1:-1] if text[:1] == '"' == text[-1:] and len(text) > 2 else text
+
+
+def _number(raw: msgspec.Raw) -> str:
+    """The same; 0 where the venue has none."""
+    text = _text(raw)
+    return "0" if text == "null" else text
