@@ -6,9 +6,7 @@
 `timescale 1ns / 1ps
 `default_nettype none
 
-module datagram_check
-    import verdict_pkg::*;
-(
+module datagram_check (
     input  wire        clk,
     input  wire        rst,
     input  wire [47:0] mac,
@@ -44,13 +42,13 @@ module datagram_check
     );
 
     // the first of the frame's faults; what would spoil the others comes before them
-    wire [3:0] fault = ethernet_fault != ACCEPTED ? ethernet_fault : ip_fault != ACCEPTED ? ip_fault : udp_fault;
-    wire [3:0] verdict = !started ? NO_START : bad ? BAD_SYMBOL : is_short || half ? TRUNCATED : is_long ? OVERSIZE
-                       : !fcs_right ? BAD_FCS : fault != ACCEPTED ? fault : !whole ? TRUNCATED : !sum_right ? BAD_CHECKSUM : ACCEPTED;
+    wire [3:0] fault = ethernet_fault != verdict_pkg::ACCEPTED ? ethernet_fault : ip_fault != verdict_pkg::ACCEPTED ? ip_fault : udp_fault;
+    wire [3:0] verdict = !started ? verdict_pkg::NO_START : bad ? verdict_pkg::BAD_SYMBOL : is_short || half ? verdict_pkg::TRUNCATED : is_long ? verdict_pkg::OVERSIZE
+                       : !fcs_right ? verdict_pkg::BAD_FCS : fault != verdict_pkg::ACCEPTED ? fault : !whole ? verdict_pkg::TRUNCATED : !sum_right ? verdict_pkg::BAD_CHECKSUM : verdict_pkg::ACCEPTED;
 
     reg [55:0] bytes;
     reg spilt, owed;                   // a beat found no room; a verdict waits for room
-    wire beat = fills && fault == ACCEPTED && !spilt;
+    wire beat = fills && fault == verdict_pkg::ACCEPTED && !spilt;
     assign word_verdict = ends || owed;
     assign word_valid = word_verdict || beat;
     assign word = word_verdict ? {59'd0, spilt || owed, verdict} : {byte_value, bytes};

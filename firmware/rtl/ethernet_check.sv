@@ -6,9 +6,7 @@
 `timescale 1ns / 1ps
 `default_nettype none
 
-module ethernet_check
-    import verdict_pkg::*;
-(
+module ethernet_check (
     input  wire        clk,
     input  wire        restart,
     input  wire [47:0] mac,          // first byte on the line: the highest
@@ -37,16 +35,16 @@ module ethernet_check
             remainder <= next;
             if (!is_long) index <= index + 1'b1;
             wanted <= {wanted[39:0], 8'd0};
-            if (fault == ACCEPTED) begin
-                if (index < 6 && byte_value != wanted[47:40]) fault <= OTHER_MAC;
-                if ((index == 12 && byte_value != 8'h08) || (index == 13 && byte_value != 8'h00)) fault <= OTHER_TYPE;
+            if (fault == verdict_pkg::ACCEPTED) begin
+                if (index < 6 && byte_value != wanted[47:40]) fault <= verdict_pkg::OTHER_MAC;
+                if ((index == 12 && byte_value != 8'h08) || (index == 13 && byte_value != 8'h00)) fault <= verdict_pkg::OTHER_TYPE;
             end
         end
         if (restart) begin
             remainder <= 32'hFFFFFFFF;
             index <= 0;
             wanted <= ours;
-            fault <= ACCEPTED;
+            fault <= verdict_pkg::ACCEPTED;
         end
     end
 endmodule

@@ -36,6 +36,11 @@ module event_registers #(
     output wire [             1:0] s_axil_rresp,
     output wire                    s_axil_rvalid,
     input  wire                    s_axil_rready,
+    output wire                    outer_write,    // registers at 0x800 and above, which lie elsewhere
+    output wire [            11:0] outer_write_address,
+    output wire [            31:0] outer_write_data,
+    output wire [            11:0] outer_read_address,
+    input  wire [            31:0] outer_data,     // a cycle after it
     output reg                     stale_on,
     output reg  [            63:0] stale_ns,
     // the path
@@ -85,6 +90,11 @@ module event_registers #(
         .write_data(write_data), .refused(), .write_busy(word || policy_word || loader_busy || policy_busy), .read(read), .read_address(read_address),
         .read_data(read_data)
     );
+
+    assign outer_write = write && write_address[11];
+    assign outer_write_address = write_address;
+    assign outer_write_data = write_data;
+    assign outer_read_address = read_address;
 
     // ---- loads
     reg [31:0] address, policy_place;
@@ -211,7 +221,7 @@ module event_registers #(
         read_beat <= beats[read_address[6:3]];
         recorded <= !read_address[7] ? (read_address[2] ? read_beat[63:32] : read_beat[31:0])
                   : read_address[6] ? kept_logits[32*read_address[5:2]+:32] : kept_features[32*read_address[5:2]+:32];
-        read_data <= read_address[11:8] == 4'h2 ? recorded : control;
+        read_data <= read_address[11] ? outer_data : read_address[11:8] == 4'h2 ? recorded : control;
     end
 endmodule
 

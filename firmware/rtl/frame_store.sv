@@ -6,9 +6,7 @@
 `timescale 1ns / 1ps
 `default_nettype none
 
-module frame_store
-    import verdict_pkg::*;
-#(
+module frame_store #(
     parameter int BEAT_BITS = 9,     // room for 2^n - 1 beats; and for 16 frames
     parameter int INSTRUMENTS = 1
 ) (
@@ -53,7 +51,7 @@ module frame_store
     reg [FRAME_BITS-1:0] newest, oldest;
     reg [FRAME_BITS:0] frames;
     wire [BEAT_BITS-1:0] head_end;
-    wire right = ends && !word[4] && word[3:0] == ACCEPTED;
+    wire right = ends && !word[4] && word[3:0] == verdict_pkg::ACCEPTED;
     wire keep = right && !lost && !frames[FRAME_BITS];
     lut_ram #(.WIDTH(WIDTH)) heads (
         .clk(clk), .write(keep), .write_address(newest), .data({known, session, first, following, written}), .address(oldest),

@@ -5,9 +5,7 @@
 `timescale 1ns / 1ps
 `default_nettype none
 
-module ipv4_check
-    import verdict_pkg::*;
-(
+module ipv4_check (
     input  wire        clk,
     input  wire        restart,
     input  wire [31:0] address,
@@ -29,15 +27,15 @@ module ipv4_check
             if (index >= AT) sum <= added;
             if (index >= AT + 16) wanted <= {wanted[23:0], 8'd0};
             if (index == AT + 2 || index == AT + 3) length <= {length[7:0], byte_value};
-            if (fault == ACCEPTED) begin
+            if (fault == verdict_pkg::ACCEPTED) begin
                 case (index)
-                    AT: if (byte_value != 8'h45) fault <= BAD_HEADER;
-                    AT + 3: if ({length[7:0], byte_value} < LEAST) fault <= BAD_HEADER;
-                    AT + 6: if (byte_value[5:0] != 0) fault <= FRAGMENT;
-                    AT + 7: if (byte_value != 0) fault <= FRAGMENT;
-                    AT + 9: if (byte_value != 17) fault <= OTHER_PROTOCOL;
-                    AT + 16, AT + 17, AT + 18, AT + 19: if (byte_value != wanted[31:24]) fault <= OTHER_ADDRESS;
-                    AT + 21: if (sum != 17'h0FFFF) fault <= HEADER_CHECKSUM;
+                    AT: if (byte_value != 8'h45) fault <= verdict_pkg::BAD_HEADER;
+                    AT + 3: if ({length[7:0], byte_value} < LEAST) fault <= verdict_pkg::BAD_HEADER;
+                    AT + 6: if (byte_value[5:0] != 0) fault <= verdict_pkg::FRAGMENT;
+                    AT + 7: if (byte_value != 0) fault <= verdict_pkg::FRAGMENT;
+                    AT + 9: if (byte_value != 17) fault <= verdict_pkg::OTHER_PROTOCOL;
+                    AT + 16, AT + 17, AT + 18, AT + 19: if (byte_value != wanted[31:24]) fault <= verdict_pkg::OTHER_ADDRESS;
+                    AT + 21: if (sum != 17'h0FFFF) fault <= verdict_pkg::HEADER_CHECKSUM;
                     default: ;
                 endcase
             end
@@ -45,7 +43,7 @@ module ipv4_check
         if (restart) begin
             sum <= 0;
             wanted <= address;
-            fault <= ACCEPTED;
+            fault <= verdict_pkg::ACCEPTED;
         end
     end
 endmodule

@@ -6,9 +6,7 @@
 `timescale 1ns / 1ps
 `default_nettype none
 
-module udp_check
-    import verdict_pkg::*;
-(
+module udp_check (
     input  wire        clk,
     input  wire        restart,
     input  wire [15:0] port,
@@ -54,9 +52,9 @@ module udp_check
                 if (fills) left <= left - 1'b1;
             end
             if (index >= AT + HEADER && left == 0 && !behind[2]) behind <= behind + 1'b1;
-            if (fault == ACCEPTED) begin
-                if (index == AT + 3 && word != port) fault <= OTHER_PORT;
-                if (index == AT + 6 && (length[2:0] != 0 || length < 2 * HEADER || length + 16'd20 != ip_length)) fault <= BAD_LENGTH;
+            if (fault == verdict_pkg::ACCEPTED) begin
+                if (index == AT + 3 && word != port) fault <= verdict_pkg::OTHER_PORT;
+                if (index == AT + 6 && (length[2:0] != 0 || length < 2 * HEADER || length + 16'd20 != ip_length)) fault <= verdict_pkg::BAD_LENGTH;
             end
         end
         if (restart) begin
@@ -65,7 +63,7 @@ module udp_check
             behind <= 0;
             left <= 0;
             unchecked <= 0;
-            fault <= ACCEPTED;
+            fault <= verdict_pkg::ACCEPTED;
         end
     end
 endmodule

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -26,6 +27,18 @@ _PATH = click.Path(path_type=Path)
 @shape_options
 @click.option("--config", type=_PATH, help="events: quoting TOML whose rules are built in.")
 @click.option(
+    "--ingress",
+    type=click.Choice(("mii", "rgmii")),
+    help="events: they come as UDP datagrams, from PHYs with this interface.",
+)
+@click.option(
+    "--listen",
+    multiple=True,
+    metavar="ADDRESS:PORT",
+    help="events, --ingress: what line A listens to, and once more for B.",
+)
+@click.option("--mac", help="events, --ingress: our own address, for unicast; 12 hex digits.")
+@click.option(
     "--image-for", type=_PATH, help="Write only the weight image, for this emitted project."
 )
 @click.option("--out", type=_PATH, help="Folder (or image file); default: out/fabric-STYLE.")
@@ -36,6 +49,9 @@ def emit(
     wire: str | None,
     top: str,
     config: Path | None,
+    ingress: Literal["mii", "rgmii"] | None,
+    listen: tuple[str, ...],
+    mac: str | None,
     image_for: Path | None,
     out: Path | None,
     as_json: bool,
@@ -50,6 +66,7 @@ def emit(
 
     from hls.emit.conversion import convert_to_events, convert_to_rtl
     from hls.emit.events import EventShape
+    from hls.emit.ingress import made_of
     from hls.emit.project import image_for as make_image
     from hls.emit.show import show
     from pyorch.app.shipped import shipped_bundle
@@ -84,9 +101,12 @@ def emit(
             raise UsageError("--wire and --clocks belong to --top frames")
         folder = out or Path(f"out/events-{style}")
         manifest = convert_to_events(
-            loaded, style, folder, load_config(config), EventShape(**shape), **parameters
-        )
+            loaded, style, folder, load_config(config), EventShape(**shape),
+            made_of(ingress, listen, mac), **parameters,
+        )  # fmt: skip
     else:
+        if ingress or listen or mac:
+            raise UsageError("--ingress, --listen and --mac belong to --top events")
         folder = out or Path(f"out/fabric-{style}")
         form = FixedFormat.parse(wire) if wire else None
         manifest = convert_to_rtl(loaded, style, folder, wire=form, **parameters)

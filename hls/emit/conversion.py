@@ -13,6 +13,7 @@ from hls.emit.backend import NAME, tools
 from hls.emit.events import EventShape
 from hls.emit.events_project import emit_configured
 from hls.emit.graph import GraphModel, read_graph
+from hls.emit.ingress import Ingress
 from hls.emit.project import emit_bundle
 from hls.emit.style import refuse_unsupported
 from pyorch.contract.bundle import Bundle
@@ -43,6 +44,7 @@ def convert_to_events(
     out: Path,
     config: QuotingConfig,
     shape: EventShape,
+    ingress: Ingress | None = None,
     **parameters: int,
 ) -> FabricManifest:
     """Emit the feature path of a bundle with a configuration's policy built in, likewise proved.
@@ -52,7 +54,9 @@ def convert_to_events(
         UsageError, BundleError: as `emit_events`, or a rule that cannot be armed.
     """
     prove_conversion(bundle)
-    return emit_configured(bundle, style, out, config, shape, tools=tools(), **parameters)
+    return emit_configured(
+        bundle, style, out, config, shape, ingress=ingress, tools=tools(), **parameters
+    )
 
 
 def prove_conversion(bundle: Bundle) -> None:

@@ -16,6 +16,8 @@ from hls.emit.events_text import (
     events_top,
 )
 from hls.emit.features_text import market_features
+from hls.emit.ingress import SOURCES as INGRESS
+from hls.emit.ingress import Ingress
 from hls.emit.project import (
     MODEL_FILE,
     image_of,
@@ -51,6 +53,7 @@ def emit_events(
     policy: PolicyImage,
     shape: EventShape | None = None,
     *,
+    ingress: Ingress | None = None,
     tools: dict[str, str] | None = None,
     **parameters: int,
 ) -> FabricManifest:
@@ -59,6 +62,7 @@ def emit_events(
     Args:
         style: of the core.
         policy: the built-in policy set, with room for as many rules as ``shape`` has.
+        ingress: events come from UDP, not from a stream of beats.
         parameters: of the style.
 
     Raises:
@@ -80,7 +84,8 @@ def emit_events(
         "LOADABLE": int(core.loadable), "IMAGE_WORDS": framed.image_words, "MODEL_FILE": MODEL_FILE,
         "FORMAT_DIGEST": int(framed.format_digest[:16], 16), "POLICY_FORMAT": int(policy_format, 16),
     }  # fmt: skip
-    texts = {name: (rtl_folder() / name).read_text() for name in dict.fromkeys((*PATH, *core.rtl))}
+    names = (*(INGRESS if ingress else ()), *PATH, *core.rtl)
+    texts = {name: (rtl_folder() / name).read_text() for name in dict.fromkeys(names)}
     texts |= {
         **core.generated,
         "fabric_core.sv": core_text(bundle.spec, core),
@@ -88,7 +93,7 @@ def emit_events(
         "decision_scores.sv": decision_scores(plan),
         "event_path.sv": (rtl_folder() / "event_path.sv").read_text(),
         "event_registers.sv": (rtl_folder() / "event_registers.sv").read_text(),
-        "events_top.sv": events_top(plan, loader, words),
+        "events_top.sv": events_top(plan, loader, words, ingress),
     }
     memories = {name: files[name] for name in framed.memories} | features.tables()
     for name, table in ((EXP_FILE, "exp_table"), (SIGMOID_FILE, "sigmoid_table")):
@@ -100,7 +105,7 @@ def emit_events(
         top="events_top",
         sources=_digests(texts),
         memories=_digests(memories),
-        cycles=plan.cycles(),
+        cycles=plan.cycles() | (ingress.cycles() if ingress else {}),
         stages=plan.stages(levels=True),
         events=EventPath(
             **{name: getattr(shape, name) for name in shape.__slots__},
@@ -108,6 +113,7 @@ def emit_events(
             policy_format=policy_format,
             policy_digest=f"{policy.digest:016x}",
             schema=plan.features.schema.digest(),
+            ingress=ingress.described() if ingress else None,
         ),
     )
     image = image_of(bundle, core, manifest.format_digest)
@@ -122,6 +128,7 @@ def emit_configured(
     config: QuotingConfig,
     shape: EventShape,
     *,
+    ingress: Ingress | None = None,
     tools: dict[str, str] | None = None,
     **parameters: int,
 ) -> FabricManifest:
@@ -131,7 +138,9 @@ def emit_configured(
         UsageError: besides, a rule that cannot be armed, or more than there is room for.
     """
     policy = configured_policy(bundle, config, shape.rules)
-    return emit_events(bundle, style, out, policy, shape, tools=tools, **parameters)
+    return emit_events(
+        bundle, style, out, policy, shape, ingress=ingress, tools=tools, **parameters
+    )
 
 
 def configured_policy(bundle: Bundle, config: QuotingConfig, rules: int) -> PolicyImage:

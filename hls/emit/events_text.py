@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hls.emit.events import DIVIDE_BITS, EventPlan, heads_at
+from hls.emit.ingress import Ingress
 from hls.emit.text import AXI_NAMES, AXI_PORTS, CLOSE, OPEN, instance
 
 EXP_FILE, SIGMOID_FILE, POLICY_FILE = "exp.hex", "sigmoid.hex", "policy.hex"
@@ -127,14 +128,42 @@ _BETWEEN = {
     "policy_address": 16,
     "policy_data": 32, "load_write": 1, "load_address": 32, "load_data": 32, "begins": 1, "decide": 1,
 }  # fmt: skip
+_OUTER = {"write": 1, "write_address": 12, "write_data": 32, "read_address": 12, "data": 32}
+"""Registers that lie outside of `event_registers`."""
 _TITLE = "// Generated: the feature path with its parameters, one clock. See docs/wire_events.md.\n"
 
 
-def events_top(plan: EventPlan, loader: Mapping[str, int | str], policy_words: int) -> str:
+def _ingress_ports(ingress: Ingress) -> str:
+    """The top's ports but the stages: those of PHYs instead of a stream of beats."""
+    lines = [line for line in AXI_PORTS.splitlines() if "s_axis" not in line]
+    for name, bits in (("rx_clk", 1), ("rx_control", 2), ("rx_data", 8)):
+        lines[-1] = lines[-1].rstrip(",") + ","
+        lines.append(f"    input  wire [{bits * len(ingress.lines) - 1}:0] {name}")
+    return "\n".join(lines)
+
+
+def _ingress(ingress: Ingress, instruments: int) -> str:
+    """Beats for the path from `udp_ingress`."""
+    beats = {name: name.removeprefix("s_axis") for name in _STREAMS if name.startswith("s_axis")}
+    text = "".join(f"    wire {'[63:0] ' * (n == '_tdata')}{name};\n" for name, n in beats.items())
+    ports = {"clk": "aclk", "rst": "rst", "read_data": "outer_data"}
+    ports |= {name: f"outer_{name}" for name in _OUTER if name != "data"}
+    ports |= {name: name for name in ("rx_clk", "rx_control", "rx_data")}
+    ports |= {f"m_axis{n}": name for name, n in beats.items()}
+    return text + instance("udp_ingress", "ingress", ingress.parameters(instruments), ports)
+
+
+def events_top(
+    plan: EventPlan,
+    loader: Mapping[str, int | str],
+    policy_words: int,
+    ingress: Ingress | None = None,
+) -> str:
     """The top of a feature path.
 
     Args:
         loader: the parameters of `event_registers` that say which images fit.
+        ingress: in front of the path, instead of a stream of beats.
     """
     spec, shape = plan.bundle.spec, plan.shape
     feature_bits, logit_bits = (
@@ -160,14 +189,19 @@ def events_top(plan: EventPlan, loader: Mapping[str, int | str], policy_words: i
         name: name for name in (*_STREAMS, *_COUNTERS, "tick_features", "y", "stages")
     }
     path_ports |= {"want_clear": "1'b0"}
+    declared += "".join(f"    wire [{width - 1}:0] outer_{n};\n" for n, width in _OUTER.items())
     register_ports = clocked | {name: name for name in _AXIL} | {
         "counters": f"{{{counters}}}", "features": "tick_features", "logits": "y",
+        **{f"outer_{name}": f"outer_{name}" for name in _OUTER},
         "beat_taken": "m_axis_tvalid && m_axis_tready", "beat_last": "m_axis_tlast", "beat": "m_axis_tdata",
     }  # fmt: skip
     stages = "pulses: the book shows, the core takes features, logits, the policy decides"
+    ports, front = AXI_PORTS, "    assign outer_data = 0;\n"
+    if ingress is not None:
+        ports, front = _ingress_ports(ingress), _ingress(ingress, shape.instruments)
     return (
-        f"{_TITLE}{OPEN}module events_top (\n{AXI_PORTS},\n    output wire [ 3:0] stages  // {stages}\n);\n"
-        f"    reg rst;\n    always @(posedge aclk) rst <= !aresetn;\n{declared}"
+        f"{_TITLE}{OPEN}module events_top (\n{ports},\n    output wire [ 3:0] stages  // {stages}\n);\n"
+        f"    reg rst;\n    always @(posedge aclk) rst <= !aresetn;\n{declared}{front}"
         + instance("event_registers", "registers", registers, register_ports)
         + instance("event_path", "path", path, path_ports)
         + f"endmodule\n{CLOSE}"

@@ -36,6 +36,8 @@ CYCLE_FIGURES = {
     "swap": "idle: from the change of the weight sets to ready",
     "swap_load": "the same, and a staged state is taken with it",
     "swap_in_stream": "between the two answers around a swap, ticks back to back",
+    "receive": "last bits of a frame to its verdict, in cycles of the PHY's clock",
+    "frame_to_trade": "verdict to the last beat of a trade, alone in its frame, at most",
     "trade_to_decision": "last beat of a trade or timer to first of its decision word, all else idle",
     "levels_to_decision": "the same of a message of levels",
 }
@@ -96,6 +98,21 @@ class Stage(msgspec.Struct, frozen=True):
         return f"{self.name} {self.block}".strip()
 
 
+class IngressPath(msgspec.Struct, frozen=True):
+    """Where a feature path's events come from: UDP; see `hls.emit.ingress.Ingress`.
+
+    Attributes:
+        phy: mii or rgmii.
+        listen: ADDRESS:PORT of each line. mac: our own address, 12 hex digits.
+        wait_cycles: how long a frame that is ahead waits for the other line.
+    """
+
+    phy: str
+    listen: tuple[str, ...]
+    mac: str
+    wait_cycles: int
+
+
 class EventPath(msgspec.Struct, frozen=True, kw_only=True):
     """What a feature path has besides its core; see `hls.emit.events.EventShape`.
 
@@ -104,6 +121,7 @@ class EventPath(msgspec.Struct, frozen=True, kw_only=True):
         policy_words: registers of a policy set.
         policy_format: what policy images for it share; policy_digest: of the built-in set.
         schema: digest of the features.
+        ingress: in front of it; None: a stream of beats.
     """
 
     instruments: int
@@ -115,6 +133,7 @@ class EventPath(msgspec.Struct, frozen=True, kw_only=True):
     policy_format: str
     policy_digest: str
     schema: str
+    ingress: IngressPath | None = None
 
 
 class FabricManifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,7 +47,7 @@ POINTS: dict[str, tuple[str, ...]] = {
     "block": (
         "axil_port", "quantise_input", "loader", "sequencer", "axis_frame_in", "axis_frame_out",
         "lstm_folded", "dense_folded", "lstm_loadable", "dense_loadable", "lstm_baked", "dense_baked",
-        "datagram_check", "line_arbiter",
+        "datagram_check", "line_arbiter", "udp_ingress",
     ),
     # the ingress
     "phy": ("mii", "rgmii"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hls.emit.ingress import SOURCES
 from pyorch.contract.fabric import rtl_folder
 from sim.bench.ingress import bench_line
 from sim.bench.runner import Design, Simulator, run_bench
@@ -24,11 +25,6 @@ NEEDS_ICARUS = [
     pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"),
 ]
 
-SIMULATORS = [
-    pytest.param("icarus", marks=NEEDS_ICARUS),
-    pytest.param("verilator", marks=pytest.mark.full),
-]
-
 
 def rtl(*names: str) -> tuple[Path, ...]:
     return tuple(rtl_folder() / name for name in names)
@@ -41,12 +37,32 @@ def run_line(folder: Path, simulator: Simulator, phy: str, rounds: int) -> None:
     run_bench(folder, simulator, design, "sim.bench.ingress.bench_line", environment)
 
 
+def run_ingress(folder: Path, simulator: Simulator, phy: str) -> None:
+    sources = (
+        *rtl(*SOURCES, "event_decoder.sv"),
+        HERE / "both_edges.sv",
+        HERE / "ingress_bench.sv",
+    )
+    design = Design("ingress_bench", sources, {"RGMII": int(phy == "rgmii")})
+    run_bench(folder, simulator, design, "sim.bench.ingress.bench_ingress", {"PYORCH_PHY": phy})
+
+
 @pytest.mark.parametrize("simulator", [pytest.param("icarus", marks=NEEDS_ICARUS)])
-def test_line_bench_passes(tmp_path: Path, simulator: Simulator) -> None:
-    run_line(tmp_path, simulator, "mii", 1)
+def test_ingress_bench_passes(tmp_path: Path, simulator: Simulator) -> None:
+    run_ingress(tmp_path, simulator, "mii")
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("simulator", "phy"),
+    [("verilator", "mii"), pytest.param("icarus", "rgmii", marks=NEEDS_ICARUS)],
+)
+def test_ingress_bench_passes_elsewhere(tmp_path: Path, simulator: Simulator, phy: str) -> None:
+    run_ingress(tmp_path, simulator, phy)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("simulator", [pytest.param("icarus", marks=NEEDS_ICARUS), "verilator"])
 def test_lines_bench_passes(tmp_path: Path, simulator: Simulator) -> None:
     design = Design("lines_bench", (*rtl(*LINES), HERE / "lines_bench.sv"))
     run_bench(tmp_path, simulator, design, "sim.bench.ingress.bench_lines", {})
@@ -55,5 +71,5 @@ def test_lines_bench_passes(tmp_path: Path, simulator: Simulator) -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("phy", ["mii", "rgmii"])
 @pytest.mark.parametrize("simulator", [pytest.param("icarus", marks=NEEDS_ICARUS), "verilator"])
-def test_line_bench_passes_at_length(tmp_path: Path, simulator: Simulator, phy: str) -> None:
-    run_line(tmp_path, simulator, phy, 3)
+def test_line_bench_passes(tmp_path: Path, simulator: Simulator, phy: str) -> None:
+    run_line(tmp_path, simulator, phy, 2)
