@@ -134,7 +134,8 @@ def frames_of(events: EventArray, beats_a_frame: int = 0) -> list[Beats]:
 def ends_ns(carriers: Sequence[Carrier]) -> NDArray[np.float64]:
     """When each of a line's carriers ends, since the first began."""
     sizes = np.array([len(one.data) + GAP_BYTES for one in carriers])
-    return (np.cumsum(sizes) - GAP_BYTES) * (BYTE_CYCLES * RX_NS)
+    ends: NDArray[np.float64] = (np.cumsum(sizes) - GAP_BYTES) * (BYTE_CYCLES * RX_NS)
+    return ends
 
 
 def best_later_ns(ends: NDArray[np.float64], low: float, high: float) -> float:
