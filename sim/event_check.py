@@ -69,7 +69,9 @@ def verify_events(
         EnvironmentMissingError, BuildError: no Verilator, or it refuses the project.
     """
     progress("emitting", 0)
-    manifest = emit_configured(bundle, style, project, config, shape, tools=None, **parameters)
+    manifest = emit_configured(
+        bundle, style, project, config, shape, tools=None, ingress=None, **parameters
+    )
     found, market = Verification(manifest), _market(steps, tape)
     plan = make_plan(config, bundle, market)
     progress("compiling the RTL", 0.05)

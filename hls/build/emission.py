@@ -71,7 +71,14 @@ def _emit_events(
         )
     shape = EventShape(**plan.shape)
     return emit_configured(
-        bundle, plan.style, folder / FABRIC, quoting, shape, tools=None, **plan.parameters
+        bundle,
+        plan.style,
+        folder / FABRIC,
+        quoting,
+        shape,
+        tools=None,
+        ingress=None,
+        **plan.parameters,
     )
 
 
