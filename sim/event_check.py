@@ -34,9 +34,9 @@ from sim.netlist_library import interpreter
 from sim.verify import Comparison, Progress, Verification
 
 TICKS_A_SECOND = 45
-"""Of the simulated market, about."""
+"""Of the simulated market, at least."""
 NETLIST_TICKS = 400
-"""On a netlist: enough for the policy to be warm for half of them."""
+"""On a netlist, at least: enough for the policy to be warm for half of them."""
 NETLIST_PATIENCE = 5000
 MEASURED_ROWS = 700
 """Each alone on an idle path, for the figures of cycles."""

@@ -296,7 +296,7 @@ def test_an_image_with_other_scores_or_features_is_refused_by_a_feature_path(
 ) -> None:
     fabric = emitted(bundle, plan, tmp_path / "path", "loadable")
     weights = {name: value.copy() for name, value in bundle.weights.items()}
-    weights["dense.bias"][0] ^= 1
+    weights[f"{bundle.spec.layers[-1].name}.bias"][0] ^= 1
     image = image_for(replace(bundle, weights=weights), fabric)
     assert image.format_digest == fabric.format_digest
     assert (
