@@ -30,13 +30,14 @@ def fair_values(journal: Journal, ticks: RecordArray) -> FloatArray:
 
     Args:
         journal: the run: its options and its surface.
-        ticks: [n] of `TICK_DTYPE`, with a forward above 0.
+        ticks: [n] of `TICK_DTYPE`; where one has no forward (a withdrawal between ticks), values are NaN.
     """
     keys = ("forward_half_ticks", "minutes", "atm_volatility_ppm", "skew_ppm")
     states = np.stack([ticks[key].astype(np.int64) for key in keys], axis=1)
     _, first, back = np.unique(states, axis=0, return_index=True, return_inverse=True)
     some = ticks[first]
-    forward = forward_usd(journal, some)
+    known = some["forward_half_ticks"] > 0
+    forward = np.where(known, forward_usd(journal, some), 1.0)
     atm_ppm, skew_ppm, *shape_ppm = journal.run.surface_ppm
     values = np.empty((len(some), len(journal.run.options)))
     for column, option in enumerate(journal.run.options):
@@ -50,5 +51,6 @@ def fair_values(journal: Journal, ticks: RecordArray) -> FloatArray:
         chain = black76(moneyness, option.strike_usd / forward, sigma, years, forward)
         value = chain.put_value if option.right == "put" else chain.call_value
         values[:, column] = np.where(seconds > 0, value, 0.0)
+    values[~known] = np.nan
     spread: FloatArray = values[np.ravel(back)]
     return spread

@@ -74,6 +74,17 @@ def test_fair_values_are_those_that_the_loop_quoted_around(journals: list[Journa
     assert np.abs(mine - journal.quotes["value_btc"]).max() < 1e-14
 
 
+def test_fair_values_are_unknown_where_a_record_has_no_forward(journals: list[Journal]) -> None:
+    journal = journals[0]
+    ticks = journal.ticks[-3:].copy()
+    wanted = fair_values(journal, ticks)
+    ticks["forward_half_ticks"][1] = 0  # a withdrawal between two ticks
+    with np.errstate(divide="raise", invalid="raise"):
+        found = fair_values(journal, ticks)
+    assert np.isnan(found[1]).all()
+    np.testing.assert_array_equal(found[[0, 2]], wanted[[0, 2]])
+
+
 def test_fair_values_are_those_of_the_readable_pricing(journals: list[Journal]) -> None:
     journal = journals[0]
     run = journal.run
