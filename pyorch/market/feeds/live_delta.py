@@ -1,7 +1,7 @@
 """Delta Exchange: books that are whole in every message, trades, tickers with Greeks and volatilities.
 
-Sources: a recorded session of 2021 (``l2_orderbook``), and the venue's API documentation for what it does
-not hold: ``all_trades``, ``v2/ticker``, ``ping``. Each book message is a snapshot, so a lost one costs
+Source: a recorded session of 2021 (``l2_orderbook``). What it does not hold is not compared with the venue's
+documentation: ``all_trades``, ``v2/ticker``, ``ping``. Each book message is a snapshot, so a lost one costs
 nothing but time, and nothing is asked for: the next one comes by itself.
 """
 
