@@ -40,7 +40,7 @@ module event_features_bench #(
     event_book_bench #(.INSTRUMENTS(INSTRUMENTS), .WINDOW_BITS(WINDOW_BITS), .LEVELS(LEVELS)) book (
         .clk(clk), .rst(rst), .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid), .s_axis_tlast(s_axis_tlast),
         .s_axis_tready(s_axis_tready), .out_valid(shown), .out_ready(taken), .out_best(best), .out_kind(kind), .out_side(side),
-        .out_instrument(instrument), .out_own(), .out_stale(stale), .out_number(number), .out_local_ns(local_ns), .out_price_ticks(),
+        .out_instrument(instrument), .out_stale(stale), .out_number(number), .out_local_ns(local_ns), .out_price_ticks(),
         .out_quantity_lots(quantity_lots), .out_last(last), .row_taken(row_taken), .row_local_ns(row_local_ns), .valid(valid),
         .base(base), .bid_count(bid_count), .bid_keys(bid_keys), .bid_lots(bid_lots), .ask_count(ask_count), .ask_keys(ask_keys),
         .ask_lots(ask_lots), .counts()
