@@ -1,8 +1,9 @@
 """BIT.COM spot and derivatives: books by sequence, trades, tickers with volatilities and index.
 
-Sources: two recorded sessions of 2024 (spot pairs, a linear perpetual). What they do not hold is not compared
-with the venue's documentation: ``ping``, ``unsubscribe``, and an option's ``sigma`` and Greeks. A new snapshot
-comes with a new subscription. Depth updates name the sequence before them, also directly after a snapshot.
+Sources: two recorded sessions of 2024 (spot pairs, a linear perpetual). What they do not hold is not
+compared with the venue's documentation: ``ping``, ``unsubscribe``, an option's ``sigma`` and Greeks. A new
+snapshot comes with a new subscription. Depth updates name the sequence before them, also directly
+after a snapshot.
 """
 
 from __future__ import annotations
