@@ -141,7 +141,8 @@ def test_a_swap_under_full_load_loses_no_tick_and_mixes_no_weights(
     write = (address("COMMAND"), MAP["COMMAND"].put(**bits))
     changes = set()
     histories = [with_swap(raw, k, keep) for k in range(41)]
-    for at in range(0, 980, 37):
+    cycles = 39 * fabric.manifest.cycles["interval_in_sequence"]  # of the stream, and some more
+    for at in range(0, cycles, 37):
         command(fabric, reset=1)
         load(fabric, image)
         kind = Kind.SEQUENCE if at % 2 else Kind.STEP
