@@ -6,7 +6,7 @@ from collections import deque
 
 from hls.emit.core_cycles import ANSWER, FIRST, QUIET, Chunks, Pulses
 from hls.emit.folded_passes import Passes
-from hls.emit.style import StylePlan
+from hls.emit.style import Block, StylePlan
 
 SMALL_TABLE = 6
 """Index bits of the largest tables that answer at once (`bank_table`)."""
@@ -179,6 +179,9 @@ def tail_cycles(plan: StylePlan, number: int) -> int:
 
 def _tail_stages(plan: StylePlan, number: int) -> int:
     """Stages of `folded_tail` before the one that makes h."""
-    parameters = plan.blocks[number].parameters
-    largest = max(int(parameters["GATE_INDEX_BITS"]), int(parameters["CELL_INDEX_BITS"]))
-    return 6 if largest > SMALL_TABLE else 4
+    return 6 if tables_wait(plan.blocks[number]) else 4
+
+
+def tables_wait(block: Block) -> bool:
+    """Whether tables lie in block RAM and answer a cycle late (LATE of `folded_tail`)."""
+    return max(int(block.parameters[f"{one}_INDEX_BITS"]) for one in ("GATE", "CELL")) > SMALL_TABLE

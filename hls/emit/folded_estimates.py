@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from hls.emit.folded_cycles import tables_wait
 from hls.emit.style import Block, Memory
 
 BLOCK_BITS = 18
@@ -18,7 +19,7 @@ def folded_estimates(blocks: Sequence[Block], memories: Sequence[Memory]) -> dic
     - ``multipliers`` = ``array_multipliers`` + ``tail_multipliers`` + ``dense_multipliers``, in blocks of
       18 × 18 bits;
     - ``block_ram_bits``: bits stored, both weight sets, a copy of a table for each of its readers;
-    - ``lut_ram_bits``: c, and partial sums of layers with several passes;
+    - ``lut_ram_bits``: c, partial sums of layers with several passes, and tables that are small;
     - ``adder_bits``, ``registers``: bits of adders and registers of the data path.
     """
     total: Counter[str] = Counter()
@@ -54,38 +55,36 @@ def _lstm(block: Block, memories: dict[int, Memory]) -> dict[str, int]:
     up = abs(p["X_SHIFT"] - p["R_SHIFT"])
     operand = max(p["X_WIDTH"], p["H_WIDTH"]) + up
     product = operand + p["W_WIDTH"]
-    sums = p["A_WIDTH"] - min(p["X_SHIFT"], p["R_SHIFT"])
+    sums = p["A_WIDTH"]
     held = -(-units // chunk) * chunk
     number = p["MEMORY"]
     biases = 4 * chunk * p["B_WIDTH"]
     in_blocks = min(spread, p["BLOCKS"])
-    bits = (
-        _stored(memories[number], rows * p["W_WIDTH"])
-        + _stored(memories[number + 1], biases)
-        + _stored(memories[number + 2], table, 3 * chunk)
-        + _stored(memories[number + 3], table, 2 * chunk)
-    )
+    bits = _stored(memories[number], rows * p["W_WIDTH"]) + _stored(memories[number + 1], biases)
+    tables = _stored(memories[number + 2], table, 3 * chunk)
+    tables += _stored(memories[number + 3], table, 2 * chunk)
+    late = tables_wait(block)
     sum_bits = product + (spread - 1).bit_length()
     trees = 4 * chunk * (spread - 1) * sum_bits
     accumulators = 4 * chunk
-    tail_adders = chunk * (4 * p["A_WIDTH"] + 2 * table + cell + max(2 * table, table + cell))
+    tail_adders = chunk * (2 * table + cell + max(2 * table, table + cell))
     return {
         "array_multipliers": 4 * chunk * in_blocks * dsps(operand, p["W_WIDTH"]),
         "products_in_logic": 4 * chunk * (spread - in_blocks),
         "tail_multipliers": chunk * (dsps(table, cell) + 2 * dsps(table, table)),
-        "block_ram_bits": bits,
-        "lut_ram_bits": held * cell + (held + 16 * chunk) * 4 * sums,
+        "block_ram_bits": bits + late * tables,
+        "lut_ram_bits": held * cell + (held + 16 * chunk) * 4 * sums + (not late) * tables,
         "adder_bits": accumulators * sums + trees + tail_adders,
         "registers": spread * operand
         + accumulators * sums
         + 4
         * chunk
         * sum_bits
-        * sum(-(-spread // 4**level) for level in range(1, 5) if 4**level < 4 * spread)
+        * sum(-(-spread // 4**level) for level in range(1, 4) if 4**level < spread)
         + 2 * p["INPUTS"] * p["X_WIDTH"]
         + (units + held) * p["H_WIDTH"]
-        + 2 * biases
-        + chunk * (4 * table + 2 * cell + 4 * p["GATE_INDEX_BITS"]),
+        + biases
+        + chunk * ((2 + late) * table + cell + p["H_WIDTH"]),
     }
 
 
