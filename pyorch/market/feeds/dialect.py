@@ -10,10 +10,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pyorch.contract.events import Instrument, Side
+import msgspec
+
+from pyorch.contract.events import Instrument, Kind, Side
 
 BID, ASK, NONE = int(Side.BID), int(Side.ASK), int(Side.NONE)
 """Sides as plain integers."""
+BEST, TRADE, MARK = int(Kind.BEST), int(Kind.TRADE), int(Kind.MARK)
+INDEX, IMPLIED, GREEKS = int(Kind.INDEX), int(Kind.IMPLIED), int(Kind.GREEKS)
+"""Kinds of what is said, likewise."""
+ABSENT = msgspec.Raw(b"null")
+"""A part of a message that is not there."""
 
 
 class SpoiltError(Exception):

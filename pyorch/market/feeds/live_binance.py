@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from pyorch.contract.errors import UsageError
-from pyorch.contract.events import Instrument, Kind
+from pyorch.contract.events import Instrument
 from pyorch.market.feeds.binance_messages import (
     Levels as TextLevels,
 )
@@ -26,9 +26,13 @@ from pyorch.market.feeds.binance_messages import (
     decode_trade,
 )
 from pyorch.market.feeds.dialect import (
+    ABSENT,
     ASK,
+    BEST,
     BID,
+    MARK,
     NONE,
+    TRADE,
     Accepted,
     Ask,
     Heard,
@@ -41,10 +45,6 @@ from pyorch.market.feeds.dialect import (
     milliseconds,
 )
 from pyorch.market.feeds.grid import Grid
-
-BEST, TRADE, MARK = int(Kind.BEST), int(Kind.TRADE), int(Kind.MARK)
-
-_ABSENT = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,9 @@ _MARKETS = {
 
 class _Text(msgspec.Struct):
     stream: str = ""
-    data: msgspec.Raw = _ABSENT
+    data: msgspec.Raw = ABSENT
     id: int = -1
-    error: msgspec.Raw = _ABSENT
+    error: msgspec.Raw = ABSENT
 
 
 _text = msgspec.json.Decoder(_Text).decode

@@ -13,11 +13,18 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pyorch.contract.events import Instrument, Kind
+from pyorch.contract.events import Instrument
 from pyorch.market.feeds.dialect import (
+    ABSENT,
     ASK,
+    BEST,
     BID,
+    GREEKS,
+    IMPLIED,
+    INDEX,
+    MARK,
     NONE,
+    TRADE,
     Accepted,
     Ask,
     Heard,
@@ -31,17 +38,13 @@ from pyorch.market.feeds.dialect import (
 )
 from pyorch.market.feeds.grid import Grid
 
-BEST, TRADE, MARK = int(Kind.BEST), int(Kind.TRADE), int(Kind.MARK)
-INDEX, IMPLIED, GREEKS = int(Kind.INDEX), int(Kind.IMPLIED), int(Kind.GREEKS)
-
-_ABSENT = msgspec.Raw(b"null")
 _SIDES = {"buy": BID, "sell": ASK}
 
 
 class _Envelope(msgspec.Struct):
     channel: str
     timestamp: int = -1
-    data: msgspec.Raw = _ABSENT
+    data: msgspec.Raw = ABSENT
 
 
 class _Named(msgspec.Struct):

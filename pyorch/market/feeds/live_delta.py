@@ -12,11 +12,18 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pyorch.contract.events import Instrument, Kind
+from pyorch.contract.events import Instrument
 from pyorch.market.feeds.dialect import (
+    ABSENT,
     ASK,
+    BEST,
     BID,
+    GREEKS,
+    IMPLIED,
+    INDEX,
+    MARK,
     NONE,
+    TRADE,
     Accepted,
     Ask,
     Heard,
@@ -29,11 +36,6 @@ from pyorch.market.feeds.dialect import (
     microseconds,
 )
 from pyorch.market.feeds.grid import JsonGrid
-
-BEST, TRADE, MARK = int(Kind.BEST), int(Kind.TRADE), int(Kind.MARK)
-INDEX, IMPLIED, GREEKS = int(Kind.INDEX), int(Kind.IMPLIED), int(Kind.GREEKS)
-
-_ABSENT = msgspec.Raw(b"null")
 
 
 class _Head(msgspec.Struct):
@@ -61,27 +63,27 @@ class _Trade(msgspec.Struct):
 
 
 class _Quotes(msgspec.Struct):
-    best_bid: msgspec.Raw = _ABSENT
-    best_ask: msgspec.Raw = _ABSENT
-    bid_size: msgspec.Raw = _ABSENT
-    ask_size: msgspec.Raw = _ABSENT
-    bid_iv: msgspec.Raw = _ABSENT
-    ask_iv: msgspec.Raw = _ABSENT
+    best_bid: msgspec.Raw = ABSENT
+    best_ask: msgspec.Raw = ABSENT
+    bid_size: msgspec.Raw = ABSENT
+    ask_size: msgspec.Raw = ABSENT
+    bid_iv: msgspec.Raw = ABSENT
+    ask_iv: msgspec.Raw = ABSENT
 
 
 class _Greeks(msgspec.Struct):
-    delta: msgspec.Raw = _ABSENT
-    gamma: msgspec.Raw = _ABSENT
-    vega: msgspec.Raw = _ABSENT
-    theta: msgspec.Raw = _ABSENT
-    rho: msgspec.Raw = _ABSENT
+    delta: msgspec.Raw = ABSENT
+    gamma: msgspec.Raw = ABSENT
+    vega: msgspec.Raw = ABSENT
+    theta: msgspec.Raw = ABSENT
+    rho: msgspec.Raw = ABSENT
 
 
 class _Ticker(msgspec.Struct):
     timestamp: int
-    mark_price: msgspec.Raw = _ABSENT
-    spot_price: msgspec.Raw = _ABSENT
-    mark_vol: msgspec.Raw = _ABSENT
+    mark_price: msgspec.Raw = ABSENT
+    spot_price: msgspec.Raw = ABSENT
+    mark_vol: msgspec.Raw = ABSENT
     quotes: _Quotes | None = None
     greeks: _Greeks | None = None
 

@@ -15,11 +15,18 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from pyorch.contract.errors import DataError
-from pyorch.contract.events import Instrument, Kind
+from pyorch.contract.events import Instrument
 from pyorch.market.feeds.dialect import (
+    ABSENT,
     ASK,
+    BEST,
     BID,
+    GREEKS,
+    IMPLIED,
+    INDEX,
+    MARK,
     NONE,
+    TRADE,
     Accepted,
     Answer,
     Ask,
@@ -34,24 +41,20 @@ from pyorch.market.feeds.dialect import (
 )
 from pyorch.market.feeds.grid import JsonGrid
 
-BEST, TRADE, MARK = int(Kind.BEST), int(Kind.TRADE), int(Kind.MARK)
-INDEX, IMPLIED, GREEKS = int(Kind.INDEX), int(Kind.IMPLIED), int(Kind.GREEKS)
-
-_ABSENT = msgspec.Raw(b"null")
 _ACTIONS = frozenset(("new", "change", "delete"))
 
 
 class _Envelope(msgspec.Struct):
     method: str = ""
-    params: msgspec.Raw = _ABSENT
+    params: msgspec.Raw = ABSENT
     id: int = -1
-    result: msgspec.Raw = _ABSENT
-    error: msgspec.Raw = _ABSENT
+    result: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
 
 
 class _Params(msgspec.Struct):
     channel: str = ""
-    data: msgspec.Raw = _ABSENT
+    data: msgspec.Raw = ABSENT
     type: str = ""
 
 
@@ -87,15 +90,15 @@ class _Ticker(msgspec.Struct):
     timestamp: int
     mark_price: msgspec.Raw
     index_price: msgspec.Raw
-    best_bid_price: msgspec.Raw = _ABSENT
-    best_bid_amount: msgspec.Raw = _ABSENT
-    best_ask_price: msgspec.Raw = _ABSENT
-    best_ask_amount: msgspec.Raw = _ABSENT
-    underlying_price: msgspec.Raw = _ABSENT
-    funding_8h: msgspec.Raw = _ABSENT
-    mark_iv: msgspec.Raw = _ABSENT
-    bid_iv: msgspec.Raw = _ABSENT
-    ask_iv: msgspec.Raw = _ABSENT
+    best_bid_price: msgspec.Raw = ABSENT
+    best_bid_amount: msgspec.Raw = ABSENT
+    best_ask_price: msgspec.Raw = ABSENT
+    best_ask_amount: msgspec.Raw = ABSENT
+    underlying_price: msgspec.Raw = ABSENT
+    funding_8h: msgspec.Raw = ABSENT
+    mark_iv: msgspec.Raw = ABSENT
+    bid_iv: msgspec.Raw = ABSENT
+    ask_iv: msgspec.Raw = ABSENT
     greeks: _Greeks | None = None
 
 
