@@ -249,6 +249,23 @@ class LstmEngine:
     def simd_layers(self) -> int:
         """Layers that run in SIMD altogether."""
 
+class FixOrderTemplates:
+    """
+    FIX 4.4 orders and quotes on request as bytes; pyorch.trading.fix.codec defines them.
+    """
+
+    def __init__(self, sender: str, target: str, account: str, symbols: Sequence[str], price: tuple[int, int], size: tuple[int, int]) -> None: ...
+
+    def order(self, sequence: int, local_ns: int, option: int, side: int, price: int, lots: int, rests: bool, minimum: int = 0) -> bytes: ...
+
+    def replace(self, sequence: int, local_ns: int, option: int, side: int, of: int, price: int, lots: int) -> bytes: ...
+
+    def take_back(self, sequence: int, local_ns: int, option: int, side: int, of: int) -> bytes: ...
+
+    def quote(self, sequence: int, local_ns: int, request: int, option: int, side: int, price: int, lots: int, until_ns: int) -> bytes: ...
+
+    def mass_status(self, sequence: int, local_ns: int) -> bytes: ...
+
 def journal_layout() -> tuple[list[int], list[int]]:
     """Offsets of the fields of a tick record and of a quote record."""
 

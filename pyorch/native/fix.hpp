@@ -71,7 +71,7 @@ class FixEncoder {
         return finish(text(opening('Z', sequence, local_ns), "298=4\001", 6), out);
     }
 
-   private:
+   protected:
     static char* text(char* p, const char* s, std::size_t n) {
         std::memcpy(p, s, n);
         return p + n;
@@ -134,11 +134,16 @@ class FixEncoder {
         return padded(p, of_day % 1000, 3);
     }
 
-    char* opening(char kind, std::int64_t sequence, std::int64_t local_ns) {
-        char* p = text(body_.data(), "35=", 3);
-        *p++ = kind;
+    // MsgType and the header's fields; the last one's end is the next one's to write.
+    char* head(const char* kind, std::int64_t sequence, std::int64_t local_ns) {
+        char* p = text(text(body_.data(), "35=", 3), kind, std::strlen(kind));
         p = number(text(p, header_), sequence);
-        p = sending_time(text(p, "\00152=", 4), local_ns);
+        return sending_time(text(p, "\00152=", 4), local_ns);
+    }
+
+    char* opening(char kind, std::int64_t sequence, std::int64_t local_ns) {
+        const char type[] = {kind, '\0'};
+        char* p = head(type, sequence, local_ns);
         p = number(text(p, "\001117=", 5), sequence);
         return text(p, account_);
     }

@@ -8,6 +8,7 @@ void bind_wire(nb::module_& module);
 void bind_feed_ring(nb::module_& module);
 void bind_features(nb::module_& module);
 void bind_inference(nb::module_& module);
+void bind_fix(nb::module_& module);
 void bind_trading(nb::module_& module);
 
 NB_MODULE(_native, module) {
@@ -17,5 +18,6 @@ NB_MODULE(_native, module) {
     bind_feed_ring(module);
     bind_features(module);
     bind_inference(module);
+    bind_fix(module);
     bind_trading(module);
 }

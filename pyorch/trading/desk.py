@@ -30,7 +30,7 @@ from pyorch.trading.desk_settings import NEVER, Counterparty, DeskResult, DeskSe
 from pyorch.trading.fix.decode import split_messages
 from pyorch.trading.inputs import INPUT_DTYPE, InputArray, InputKind, make_input
 from pyorch.trading.log import END, STRETCH, TEXT, LogWriter, Stretch
-from pyorch.trading.native import batch_of, input_words, native_settings
+from pyorch.trading.native import batch_of, input_words, native_settings, order_templates
 from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.records import JournalBatch
 from pyorch.trading.recovery import Recovery
@@ -82,6 +82,8 @@ class Desk(Lent):
             _native.LstmTickEngine(native_engine(bundle, "auto")),
             event_words(tape.events),
         )
+        venues = range(max(1, len(plan.targets)))
+        self.templates = [order_templates(plan.codec_of(venue)) for venue in venues]
         self._first_ns = int(tape.events["local_ns"][0])
         self.now_ns = self._first_ns
         self._orders = deque(

@@ -18,6 +18,7 @@ class Lent:
     plan: QuotingPlan
     exchange: Counterparty
     steps: _native.DeskSteps
+    templates: list[_native.FixOrderTemplates]
     now_ns: int
 
     def say(self, fields: dict[str, Any]) -> None:
@@ -54,7 +55,7 @@ class Lent:
         if refused is not None:
             return refused
         venue, sequence = self._next_message(option)
-        message = self.plan.codec_of(venue).order(
+        message = self.templates[venue].order(
             sequence, self.now_ns, option, side, price, lots, rests
         )
         self._note(InputKind.OWN_ORDER, option=option, side=side, price_ticks=price, lots=lots)
@@ -64,7 +65,7 @@ class Lent:
     def take_back(self, option: int, side: int, of: int) -> int:
         """Ask for an order back; the message's sequence."""
         venue, sequence = self._next_message(option)
-        message = self.plan.codec_of(venue).take_back(sequence, self.now_ns, option, side, of)
+        message = self.templates[venue].take_back(sequence, self.now_ns, option, side, of)
         self._send_own(message, {})
         return sequence
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyorch import _native
+from pyorch.trading.fix.codec import FixCodec
 from pyorch.trading.inputs import InputArray
 from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, JournalBatch
@@ -115,6 +116,18 @@ def native_settings(plan: QuotingPlan) -> _native.QuotingSettings:
     settings.warm_up_ticks = plan.warm_up_ticks
     settings.origin_ns = plan.origin_ns
     return settings
+
+
+def order_templates(codec: FixCodec) -> _native.FixOrderTemplates:
+    """The native encoder of a session's orders; its bytes are the codec's."""
+    return _native.FixOrderTemplates(
+        codec.sender,
+        codec.target,
+        codec.account,
+        codec.symbols,
+        (codec.price.units, codec.price.places),
+        (codec.size.units, codec.size.places),
+    )
 
 
 def input_words(inputs: InputArray) -> NDArray[np.int64]:
