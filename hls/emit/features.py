@@ -17,7 +17,7 @@ from pyorch.contract.errors import UsageError
 from pyorch.contract.fixed import Overflow
 from pyorch.contract.schema import Feature, FeatureSchema
 from pyorch.features.arithmetic import LOG2_TABLE, MICRO_TABLE
-from pyorch.features.definitions import check_schema
+from pyorch.features.definitions import check_schema, surface_names
 
 LOG_FILE, MICRO_FILE = "log2.hex", "micro.hex"
 SOURCES = (
@@ -115,9 +115,15 @@ def plan_features(schema: FeatureSchema, lanes: int = 2) -> FeaturePlan:
     """The jobs of a schema.
 
     Raises:
-        UsageError: the schema cannot be computed, or reads two instruments, or its format does not saturate.
+        UsageError: the schema cannot be computed, reads two instruments or the volatility surface, or its
+            format does not saturate.
     """
     check_schema(schema)
+    if unseen := surface_names(schema):
+        raise UsageError(
+            f"features {', '.join(unseen)} read the volatility surface, the fabric's features only books, "
+            "trades and time; train on others, or let the CPU compute features and send vectors"
+        )
     for feature in schema.features:
         if feature.kind == "basis_momentum":
             raise UsageError(

@@ -24,7 +24,13 @@ from pyorch.features.arithmetic import (
     micro_offset,
     soft_log,
 )
-from pyorch.features.definitions import BASIS_LIMIT, EMA_FRACTION, WINDOW_BUCKETS, check_schema
+from pyorch.features.definitions import (
+    BASIS_LIMIT,
+    EMA_FRACTION,
+    SURFACE_LIMIT,
+    WINDOW_BUCKETS,
+    check_schema,
+)
 from pyorch.features.history import BookHistory, book_history
 from pyorch.market.tape import Tape
 
@@ -149,14 +155,34 @@ class _Columns:
         lots = np.clip(events["quantity_lots"][rows], 0, QUANTITY_LIMIT)
         return rows, lots, events["side"][rows]
 
+    def surfaces(self) -> IntArray:
+        """Rows of the surface of instrument 0 in a segment."""
+        events = self.tape.events
+        return np.flatnonzero(
+            (events["kind"] == Kind.SURFACE) & (events["instrument"] == 0) & self.active
+        )
+
+    def surface_changes(self, field: str) -> tuple[IntArray, IntArray]:
+        """Rows of the surface, and the field's change with each since the row before in its segment."""
+        rows = self.surfaces()
+        values = np.clip(self.tape.events[field][rows], -SURFACE_LIMIT, SURFACE_LIMIT)
+        segment = self.segment[self.book_at[rows]]
+        first = np.diff(segment, prepend=0) != 0
+        return rows, np.where(first, 0, np.diff(values, prepend=0))
+
+    def segment_row(self) -> IntArray:
+        """[ticks] row of the tape that began the segment."""
+        began: IntArray = self.book.rows[self.begin_of_segment[self.segment[self.at]]]
+        return began
+
     def window(self, rows: IntArray, values: IntArray, bucket_bits: int) -> IntArray:
         """[ticks] sum of the values (at rows of the tape) over the 8 buckets that end with ``now``."""
         bucket = self.now >> bucket_bits
         oldest = bucket[self.row] - (WINDOW_BUCKETS - 1)
-        segment_row = self.book.rows[self.begin_of_segment[self.segment[self.at]]]
         end = np.searchsorted(rows, self.row, side="right")
         begin = np.maximum(
-            np.searchsorted(bucket[rows], oldest, side="left"), np.searchsorted(rows, segment_row)
+            np.searchsorted(bucket[rows], oldest, side="left"),
+            np.searchsorted(rows, self.segment_row()),
         )
         total = np.concatenate([[0], np.cumsum(values)])
         return np.asarray(total[end] - total[np.minimum(begin, end)])
@@ -278,6 +304,27 @@ def _mid_age(columns: _Columns, feature: Feature) -> IntArray:
     return log2_256(1 + (age >> 20))
 
 
+def _surface_change(columns: _Columns, feature: Feature, field: str) -> IntArray:
+    rows, changes = columns.surface_changes(field)
+    moved = columns.window(rows, changes, feature.parameters["bucket_bits"])
+    return soft_log(moved, feature.parameters["knee"])
+
+
+def _atm_volatility_change(columns: _Columns, feature: Feature) -> IntArray:
+    return _surface_change(columns, feature, "price_ticks")
+
+
+def _skew_change(columns: _Columns, feature: Feature) -> IntArray:
+    return _surface_change(columns, feature, "quantity_lots")
+
+
+def _surface_age(columns: _Columns, feature: Feature) -> IntArray:
+    rows = np.concatenate([[-1], columns.surfaces()])
+    latest = rows[np.searchsorted(rows, columns.row, side="right") - 1]
+    since = columns.now[np.maximum(latest, columns.segment_row())]
+    return log2_256(1 + ((columns.now[columns.row] - since) >> 20))
+
+
 def _basis_momentum(columns: _Columns, feature: Feature) -> IntArray:
     parameters = feature.parameters
     bits, shift = parameters["bucket_bits"], parameters["shift"]
@@ -324,4 +371,7 @@ _COMPUTE: dict[str, Callable[[_Columns, Feature], IntArray]] = {
     "ema_difference": _ema_difference,
     "mid_age": _mid_age,
     "basis_momentum": _basis_momentum,
+    "atm_volatility_change": _atm_volatility_change,
+    "skew_change": _skew_change,
+    "surface_age": _surface_age,
 }

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyorch.contract.errors import DataError, UsageError
-from pyorch.contract.events import event_words
+from pyorch.contract.events import Kind, event_words
 from pyorch.contract.fixed import IntArray
 from pyorch.contract.schema import FeatureSchema
 from pyorch.features import normalise
 from pyorch.features.batch import FeatureTable
 from pyorch.features.batch import normalise as apply_normalisation
-from pyorch.features.definitions import default_schema
+from pyorch.features.definitions import default_schema, surface_names
 from pyorch.features.labels import (
     SECOND_NS,
     Label,
@@ -203,6 +203,12 @@ def build_dataset(
     """
     options = options or DataSetOptions()
     wanted = schema or default_schema()
+    blind = surface_names(wanted)
+    if blind and not np.any(tape.events["kind"] == Kind.SURFACE):
+        raise UsageError(
+            f"features {', '.join(blind)} read the volatility surface, and the tape {tape.name} has no "
+            "SURFACE row to learn from: leave them out, or take a tape with a surface"
+        )
     lots = slippage_lots(tape, options.labels.slippage_btc)
     table, book = _features(tape, wanted, options, lots, compute)
     blocks = cut_blocks(table.local_ns, options)

@@ -13,6 +13,7 @@ last row of a DEPTH or SNAPSHOT message. ``now`` is the largest ``local_ns`` so 
 - ``window(v)``: the sum of ``v`` over the bucket of ``now`` (``now >> bucket_bits``) and the 7 before it;
 - ``ema(x)``: kept with 8 fraction bits; begins at x; at each edge between buckets of ``2^bucket_bits``
   ns ``ema += (x - ema) >> shift`` with the x that holds at the edge;
+- ``atm``, ``skew``: of the latest SURFACE row of instrument 0 in the segment, in 1e-6, clamped;
 - ``log2``, ``soft_log``: `pyorch.features.arithmetic`, in 1/256 octave.
 
 Sources: R. Cont, A. Kukanov, S. Stoikov, "The price impact of order book events" (2014), for the order
@@ -37,6 +38,8 @@ EMA_FRACTION = 8
 """Extra fraction bits of a moving average."""
 BASIS_LIMIT = 1 << 40
 """The basis is clamped to plus and minus this."""
+SURFACE_LIMIT = 1 << 30
+"""Volatility and skew of SURFACE rows are clamped to plus and minus this, in 1e-6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class FeatureKind:
         signed: zero is its neutral value and a mirrored market changes its sign, so that its
             normalisation has no offset: a trend of the training block must not become one.
         instruments: instruments of the tape that it reads.
+        surface: it reads SURFACE rows; without any it is as though the surface stood still.
     """
 
     name: str
@@ -58,6 +62,7 @@ class FeatureKind:
     parameters: dict[str, tuple[int, int]] = field(default_factory=dict)
     signed: bool = False
     instruments: int = 1
+    surface: bool = False
 
 
 OCTAVE = "octave/256"
@@ -154,6 +159,31 @@ KINDS: dict[str, FeatureKind] = {
             instruments=2,
             signed=True,
         ),
+        FeatureKind(
+            "atm_volatility_change",
+            OCTAVE,
+            "soft_log(window(atm - atm′), `knee`), per SURFACE row after the segment's first: what "
+            "at-the-money volatility moved by",
+            {"bucket_bits": _BUCKET, "knee": _KNEE},
+            signed=True,
+            surface=True,
+        ),
+        FeatureKind(
+            "skew_change",
+            OCTAVE,
+            "soft_log(window(skew - skew′), `knee`), per SURFACE row after the segment's first: what "
+            "the skew moved by",
+            {"bucket_bits": _BUCKET, "knee": _KNEE},
+            signed=True,
+            surface=True,
+        ),
+        FeatureKind(
+            "surface_age",
+            OCTAVE,
+            "log2(1 + ((now - time of the last SURFACE row, or of the segment's start) >> 20)): "
+            "steps of 1.05 ms",
+            surface=True,
+        ),
     )
 }
 """Every kind of feature, by name."""
@@ -194,6 +224,15 @@ FURTHER_FEATURES = (
 )
 """What `extended_schema` adds."""
 
+SURFACE_FEATURES = (
+    _feature("atm_volatility_change_1s", "atm_volatility_change", bucket_bits=27, knee=0),
+    _feature("atm_volatility_change_8s", "atm_volatility_change", bucket_bits=30, knee=0),
+    _feature("skew_change_1s", "skew_change", bucket_bits=27, knee=0),
+    _feature("skew_change_8s", "skew_change", bucket_bits=30, knee=0),
+    _feature("surface_age", "surface_age"),
+)
+"""What `surface_schema` adds: how the volatility surface moved."""
+
 
 def default_schema() -> FeatureSchema:
     """Sixteen features of one instrument in ``fixed<8,3,RND,SAT>``, not yet fitted."""
@@ -205,13 +244,19 @@ def extended_schema() -> FeatureSchema:
     return FeatureSchema(DEFAULT_FEATURES + FURTHER_FEATURES, FixedFormat(8, 3))
 
 
+def surface_schema() -> FeatureSchema:
+    """The default features and `SURFACE_FEATURES`: twenty-one of one instrument, not yet fitted."""
+    return FeatureSchema(DEFAULT_FEATURES + SURFACE_FEATURES, FixedFormat(8, 3))
+
+
 def schema_of(names: Sequence[str]) -> FeatureSchema:
     """Features of one instrument by name, in the order given, not yet fitted.
 
     Raises:
-        UsageError: a name that `extended_schema` does not have, a repeated one, or none.
+        UsageError: a name that is none of them, a repeated one, or no name.
     """
-    known = {feature.name: feature for feature in DEFAULT_FEATURES + FURTHER_FEATURES}
+    declared = DEFAULT_FEATURES + FURTHER_FEATURES + SURFACE_FEATURES
+    known = {feature.name: feature for feature in declared}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UsageError(f"unknown features {', '.join(unknown)}; there are {', '.join(known)}")
@@ -282,6 +327,11 @@ def check_schema(schema: FeatureSchema) -> None:
                 f"feature {feature.name}: shift {feature.shift} or multiplier {feature.multiplier} is "
                 "outside 0…30 or 0…2^20 - 1"
             )
+
+
+def surface_names(schema: FeatureSchema) -> list[str]:
+    """Names of the features that read SURFACE rows, in order."""
+    return [one.name for one in schema.features if KINDS[one.kind].surface]
 
 
 def with_knees(schema: FeatureSchema, knees: dict[str, int]) -> FeatureSchema:

@@ -22,6 +22,7 @@ struct FeatureArithmetic {
     static constexpr std::int64_t move_limit = std::int64_t{1} << 20;
     static constexpr std::int64_t log_limit = (std::int64_t{1} << 52) - 1;
     static constexpr std::int64_t basis_limit = std::int64_t{1} << 40;
+    static constexpr std::int64_t surface_limit = std::int64_t{1} << 30;
     static constexpr int average_fraction = 8;
 
     std::int64_t log2(std::int64_t value) const {
@@ -45,6 +46,7 @@ struct FeatureArithmetic {
     }
 
     static std::int64_t price(std::int64_t ticks) { return std::clamp(ticks, -price_limit, price_limit); }
+    static std::int64_t surface(std::int64_t ppm) { return std::clamp(ppm, -surface_limit, surface_limit); }
     static std::int64_t quantity(std::int64_t lots) { return std::clamp<std::int64_t>(lots, 0, quantity_limit); }
 };
 

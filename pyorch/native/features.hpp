@@ -71,6 +71,9 @@ public:
             case Kind::trade:
                 if (event.instrument == 0 && active_) on_trade(event);
                 break;
+            case Kind::surface:
+                if (event.instrument == 0 && active_) on_surface(event);
+                return false;
             case Kind::timer: break;
             default: return false;
         }
@@ -106,8 +109,9 @@ public:
 
 private:
     enum class Code { micro_offset, spread, imbalance, density, order_flow, trade_flow, trade_intensity, aggressor_ratio,
-                      volatility, momentum, ema_difference, mid_age, basis_momentum };
-    enum class Source { order_flow, trade_flow, bought, sold, trades, squares };
+                      volatility, momentum, ema_difference, mid_age, basis_momentum,
+                      surface_change, surface_age };
+    enum class Source { order_flow, trade_flow, bought, sold, trades, squares, atm, skew };
     struct Op {
         Code code;
         std::int64_t depth = 0, side = 0, knee = 0;
@@ -174,7 +178,12 @@ private:
             op.knee = parameter("knee");
             op.first = average({false, bits(), static_cast<int>(parameter("fast")), 0, 0, false, {}});
             op.second = average({false, bits(), static_cast<int>(parameter("slow")), 0, 0, false, {}});
-        } else if (kind == "mid_age") op.code = Code::mid_age;
+        } else if (kind == "atm_volatility_change" || kind == "skew_change") {
+            op.code = Code::surface_change;
+            op.knee = parameter("knee");
+            op.first = window(kind == "skew_change" ? Source::skew : Source::atm, bits());
+        } else if (kind == "surface_age") op.code = Code::surface_age;
+        else if (kind == "mid_age") op.code = Code::mid_age;
         else if (kind == "basis_momentum") {
             op.code = Code::basis_momentum;
             if (books_.size() < 2) throw std::invalid_argument("basis_momentum reads two instruments");
@@ -235,7 +244,8 @@ private:
         if (!active_) {
             segment_start_ = true;
             for (auto& one : windows_) one.sum.clear(now_ns_ >> one.bits);
-            mid_change_ns_ = now_ns_;
+            mid_change_ns_ = surface_ns_ = now_ns_;
+            surface_known_ = false;
         } else {
             const auto& [bid, qb, ask, qa] = best_;
             std::int64_t flow = 0;
@@ -300,6 +310,19 @@ private:
         }
     }
 
+    void on_surface(const Event& event) {
+        const std::int64_t atm = FeatureArithmetic::surface(event.price_ticks);
+        const std::int64_t skew = FeatureArithmetic::surface(event.quantity_lots);
+        if (surface_known_) {
+            add(Source::atm, atm - atm_);
+            add(Source::skew, skew - skew_);
+        }
+        atm_ = atm;
+        skew_ = skew;
+        surface_known_ = true;
+        surface_ns_ = now_ns_;
+    }
+
     // The averaged values may have changed: what held until now counts for the edges since.
     void hold_averages() {
         for (auto& one : averages_) {
@@ -333,6 +356,7 @@ private:
         constexpr int fraction = FeatureArithmetic::average_fraction;
         switch (op.code) {
             case Code::order_flow:
+            case Code::surface_change:
             case Code::trade_flow: raw = arithmetic_.soft_log(sum(op.first), op.knee); break;
             case Code::trade_intensity:
             case Code::volatility: raw = arithmetic_.log2(1 + sum(op.first)); break;
@@ -344,6 +368,7 @@ private:
                 raw = arithmetic_.soft_log((averages_[op.first].value.average() - averages_[op.second].value.average()) >> fraction, op.knee);
                 break;
             case Code::mid_age: raw = arithmetic_.log2(1 + ((now_ns_ - mid_change_ns_) >> 20)); break;
+            case Code::surface_age: raw = arithmetic_.log2(1 + ((now_ns_ - surface_ns_) >> 20)); break;
             case Code::basis_momentum: {
                 const auto& one = averages_[op.first];
                 raw = one.running ? arithmetic_.soft_log(one.value.held() - (one.value.average() >> fraction), op.knee) : 0;
@@ -364,8 +389,8 @@ private:
     Best best_{};
     std::int64_t micro_offset_ = 0, spread_log_ = 0, other_mid_ = 0;
     std::int64_t now_ns_ = std::numeric_limits<std::int64_t>::min();
-    std::int64_t mid_change_ns_ = 0;
-    bool active_ = false, other_active_ = false, segment_start_ = false;
+    std::int64_t mid_change_ns_ = 0, surface_ns_ = 0, atm_ = 0, skew_ = 0;
+    bool active_ = false, other_active_ = false, segment_start_ = false, surface_known_ = false;
     std::vector<std::int64_t> raw_;
     std::vector<std::int32_t> features_;
 };

@@ -11,7 +11,12 @@ from pyorch.contract.events import event_words
 from pyorch.contract.schema import FeatureSchema
 from pyorch.features import batch, streaming
 from pyorch.features.dataset import build_dataset
-from pyorch.features.definitions import default_schema, extended_schema, schema_with_basis
+from pyorch.features.definitions import (
+    default_schema,
+    extended_schema,
+    schema_with_basis,
+    surface_schema,
+)
 from pyorch.features.leaks import check_for_leaks
 from pyorch.features.streaming import open_stream
 from pyorch.market.clock import insert_timer_ticks
@@ -40,6 +45,14 @@ def test_streaming_equals_batch_with_a_second_instrument() -> None:
     table = assert_same(tape, schema_with_basis(*tape.instruments))
     basis = table.raw[:, -2:]
     assert np.count_nonzero(basis) > len(basis), "the basis moves against both of its averages"
+
+
+def test_streaming_equals_batch_with_a_surface() -> None:
+    tape = insert_timer_ticks(simulate(3, 60.0))
+    table = assert_same(tape, surface_schema())
+    changes, age = table.raw[:, -5:-1], table.raw[:, -1]
+    assert np.all(np.count_nonzero(changes, axis=0) > len(changes) / 2), "the surface moves"
+    assert len(np.unique(age)) > 100
 
 
 def test_an_event_costs_less_than_microseconds_natively() -> None:

@@ -8,7 +8,7 @@ import pytest
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import UsageError
 from pyorch.contract.events import EVENT_DTYPE, Kind
-from pyorch.features.definitions import schema_with_basis
+from pyorch.features.definitions import schema_with_basis, surface_schema
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape
@@ -123,6 +123,15 @@ def test_native_loop_equals_its_twin_with_a_basis_and_a_windowed_model() -> None
     assert len(ours.quotes) > 20
     with pytest.raises(UsageError, match="give a tape with the second instrument"):
         TickLoop(bundle, config, simulate(11, 2.0))
+
+
+def test_native_loop_equals_its_twin_with_a_model_of_the_surface() -> None:
+    tape = simulate(12, 12.0)
+    bundle = random_quoting_bundle(5, tape, units=(8,), schema=surface_schema())
+    config = load_config()
+    ours = run_native(bundle, config, tape)
+    assert_same(ours, run_twin(bundle, config, tape))
+    assert len(ours.quotes) > 20
 
 
 def test_two_runs_write_the_same_bytes(market: tuple[Tape, Bundle]) -> None:

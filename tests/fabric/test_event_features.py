@@ -19,6 +19,7 @@ from pyorch.features.definitions import (
     DEFAULT_FEATURES,
     FURTHER_FEATURES,
     default_schema,
+    surface_schema,
 )
 from pyorch.market.feeds.binance import read_recordings
 from pyorch.market.simulate import simulate
@@ -199,6 +200,13 @@ def test_what_the_fabric_cannot_compute_is_refused() -> None:
     )  # fmt: skip
     with pytest.raises(UsageError, match=r"feature basis: basis_momentum reads two instruments"):
         plan_features(two)
+    with pytest.raises(UsageError) as surface:
+        plan_features(surface_schema())
+    assert str(surface.value) == (
+        "features atm_volatility_change_1s, atm_volatility_change_8s, skew_change_1s, skew_change_8s, "
+        "surface_age read the volatility surface, the fabric's features only books, trades and time; train "
+        "on others, or let the CPU compute features and send vectors"
+    )
     with pytest.raises(UsageError, match=r"5 lanes: features take 1 to 4"):
         plan_features(default_schema(), 5)
     far = replace(DEFAULT_FEATURES[0], offset=1 << 31)

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from pyorch.contract.events import EVENT_DTYPE, Flag, Instrument, Kind, Side
 from pyorch.contract.schema import FeatureSchema
 from pyorch.features import batch, normalise, streaming
-from pyorch.features.definitions import extended_schema, schema_with_basis, with_knees
+from pyorch.features.definitions import (
+    SURFACE_FEATURES,
+    extended_schema,
+    schema_with_basis,
+    with_knees,
+)
 from pyorch.market.tape import Tape
 
 COARSE = Instrument("COARSE", "simulated", "0.1", "1", 100.0)
@@ -16,21 +21,26 @@ HUGE = (1 << 62) - 1
 SILENCES_NS = (0, 0, 1, 1_000, 900_000, 40_000_000, 134_217_728, 1_500_000_000, 3_600_000_000_000)
 BUSY_NS = (0, 1, 1_000, 900_000, 20_000_000)
 KINDS = (
-    [Kind.DEPTH] * 10 + [Kind.TRADE] * 6 + [Kind.TIMER] * 2 + [Kind.SNAPSHOT, Kind.RESET, Kind.BEST]
+    [Kind.DEPTH] * 10
+    + [Kind.TRADE] * 6
+    + [Kind.SURFACE] * 3
+    + [Kind.TIMER] * 2
+    + [Kind.SNAPSHOT, Kind.RESET, Kind.BEST]
 )
 
 
 def both_schemas() -> FeatureSchema:
-    """All kinds of features: the extended ones and the basis."""
+    """All kinds of features: the extended ones, the basis, the surface's."""
     basis = schema_with_basis(COARSE, FINE)
     extended = extended_schema()
     further = tuple(one for one in basis.features if one.name not in extended.names)
-    return FeatureSchema(extended.features + further, extended.format, 2)
+    return FeatureSchema(extended.features + further + SURFACE_FEATURES, extended.format, 2)
 
 
 @st.composite
 def tapes(draw: st.DrawFn) -> Tape:
-    """Two instruments; silences of hours, equal times, gaps, resets, one-sided books, huge numbers."""
+    """Two instruments and a surface; silences of hours, equal times, gaps, resets, one-sided books, huge
+    numbers."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     gaps_ns = draw(st.sampled_from([SILENCES_NS, BUSY_NS]))
     base = draw(st.sampled_from([1_000, 610_000, -50, 1 << 41, -(1 << 50)]))
@@ -55,6 +65,8 @@ def tapes(draw: st.DrawFn) -> Tape:
             side = int(rng.integers(0, 2)) if rng.random() > 0.04 else int(Side.NONE)
             offset = int(rng.integers(1, 9)) * width * (-1 if side == Side.BID else 1)
             quantity = 0 if rng.random() < 0.25 else int(rng.integers(1, largest, endpoint=True))
+            if kind == Kind.SURFACE:  # a skew has a sign
+                quantity = int(rng.integers(-largest, largest, endpoint=True))
             flags = Flag.FIRST * (row == 0) | Flag.LAST * (row == count - 1)
             # A wandering middle: the mid moves, and some messages cross.
             price = base + offset + int(rng.integers(-1, 2)) * width * (rng.random() < 0.1)

@@ -28,6 +28,7 @@ from pyorch.features.definitions import (
     extended_schema,
     markdown_table,
     schema_with_basis,
+    surface_schema,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,11 +68,20 @@ def test_micro_price_leans_to_the_thin_side_by_the_share_of_quantities() -> None
     assert micro_offset(3, 7, 7) == 0
 
 
-@pytest.mark.parametrize("schema", [default_schema(), extended_schema()], ids=["16", "20"])
+@pytest.mark.parametrize(
+    "schema", [default_schema(), extended_schema(), surface_schema()], ids=["16", "20", "surface"]
+)
 def test_schemas_check_and_survive_json(schema: FeatureSchema) -> None:
     check_schema(schema)
     assert FeatureSchema.from_json(schema.to_json()) == schema
     assert {one.unit for one in schema.features} <= {kind.unit for kind in KINDS.values()}
+
+
+def test_the_default_schema_is_the_one_that_models_were_trained_on() -> None:
+    """A change of it is a change of every bundle: choose other features by name instead."""
+    assert default_schema().digest() == (
+        "857a910ac274cefb34709bab94db48ba25b4dea4899635486c428c32fb2920bd"
+    )
 
 
 def test_the_default_schema_has_sixteen_features_and_the_basis_adds_two() -> None:
@@ -124,7 +134,11 @@ def test_documentation_shows_every_feature_as_declared() -> None:
     text = (ROOT / "docs" / "features.md").read_text()
     coarse = Instrument("A", "x", "0.1", "1")
     schema = schema_with_basis(coarse, replace(coarse, tick_size="0.01"))
-    for line in (markdown_table(extended_schema()) + markdown_table(schema)).splitlines():
+    for line in (
+        markdown_table(extended_schema())
+        + markdown_table(schema)
+        + markdown_table(surface_schema())
+    ).splitlines():
         assert line in text, f"docs/features.md lacks: {line}"
 
 
