@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pyorch.app.desk_figures import HORIZONS_MS
 from pyorch.app.journal import Journal
 from pyorch.contract.digest import write_atomically
 from pyorch.contract.errors import UsageError
@@ -28,6 +29,15 @@ REPORTS = (
     InputKind.PROTECTION,
 )
 """What a venue says about a message."""
+FILLS = pa.schema(
+    [
+        *((name, pa.int64()) for name in ("local_ns", "option", "side", "lots", "queue_lots", "sequence")),
+        ("by", pa.string()),
+        *((name, pa.float64()) for name in ("price_btc", "edge_bp")),
+        *((f"markout_{ms}_bp", pa.float64()) for ms in HORIZONS_MS),
+    ]
+)  # fmt: skip
+"""Of the table of fills, also where there are none or a mark-out is never known."""
 
 
 def explain_quote(journal: Journal, number: int) -> dict[str, Any]:
@@ -139,6 +149,12 @@ def export_parquet(journal: Journal, out: Path) -> list[tuple[Path, int]]:
     tables = {
         "ticks": _table(journal.ticks),
         "quotes": _table(journal.quotes),
+        "options": pa.table(
+            {
+                "option": pa.array(range(len(journal.run.options)), pa.int64()),
+                "symbol": pa.array([one.symbol for one in journal.run.options], pa.string()),
+            }
+        ),
         "messages": pa.table(
             {
                 "tick_record": pa.array(
@@ -156,7 +172,7 @@ def export_parquet(journal: Journal, out: Path) -> list[tuple[Path, int]]:
         log = read_log(journal.folder / LOG)
         tables["inputs"] = _table(log.inputs)
         tables["events"] = _table(log.events)
-        tables["fills"] = pa.Table.from_pylist(journal.run.facts["desk"]["fills"])
+        tables["fills"] = pa.Table.from_pylist(journal.run.facts["desk"]["fills"], FILLS)
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for name, table in tables.items():

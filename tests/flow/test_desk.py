@@ -1,13 +1,16 @@
 """A desk with the exchange in the loop: what it sends is in its log, and the log sends it again."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from pyorch.app.audit import export_parquet
 from pyorch.app.commands import report
 from pyorch.app.desk_commands import audit, export_log, run
 from pyorch.app.desk_config import load_desk
@@ -203,6 +206,62 @@ def test_a_journal_becomes_tables_and_a_report(folder: Path, tmp_path: Path) -> 
     assert result.exit_code == 0, result.output
     text = page.read_text()
     assert "The desk" in text and "R. Officer" in text and "drill over" in text
+
+
+def test_duckdb_answers_the_documented_queries_from_an_exported_journal(
+    folder: Path, tmp_path: Path
+) -> None:
+    result = CliRunner().invoke(export_log, [str(folder / "run"), "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    text = (Path(__file__).parents[2] / "docs" / "desk.md").read_text()
+    of_takers, of_widths, of_rules = text.split("```sql\n")[1].split("```")[0].split(";")[:3]
+    journal = Journal.load(folder / "run")
+    fills = journal.run.facts["desk"]["fills"]
+    with duckdb.connect() as base:
+        base.execute(f"SET file_search_path = '{tmp_path}'")
+        takers = base.sql(of_takers).fetchall()
+        widths = base.sql(of_widths).fetchall()
+        rules = base.sql(of_rules).fetchall()
+    for by, count, lots, markout in takers:
+        mine = [f for f in fills if f["by"] == by and f["markout_1000_bp"] is not None]
+        assert (count, lots) == (len(mine), sum(f["lots"] for f in mine))
+        gain = sum(f["lots"] * f["markout_1000_bp"] for f in mine)
+        assert markout == pytest.approx(gain / lots)
+    assert {row[0] for row in takers} == {
+        f["by"] for f in fills if f["markout_1000_bp"] is not None
+    }
+    quotes = journal.quotes[(journal.quotes["bid_lots"] > 0) & (journal.quotes["ask_lots"] > 0)]
+    width = quotes["ask_ticks"] - quotes["bid_ticks"]
+    assert [row[:2] for row in widths] == sorted(
+        (journal.run.options[k].symbol, int(width[quotes["option"] == k].max()))
+        for k in np.unique(quotes["option"]).tolist()
+    )
+    extra: dict[str, list[int]] = {}
+    ticks, starts = journal.ticks, np.cumsum(journal.ticks["quotes"], dtype=np.int64)
+    for fill in fills:
+        if fill["by"] in ("random", "stale", "informed"):
+            earlier = (journal.quotes["option"] == fill["option"]) & (
+                journal.quotes["local_ns"] <= fill["local_ns"]
+            )
+            at = np.searchsorted(starts, np.flatnonzero(earlier)[-1], side="right")
+            both = int(ticks["extra_down_bp100"][at]) + int(ticks["extra_up_bp100"][at])
+            extra.setdefault(fill["by"], []).append(both)
+    assert rules == [
+        (by, pytest.approx(sum(of) / len(of) / 100), len(of)) for by, of in sorted(extra.items())
+    ]
+    assert len(rules) > 1
+
+
+def test_tables_of_a_run_without_fills_have_their_columns(folder: Path, tmp_path: Path) -> None:
+    journal = Journal.load(folder / "run")
+    desk = {**journal.run.facts["desk"], "fills": []}
+    idle = replace(journal, run=replace(journal.run, facts={**journal.run.facts, "desk": desk}))
+    export_parquet(idle, tmp_path)
+    with duckdb.connect() as base:
+        found = base.sql(
+            f"SELECT sum(lots * markout_10000_bp), max(\"by\") FROM '{tmp_path}/fills.parquet'"
+        )
+        assert found.fetchall() == [(None, None)]
 
 
 @pytest.mark.parametrize(
