@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -151,3 +155,30 @@ def _is_text(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+@contextmanager
+def served(server: Callable[[], ReplayServer]) -> Iterator[ReplayServer]:
+    """A server on a thread of its own, so that the caller may wait for what it serves.
+
+    Args:
+        server: makes it; called on that thread.
+    """
+    there: queue.Queue[tuple[ReplayServer, asyncio.AbstractEventLoop, asyncio.Event]] = (
+        queue.Queue()
+    )
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        async with server() as one:
+            there.put((one, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="replay server")
+    thread.start()
+    one, loop, stop = there.get(timeout=30.0)
+    try:
+        yield one
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(30.0)

@@ -1,0 +1,139 @@
+"""A tape in a venue's words: sessions for a stand-in where there is no recording.
+
+What is said is what the tape holds: nothing is added, and prices keep the tape's own grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from pyorch.contract.errors import UsageError
+from pyorch.contract.events import EventArray, Flag, Instrument, Kind, Side
+from pyorch.market.tape import Tape
+from sim.feeds.recorded import Recorded
+
+_MILLISECOND_NS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    kind: int
+    milliseconds: int
+    first: int
+    sequence: int
+    previous: int
+    sides: list[int]
+    prices: list[str]
+    quantities: list[str]
+
+
+def spoken(tape: Tape, index: int, called: Instrument) -> list[Recorded]:
+    """An instrument's messages up to its first reset after the first snapshot.
+
+    Args:
+        index: of the tape's instrument; called: what the venue calls it; its venue says which words are
+            used: ``binance-coinm``, ``binance-usdm`` or ``deribit``. Its grid must be the tape's.
+
+    Raises:
+        UsageError: another venue, or another grid.
+    """
+    own = tape.instruments[index]
+    if (own.tick_size, own.lot_size) != (called.tick_size, called.lot_size):
+        raise UsageError(
+            f"{own.symbol} has ticks of {own.tick_size} and lots of {own.lot_size}, {called.symbol} of "
+            f"{called.tick_size} and {called.lot_size}; call it by a name with the same sizes"
+        )
+    say = _WORDS.get(called.venue)
+    if say is None:
+        raise UsageError(f"no words of {called.venue!r}; choose {', '.join(_WORDS)}")
+    texts = []
+    for local_ns, message in _messages(tape.events, index, own):
+        if message.kind == Kind.RESET and texts:
+            break
+        found = say(called.symbol, message)
+        if found is not None:
+            texts.append(Recorded(local_ns, msgspec.json.encode(found)))
+    return texts
+
+
+def _messages(
+    events: EventArray, index: int, instrument: Instrument
+) -> Iterator[tuple[int, _Message]]:
+    rows = events[events["instrument"] == index]
+    begins = np.flatnonzero(rows["flags"] & int(Flag.FIRST))
+    tick, lot = Decimal(instrument.tick_size), Decimal(instrument.lot_size)
+    for start, end in zip(begins, [*begins[1:], len(rows)], strict=True):
+        part = rows[start:end]
+        one = part[0]
+        yield int(one["local_ns"]), _Message(
+            int(one["kind"]), int(one["exchange_ns"]) // _MILLISECOND_NS, int(one["first_sequence"]),
+            int(one["sequence"]), int(one["previous_sequence"]), part["side"].tolist(),
+            [f"{price * tick:f}" for price in part["price_ticks"].tolist()],
+            [f"{lots * lot:f}" for lots in part["quantity_lots"].tolist()],
+        )  # fmt: skip
+
+
+def _binance(symbol: str, one: _Message) -> dict[str, Any] | None:
+    levels: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
+    if one.kind in (Kind.SNAPSHOT, Kind.DEPTH):
+        for side, price, quantity in zip(one.sides, one.prices, one.quantities, strict=True):
+            levels[side].append((price, quantity))
+    at = {"E": one.milliseconds, "T": one.milliseconds}
+    if one.kind == Kind.SNAPSHOT:
+        return {"lastUpdateId": one.sequence, **at, "bids": levels[0], "asks": levels[1]}
+    if one.kind == Kind.DEPTH:
+        first = one.first if one.first >= 0 else one.sequence
+        ids = {"U": first, "u": one.sequence, "pu": one.previous}
+        return _stream(symbol, "depth@0ms", at | ids | {"b": levels[0], "a": levels[1]})
+    if one.kind == Kind.BEST:
+        bid, ask = one.sides.index(Side.BID), one.sides.index(Side.ASK)
+        best = {"b": one.prices[bid], "B": one.quantities[bid], "a": one.prices[ask]}
+        return _stream(
+            symbol, "bookTicker", at | {"u": one.sequence, **best, "A": one.quantities[ask]}
+        )
+    if one.kind == Kind.TRADE:
+        trade = {"t": one.sequence, "p": one.prices[0], "q": one.quantities[0], "X": "MARKET"}
+        return _stream(symbol, "trade", at | trade | {"m": one.sides[0] == Side.ASK})
+    return None
+
+
+def _stream(symbol: str, stream: str, data: dict[str, Any]) -> dict[str, Any]:
+    return {"stream": f"{symbol.lower()}@{stream}", "data": {"s": symbol, **data}}
+
+
+def _deribit(symbol: str, one: _Message) -> dict[str, Any] | None:
+    at = {"timestamp": one.milliseconds, "instrument_name": symbol}
+    prices = [msgspec.Raw(text.encode()) for text in one.prices]
+    amounts = [msgspec.Raw(text.encode()) for text in one.quantities]
+    if one.kind in (Kind.SNAPSHOT, Kind.DEPTH):
+        whole = one.kind == Kind.SNAPSHOT
+        sides: tuple[list[Any], list[Any]] = ([], [])
+        for side, price, amount in zip(one.sides, prices, amounts, strict=True):
+            action = "new" if whole else "change" if Decimal(bytes(amount).decode()) else "delete"
+            sides[side].append((action, price, amount))
+        book = at | {"type": "snapshot" if whole else "change", "change_id": one.sequence}
+        book |= {"bids": sides[0], "asks": sides[1]}
+        return _channel("book", symbol, book | ({} if whole else {"prev_change_id": one.previous}))
+    if one.kind == Kind.TRADE:
+        trade = {"trade_seq": one.sequence, "price": prices[0], "amount": amounts[0]}
+        direction = "buy" if one.sides[0] == Side.BID else "sell"
+        return _channel("trades", symbol, [at | trade | {"direction": direction}])
+    return None
+
+
+def _channel(stream: str, symbol: str, data: Any) -> dict[str, Any]:
+    params = {"channel": f"{stream}.{symbol}.100ms", "data": data}
+    return {"jsonrpc": "2.0", "method": "subscription", "params": params}
+
+
+_WORDS: dict[str, Callable[[str, _Message], dict[str, Any] | None]] = {
+    "binance-coinm": _binance,
+    "binance-usdm": _binance,
+    "deribit": _deribit,
+}
