@@ -52,7 +52,7 @@ def spoken(tape: Tape, index: int, called: Instrument) -> list[Recorded]:
     say = _WORDS.get(called.venue)
     if say is None:
         raise UsageError(f"no words of {called.venue!r}; choose {', '.join(_WORDS)}")
-    texts = []
+    texts: list[Recorded] = []
     for local_ns, message in _messages(tape.events, index, own):
         if message.kind == Kind.RESET and texts:
             break

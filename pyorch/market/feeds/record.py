@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pyorch.contract.errors import DataError, DeviceError
-from pyorch.contract.events import EventArray, Flag, Instrument, Kind
+from pyorch.contract.events import EVENT_DTYPE, EventArray, Flag, Instrument, Kind
 from pyorch.market.feeds.process import FeedPlan, feed_process, status_path
 from pyorch.market.feeds.ring import FeedRingReader
 from pyorch.market.tape import Tape
@@ -105,9 +105,9 @@ def tape_of(
     Raises:
         DataError: nothing but the reset of the beginning was received.
     """
-    events = np.concatenate(parts) if parts else None
-    ends = np.flatnonzero(events["flags"] & int(Flag.LAST)) if events is not None else []
-    if events is None or len(ends) == 0 or bool((events["kind"] == Kind.RESET).all()):
+    events = np.concatenate([np.zeros(0, EVENT_DTYPE), *parts])
+    ends = np.flatnonzero(events["flags"] & int(Flag.LAST))
+    if bool((events["kind"] == Kind.RESET).all()) or len(ends) == 0:
         raise DataError(
             f"{name}: no market event was received, so there is nothing to record; `pyorch feed` tells "
             "what the venue answers"
