@@ -538,12 +538,49 @@ class FailoverEngine(TickEngine):
         Incidents so far, oldest first, as bytes of pyorch.inference.failover.native.INCIDENT_DTYPE.
         """
 
+class EventCard:
+    """A card that takes market events and gives decision words."""
+
+class SimulatedEventCard(EventCard):
+    """A Verilated feature path."""
+
+    def __init__(self, *, path: int, offer: int, take: int, reset: int, read: int, format_digest: int, clock: TickClock, faults: Sequence[tuple[int, int]], slow_ns: int) -> None:
+        """
+        path and functions: addresses. faults: (frame, fault) as in sim.event_faults. The digest: its first 64 bits.
+        """
+
+    @property
+    def struck(self) -> int:
+        """Faults that have struck."""
+
+class DecisionPair:
+    """A card that decides, and the tick loop as its shadow in lockstep."""
+
+    def __init__(self, *, card: EventCard, clock: TickClock, model_digest: int, policy_digest: int, instruments: int, deadline_ns: int, patience_ns: int, hung_ns: int, retry_ns: int, most_retry_ns: int, probation_ticks: int) -> None:
+        """Times in ns of the clock; docs/failover.md says what each is."""
+
+    @property
+    def state(self) -> int:
+        """Of the card; of a finished loop."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Of a finished loop."""
+
+    def drain(self) -> bytes:
+        """
+        Decisions so far as bytes of pyorch.trading.decisions.DECISION_RECORD_DTYPE.
+        """
+
+    def drain_incidents(self) -> bytes:
+        """As bytes of pyorch.inference.failover.native.INCIDENT_DTYPE."""
+
 class TickLoop:
     """Events to FIX bytes on one native thread; see pyorch.trading.loop."""
 
-    def __init__(self, settings: QuotingSettings, stream: FeatureStream, engine: TickEngine, events: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)], passes: int = 1, cpu: int = -1, guarded: bool = False) -> None:
+    def __init__(self, settings: QuotingSettings, stream: FeatureStream, engine: TickEngine, events: Annotated[NDArray[numpy.int64], dict(shape=(None, 8), order='C', device='cpu', writable=False)], passes: int = 1, cpu: int = -1, guarded: bool = False, decisions: DecisionPair | None = None) -> None:
         """
-        guarded: any system call of the tick thread ends the process with SIGSYS.
+        decisions: a card that decides on the same events. guarded: any system call of the tick thread ends the process with SIGSYS.
         """
 
     def start(self) -> None:

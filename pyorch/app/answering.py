@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import Any
 
 from pyorch import _native
@@ -13,8 +14,12 @@ from pyorch.inference.cpu import CpuEngine
 from pyorch.inference.failover.configuration import EnginesConfig
 from pyorch.inference.failover.native import NativeFailover
 from pyorch.inference.registry import open_engine
+from pyorch.trading.card_decisions import CardDecisions, OpenedEventCard
+from pyorch.trading.config import QuotingConfig, load_config
 
 NATIVE = "cpu"
+EVENT_CARDS = "pyorch.event_cards"
+"""Entry points: name → class with ``open(bundle, config, **options)``, an `OpenedEventCard`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +30,30 @@ class Answering:
         engine: the only one, or the card.
         client: for the tick loop; None: its own native engine.
         pair: the card and its shadow; None: there is only one engine.
+        decisions: the card takes events and decides, the loop is its shadow; None: it does not.
     """
 
-    engine: Engine
+    engine: Engine | OpenedEventCard
     client: _native.TickEngine | None = None
     pair: NativeFailover | None = None
+    decisions: CardDecisions | None = None
+
+    @property
+    def beside(self) -> NativeFailover | CardDecisions | None:
+        """What holds a card against the native engine."""
+        return self.pair or self.decisions
 
     def in_words(self) -> str:
         """``card, simulated card, folded; shadow cpu``."""
         info = self.engine.info
-        return f"{info.name}, {info.device}" + (f"; shadow {NATIVE}" if self.pair else "")
+        return f"{info.name}, {info.device}" + (f"; shadow {NATIVE}" if self.beside else "")
 
     def facts(self) -> dict[str, Any]:
         """Counters of the pair and what befell the card; of a finished loop."""
-        if self.pair is None:
+        beside = self.beside
+        if beside is None:
             return {}
+        befallen = beside.records() if isinstance(beside, NativeFailover) else beside.incidents()
         incidents = [
             {
                 "tick": one.sequence,
@@ -48,17 +62,25 @@ class Answering:
                 "incident": one.incident.value,
                 "state": one.state.value,
             }
-            for one in self.pair.records()
+            for one in befallen
         ]
-        return {"failover": {"counts": self.pair.counts, "incidents": incidents}}
+        return {"failover": {"counts": beside.counts, "incidents": incidents}}
 
     def close(self) -> None:
         """Release the engine."""
         self.engine.close()
 
 
-def open_answering(bundle: Bundle, engine: str, group: EnginesConfig | None = None) -> Answering:
+def open_answering(
+    bundle: Bundle,
+    engine: str,
+    group: EnginesConfig | None = None,
+    config: QuotingConfig | None = None,
+) -> Answering:
     """Open an engine by name, or the pair of a configuration; golden vectors are replayed.
+
+    Args:
+        config: whose policy a card that takes events decides by.
 
     Raises:
         UsageError: no native client, or a group that the tick loop does not carry.
@@ -75,6 +97,14 @@ def open_answering(bundle: Bundle, engine: str, group: EnginesConfig | None = No
             f"order = {list(group.order)}: the tick loop takes {NATIVE} alone, or a card with {NATIVE} as "
             f'its shadow, as order = ["card", "{NATIVE}"]; other orders are for `open_group`'
         )
+    if entry := next(iter(entry_points(group=EVENT_CARDS, name=first)), None):
+        opened: OpenedEventCard = entry.load().open(bundle, config or load_config(), **options)
+        try:
+            decisions = CardDecisions(bundle, opened, group.settings())
+        except UsageError:
+            opened.close()
+            raise
+        return Answering(opened, decisions=decisions)
     card = _single(bundle, first, options)
     client, clock = card.client, getattr(card.engine, "tick_clock", None)
     if not isinstance(client, _native.Card):

@@ -8,6 +8,8 @@ A journal is a folder::
     messages.fix    the FIX bytes, one message after another
     outcomes.bin    int8 [ticks, outputs], where it is known what the market did next: 1 it happened,
                     0 it did not, -1 unknown; for the report alone, the loop never sees it
+    decisions.bin   records of `pyorch.trading.card_decisions.DECISION_RECORD_DTYPE`, where a card decided on
+                    the same events: its words, and what the loop made of them
 
 `JournalWriter` collects a run in a temporary folder beside the journal, which gets its name when the
 run is finished: a journal is there whole or not at all. Stage durations differ from run to run;
@@ -31,6 +33,7 @@ from numpy.typing import NDArray
 
 from pyorch.contract.digest import canonical_json, digest_of, digest_of_file
 from pyorch.contract.errors import DataError, UsageError
+from pyorch.trading.card_decisions import DECISION_RECORD_DTYPE, DecisionRecords
 from pyorch.trading.records import (
     QUOTE_DTYPE,
     TICK_DTYPE,
@@ -43,7 +46,7 @@ FORMAT = 2
 """Version of the folder's layout."""
 
 TICKS, QUOTES, MESSAGES = "ticks.bin", "quotes.bin", "messages.fix"
-OUTCOMES = "outcomes.bin"
+OUTCOMES, DECISIONS = "outcomes.bin", "decisions.bin"
 
 OutcomeArray = NDArray[np.int8]
 
@@ -131,6 +134,7 @@ class Journal:
         fix: the FIX bytes of the whole run.
         outcomes: [ticks, outputs] what happened after each tick (1, 0, -1 unknown); None: not recorded.
         content_digest: of the inputs and of everything but the clock; equal for equal inputs.
+        decisions: of a card beside the loop; None: there was none. Not part of the content digest.
     """
 
     folder: Path
@@ -140,6 +144,7 @@ class Journal:
     fix: bytes
     outcomes: OutcomeArray | None
     content_digest: str
+    decisions: DecisionRecords | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Journal:
@@ -161,7 +166,11 @@ class Journal:
         outcomes = None
         if OUTCOMES in manifest["files"]:
             outcomes = np.fromfile(folder / OUTCOMES, np.int8).reshape(len(ticks), -1)
-        return cls(folder, run, ticks, quotes, fix, outcomes, manifest["content_digest"])
+        decisions = None
+        if DECISIONS in manifest["files"]:
+            decisions = np.fromfile(folder / DECISIONS, DECISION_RECORD_DTYPE)
+        digest = manifest["content_digest"]
+        return cls(folder, run, ticks, quotes, fix, outcomes, digest, decisions)
 
     def messages_of(self, index: int) -> list[bytes]:
         """The FIX messages that the tick record ``index`` appended, each whole (BeginString to CheckSum)."""
@@ -223,12 +232,20 @@ class JournalWriter:
         self._streams[name].write(data)
         self._content[name].update(data if content is None else content)
 
-    def finish(self, run: RunDescription, outcomes: OutcomeArray | None = None) -> str:
+    def finish(
+        self,
+        run: RunDescription,
+        outcomes: OutcomeArray | None = None,
+        decisions: DecisionRecords | None = None,
+    ) -> str:
         """Give the journal its name; returns the content digest."""
         names = list(self._streams)
         if outcomes is not None:
             (self._partial / OUTCOMES).write_bytes(outcomes.astype(np.int8).tobytes())
             names.append(OUTCOMES)
+        if decisions is not None:
+            (self._partial / DECISIONS).write_bytes(decisions.tobytes())
+            names.append(DECISIONS)
         for stream in self._streams.values():
             stream.flush()
             os.fsync(stream.fileno())

@@ -85,7 +85,7 @@ def replay(
         config: before the arm is applied to it.
         arm: one of `ARMS`, or `SHUFFLED` with a table.
         engine: name of the engine that answers the ticks; it must have a native client.
-        group: instead of it a card with the native engine as its shadow (docs/failover.md).
+        group: instead of it a card with the native engine, or the loop, as its shadow (docs/failover.md).
         out: the journal's folder.
         table: instead of an engine: int64 [ticks, outputs], the scores of each tick.
         chain: an option chain whose surface is transplanted to the tape; see `make_plan`.
@@ -100,13 +100,15 @@ def replay(
             features, or ``out`` exists and is not a journal.
     """
     used = arm_config(config, arm)
-    answering = open_answering(bundle, engine, group)
+    answering = open_answering(bundle, engine, group, used)
     client = answering.client
     if table is not None:
         client = _native.TableTickEngine(bundle.spec.features, table)
+    decisions = answering.decisions
     loop = TickLoop(
-        bundle, used, tape, chain=chain, engine=client, caution=answering.pair is not None
-    )
+        bundle, used, tape, chain=chain, engine=client, decisions=decisions,
+        caution=answering.beside is not None,
+    )  # fmt: skip
     tape = loop.tape
     rows: list[IntArray] = []
     with JournalWriter(out) as writer:
@@ -121,7 +123,8 @@ def replay(
                 "valid book with both sides"
             )
         outcomes = outcomes_at(np.concatenate(rows), tape, bundle)
-        writer.finish(_describe(bundle, config, used, arm, loop, answering, seeds or {}), outcomes)
+        run = _describe(bundle, config, used, arm, loop, answering, seeds or {})
+        writer.finish(run, outcomes, decisions.records() if decisions else None)
     answering.close()
     return Journal.load(out)
 

@@ -21,23 +21,27 @@ using namespace nb::literals;
 using pyorch::TickLoop;
 
 void bind_tick_engines(nb::module_& module);
+void bind_decision_pair(nb::module_& module);
 
 void bind_tick_loop(nb::module_& module) {
     bind_tick_engines(module);
+    bind_decision_pair(module);
     nb::class_<TickLoop>(module, "TickLoop", "Events to FIX bytes on one native thread; see pyorch.trading.loop.")
         .def(
             "__init__",
             [](TickLoop* self, const pyorch::QuotingSettings& settings, pyorch::FeatureStream& stream,
-               pyorch::TickEngine& engine, const pyorch::EventWords& events, int passes, int cpu, bool guarded) {
-                new (self) TickLoop(settings, stream, engine, pyorch::as_events(events), passes, cpu, guarded);
+               pyorch::TickEngine& engine, const pyorch::EventWords& events, int passes, int cpu, bool guarded,
+               pyorch::DecisionPair* decisions) {
+                new (self) TickLoop(settings, stream, engine, pyorch::as_events(events), passes, cpu, guarded, decisions);
             },
             "settings"_a, "stream"_a, "engine"_a, "events"_a, "passes"_a = 1, "cpu"_a = -1, "guarded"_a = false,
-            nb::keep_alive<1, 3>(), nb::keep_alive<1, 4>(), nb::keep_alive<1, 5>(),
-            "guarded: any system call of the tick thread ends the process with SIGSYS.")
+            "decisions"_a = nb::none(), nb::keep_alive<1, 3>(), nb::keep_alive<1, 4>(), nb::keep_alive<1, 5>(),
+            nb::keep_alive<1, 9>(),
+            "decisions: a card that decides on the same events. guarded: any system call of the tick thread ends the process with SIGSYS.")
         .def("start", &TickLoop::start, "Start the tick thread, once.")
         .def("stop", &TickLoop::stop, "Ask the tick thread to end before its next event.")
         .def("join", &TickLoop::join, nb::call_guard<nb::gil_scoped_release>(), "Wait for the tick thread's end.")
-        .def("abandon", [](TickLoop& loop) { loop.path().output().abandoned.store(true); },
+        .def("abandon", &TickLoop::abandon,
              "Nobody will read: full rings are overwritten and no longer hold the tick thread back.")
         .def("kill", [](TickLoop& loop, bool up) { loop.path().killed.store(up); }, "up"_a = true,
              "Raise or lower the kill flag; it is read at every tick.")

@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "inputs.hpp"
-#include "journal.hpp"
-#include "policy.hpp"
+#include "own_decision.hpp"
 #include "pricing.hpp"
 #include "quoting.hpp"
 #include "quoting_output.hpp"
@@ -51,6 +50,7 @@ class QuotingPath {
         s.check(pricer_.options());
     }
 
+    DecisionPair* decisions = nullptr;  // a card that decides on the same events
     std::atomic<bool> killed{false};  // set by any thread: withdraw everything, quote nothing
     // What the path found by itself (the kill flag, full rings), as inputs; until somebody takes them. One that
     // is full keeps no more: whoever keeps a log stops at `noted_full`.
@@ -75,11 +75,6 @@ class QuotingPath {
             record.logits[i] = static_cast<std::int32_t>(in.logits[i]);
             record.scores[i] = static_cast<std::int32_t>(in.scores[i]);
         }
-        record.answered_by = static_cast<std::uint8_t>(in.answer.by);
-        record.assurance = static_cast<std::uint8_t>(in.answer.assurance);
-        record.late = in.answer.late;
-        record.inexact = in.answer.inexact;
-        record.answer_ns = in.answer.ns;
         const bool warm = since_reset_ >= settings_.warm_up_ticks;
         bool model_valid = true;
         for (const int output : settings_.probability_outputs)
@@ -95,6 +90,15 @@ class QuotingPath {
         Adjustment adjustment;
         if (data_valid && model_valid && warm && !model_off_)
             adjustment = policy_.decide(in.scores, in.local_ns, in.answer.cautious());
+        Answer answer = in.answer;
+        if (decisions) {
+            if (model_off_) decisions->stand_aside();
+            answer = decisions->settle(own_decision(policy_.rules(), adjustment, record, since_reset_ == 0, settings_.outputs));
+            // deciding once more changes nothing but what caution adds
+            if (answer.cautious() && data_valid && model_valid && warm && !model_off_)
+                adjustment = policy_.decide(in.scores, in.local_ns, true);
+        }
+        say(record, answer);
         record.fired = adjustment.fired;
         record.active = adjustment.active;
         record.extra_down_bp100 = adjustment.extra_down_bp100;
@@ -157,6 +161,7 @@ class QuotingPath {
 
     // The book became invalid: withdraw everything, forget dwell and warm-up.
     void invalidate(std::int64_t row, std::int64_t local_ns, std::int64_t sequence) {
+        if (decisions) decisions->became_void(tick_, row);
         if (quoter_.live()) cancel_between(row, local_ns, sequence, 0);
         policy_.reset();
         since_reset_ = 0;

@@ -21,15 +21,17 @@ class TickLoop {
    public:
     // The stream, engine and events must outlive the loop. `passes` > 1 replays the events again and again,
     // each pass later by their span plus a millisecond. `cpu` < 0: not pinned.
+    // `decisions`: a card that decides on the same events, or null.
     TickLoop(const QuotingSettings& settings, FeatureStream& stream, TickEngine& engine, std::span<const Event> events,
-             int passes, int cpu, bool guarded)
+             int passes, int cpu, bool guarded, DecisionPair* decisions)
         : steps_(settings, stream, engine), events_(events), passes_(passes), cpu_(cpu), guarded_(guarded) {
         if (passes < 1) throw std::invalid_argument("at least one pass");
+        path().decisions = decisions;
     }
     TickLoop(const TickLoop&) = delete;
     TickLoop& operator=(const TickLoop&) = delete;
     ~TickLoop() {
-        path().output().abandoned.store(true);
+        abandon();
         stop_.store(true);
         if (thread_.joinable()) thread_.join();
     }
@@ -39,6 +41,11 @@ class TickLoop {
         started_ = true;
         thread_counts();  // the counters are looked up here, not on the tick thread
         thread_ = std::thread([this] { run(); });
+    }
+    // Nobody reads the rings any more.
+    void abandon() {
+        path().output().abandoned.store(true);
+        if (path().decisions) path().decisions->abandoned.store(true);
     }
     void stop() { stop_.store(true, std::memory_order_relaxed); }
     void join() {

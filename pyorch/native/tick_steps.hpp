@@ -32,6 +32,7 @@ class TickSteps {
             message_start_ = clock_cycles();
         }
         if (event.flags & flag_last) message_open_ = false;
+        if (path.decisions) path.decisions->feed(event);  // the card computes while the loop does
         if (event.kind == Kind::surface) path.surface(event.price_ticks, event.quantity_lots, event.local_ns);
         if (event.kind == Kind::trade && event.instrument == 0) path.trade(event.price_ticks, event.local_ns);
         const bool was_active = stream_.active();
@@ -47,6 +48,7 @@ class TickSteps {
                    engine_.scores(), true, engine_.answer()},
                   {message_start_, after_book, after_features, after_engine});
         engine_.prepare();  // what can be known before the next tick, once this one's bytes are out
+        if (path.decisions) path.decisions->prepare();
         return true;
     }
 

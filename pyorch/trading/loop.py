@@ -21,6 +21,7 @@ from pyorch.inference.cpu import native_engine
 from pyorch.inference.model_check import check_model
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.tape import Tape
+from pyorch.trading.card_decisions import CardDecisions
 from pyorch.trading.config import QuotingConfig
 from pyorch.trading.native import batch_of, native_settings
 from pyorch.trading.plan import QuotingPlan, make_plan
@@ -70,6 +71,7 @@ class TickLoop:
         cpu: core that the tick thread is pinned to; None: not pinned.
         simd: kernels of the native engine.
         engine: instead of the native one: a card's client, or a pair (`pyorch.inference.failover.native`).
+        decisions: a card that decides on the same events; the loop is its shadow in lockstep.
         caution: quotes widen where the engine's answer is late, unverified or inexact, as configured.
 
     Attributes:
@@ -95,6 +97,7 @@ class TickLoop:
         cpu: int | None = None,
         simd: str = "auto",
         engine: _native.TickEngine | None = None,
+        decisions: CardDecisions | None = None,
         caution: bool = False,
         guarded: bool = False,
     ) -> None:
@@ -128,7 +131,9 @@ class TickLoop:
             passes,
             -1 if cpu is None else cpu,
             guarded,
+            decisions.pair if decisions else None,
         )
+        self._decisions = decisions
 
     def run(self, on_progress: Callable[[int], None] | None = None) -> Iterator[JournalBatch]:
         """Start the tick thread and hand over the journal as it comes.
@@ -147,6 +152,8 @@ class TickLoop:
             while True:
                 finished = self._loop.done
                 batch = batch_of(*self._loop.drain())
+                if self._decisions is not None:
+                    self._decisions.drain()
                 if len(batch.ticks):
                     if on_progress is not None:
                         on_progress(int(batch.ticks["row"][-1]))

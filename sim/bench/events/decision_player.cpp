@@ -73,6 +73,68 @@ struct Player : Playing<Top> {
                 if (since[k] < 0 && (top.stages >> k & 1)) since[k] = cycle - taken_at;
         };
     }
+    // ---- as a card: frames in, words out, a few cycles at a time
+    std::deque<uint64_t> given;
+    std::deque<int> words;  // beats of each whole word in `given`
+    int open_beats = 0;
+
+    void collect() {
+        top.out_ready = 1;
+        top.eval();
+        if (!top.out_valid) return;
+        given.push_back(top.m_axis_tdata);
+        ++open_beats;
+        if (top.m_axis_tlast) {
+            words.push_back(open_beats);
+            open_beats = 0;
+        }
+    }
+    // -1: not taken within `patience`.
+    int offer(const uint64_t* beats, uint64_t size) {
+        for (uint64_t at = 0; at < size;) {
+            top.s_axis_tvalid = 1;
+            top.s_axis_tdata = beats[at];
+            top.s_axis_tlast = at == size - 1;
+            int64_t waited = 0;
+            for (bool accepted_beat = false; !accepted_beat; ++waited) {
+                if (waited > patience) return -1;
+                collect();
+                accepted_beat = top.s_axis_tready;
+                edge();
+            }
+            ++at;
+        }
+        top.s_axis_tvalid = 0;
+        return 0;
+    }
+    void pass(uint64_t cycles) {
+        top.s_axis_tvalid = 0;
+        for (uint64_t k = 0; k < cycles; ++k) {
+            collect();
+            edge();
+        }
+    }
+    // Beats of the next word, 0: not there yet, and some cycles have passed.
+    int take_word(uint64_t* beats, uint64_t room) {
+        if (words.empty() || !beats) pass(8);
+        if (words.empty() || !beats) return 0;
+        const int size = words.front();
+        if (uint64_t(size) > room) return -1;
+        words.pop_front();
+        for (int k = 0; k < size; ++k) {
+            beats[k] = given.front();
+            given.pop_front();
+        }
+        return size;
+    }
+    void restart() {
+        given.clear();
+        words.clear();
+        open_beats = 0;
+        reset();
+        wait(4096);  // the built-in policy is written
+    }
+
     // Waits, nothing offered, for `cycles`.
     void wait(int64_t cycles) {
         top.s_axis_tvalid = 0;
@@ -105,6 +167,12 @@ uint32_t player_read(Player* player, uint32_t address) {
 }
 
 void player_patience(Player* player, int64_t cycles) { player->patience = cycles; }
+
+int card_offer(Player* player, const uint64_t* beats, uint64_t size) { return player->offer(beats, size); }
+int card_take(Player* player, uint64_t* beats, uint64_t room) { return player->take_word(beats, room); }
+void card_reset(Player* player) { player->restart(); }
+void card_run(Player* player, uint64_t cycles) { player->pass(cycles); }
+uint64_t card_cycles(Player* player) { return uint64_t(player->cycle); }
 
 int64_t player_cycles(const Player* player) { return player->cycle; }
 

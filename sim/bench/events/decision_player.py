@@ -65,7 +65,8 @@ class DecisionPlayer(Running):
         self, project: Path, *, library: Path | None = None, started_in: Path | None = None,
         patience: int | None = None,
     ) -> None:  # fmt: skip
-        path = library or build_library(project, FabricManifest.load(project), top=TOP)
+        self.manifest = FabricManifest.load(project)
+        path = library or build_library(project, self.manifest, top=TOP)
         super().__init__(path, started_in or project, 3 + len(STAGES))
         if patience is not None:
             self.library.player_patience.argtypes = [ctypes.c_void_p, ctypes.c_int64]
