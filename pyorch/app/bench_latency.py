@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from pyorch.app.arms import IntArray
-from pyorch.app.latency_tables import SHARES, LatencyTable
+from pyorch.app.latency_tables import SHARES, LatencyTable, card_in_words, load_tables
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import write_atomically
 from pyorch.contract.figures import Figures, machine
@@ -48,7 +48,13 @@ def measure(
 
 
 def table_of(
-    engine: str, options: int, values_ns: IntArray, how: str, command: str
+    engine: str,
+    options: int,
+    values_ns: IntArray,
+    how: str,
+    command: str,
+    cycles: int = 0,
+    mhz: float = 0.0,
 ) -> LatencyTable:
     """The quantiles of a measurement."""
     where = machine()
@@ -57,7 +63,7 @@ def table_of(
         engine=engine, options=options, ticks=len(values_ns), shares=SHARES,
         nanoseconds=tuple(round(float(one), 1) for one in found), how=how,
         machine=where["cpu"], load=where["load_1min"],
-        date=where["date"], command=command,
+        date=where["date"], command=command, cycles=cycles, mhz=mhz,
     )  # fmt: skip
 
 
@@ -66,38 +72,41 @@ def table_of(
 @click.option(
     "--passes", default=9, show_default=True, help="Over it; each tick counts by its median."
 )
-@click.option("--card-cycles", default=145, show_default=True, help="From a vector to its answer.")
-@click.option("--card-mhz", default=59.26, show_default=True, help="The fabric's clock.")
+@click.option("--card-cycles", default=142, show_default=True, help="From a vector to its answer.")
+@click.option("--card-mhz", default=60.0, show_default=True, help="The fabric's clock.")
+@click.option(
+    "--around",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="FILE",
+    help="Measure nothing: FILE's tables with another fabric in the card's.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write the tables (JSON).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def latency(
-    seconds: float, passes: int, card_cycles: int, card_mhz: float, out: Path | None, as_json: bool
+    seconds: float,
+    passes: int,
+    card_cycles: int,
+    card_mhz: float,
+    around: Path | None,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Event to message bytes over ticks that quote: the native engine, and a card by its cycles.
 
     The card's figure is the CPU's without its engine, with the fabric's cycles at its clock instead: cycles
     are those that `pyorch simulate` counts. The way to the card and back is not in it.
     """
-    from pyorch.app.shipped import shipped_bundle
-
-    bundle, market = Bundle.load(shipped_bundle()), simulate(SIMULATED_SEED, seconds)
-    command = (
-        f"pyorch bench latency --seconds {seconds:g} --passes {passes} --card-cycles {card_cycles} "
-        f"--card-mhz {card_mhz:g}"
-    )
-    tables = []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        for options in OPTIONS:
-            config = with_options(load_config(), options)
-            whole, around = measure(bundle, config, market, passes, progress)
-            how = f"event to message bytes, native, each tick by the median of {passes} passes"
-            tables.append(table_of("cpu", options, whole, how, command))
-            how = (
-                f"the same with {card_cycles} cycles at {card_mhz:g} MHz instead of the CPU's engine; "
-                "without the way to the card and back"
-            )
-            by_card = around + round(1000 * card_cycles / card_mhz)
-            tables.append(table_of("card", options, by_card, how, command))
+    fabric = f"--card-cycles {card_cycles} --card-mhz {card_mhz:g}"
+    digests: dict[str, str] = {}
+    if around is not None:
+        command = f"pyorch bench latency --around {around} {fabric}"
+        tables = [
+            one.with_fabric(card_cycles, card_mhz) if one.mhz else one
+            for one in load_tables(around)
+        ]
+    else:
+        command = f"pyorch bench latency --seconds {seconds:g} --passes {passes} {fabric}"
+        tables, digests = measured_tables(seconds, passes, card_cycles, card_mhz, command)
     if out is not None:
         write_atomically(out, msgspec.json.format(msgspec.json.encode(tables)) + b"\n")
     figures = {
@@ -106,4 +115,24 @@ def latency(
         for share, value in zip(one.shares, one.nanoseconds, strict=True)
         if share >= 0.5
     }
-    Figures(command, {"bundle": bundle.digest(), "tape": market.digest()}, figures).show(as_json)
+    Figures(command, digests, figures).show(as_json)
+
+
+def measured_tables(
+    seconds: float, passes: int, card_cycles: int, card_mhz: float, command: str
+) -> tuple[list[LatencyTable], dict[str, str]]:
+    """The tables of this machine, and the digests of what was run."""
+    from pyorch.app.shipped import shipped_bundle
+
+    bundle, market = Bundle.load(shipped_bundle()), simulate(SIMULATED_SEED, seconds)
+    tables = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for options in OPTIONS:
+            config = with_options(load_config(), options)
+            whole, around = measure(bundle, config, market, passes, progress)
+            how = f"event to message bytes, native, each tick by the median of {passes} passes"
+            tables.append(table_of("cpu", options, whole, how, command))
+            by_card = around + round(1000 * card_cycles / card_mhz)
+            how = card_in_words(card_cycles, card_mhz)
+            tables.append(table_of("card", options, by_card, how, command, card_cycles, card_mhz))
+    return tables, {"bundle": bundle.digest(), "tape": market.digest()}

@@ -119,6 +119,12 @@ def run_desk(
                 f"parents[{number}].option is {one.option}; the universe has {len(plan.universe.options)} "
                 "options, numbered from 0"
             )
+        others = [other.option for other in config.parents[:number]]
+        if one.option in others:
+            raise UsageError(
+                f"parents[{number}].option is {one.option}, as parents[{others.index(one.option)}]'s; a "
+                "venue holds one order of ours an option beside the quotes: give each option one parent order"
+            )
     settings = DeskSettings(
         decision=table.decision, durable=table.durable, hedge_delta_btc=table.hedge_delta_btc,
         seed=table.seed,

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import msgspec
 import numpy as np
-from msgspec import Meta
+from msgspec import Meta, structs
 from numpy.typing import NDArray
 
 from pyorch.app.arms import IntArray, Quotes
@@ -30,6 +30,7 @@ class LatencyTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         engine: ``cpu`` or ``card``; options: of the configuration that was measured.
         ticks: that sent quotes; shares, nanoseconds: quantiles, both rising.
+        cycles, mhz: of a card; its fabric's time is in every quantile.
         how: what was measured, and what is not in it; machine, load, date, command: of the measurement.
     """
 
@@ -43,6 +44,30 @@ class LatencyTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     load: float
     date: str
     command: str
+    cycles: int = 0
+    mhz: float = 0.0
+
+    @property
+    def fabric_ns(self) -> int:
+        """From a vector to its answer in a card's fabric; 0 for a CPU."""
+        return round(1000 * self.cycles / self.mhz) if self.mhz else 0
+
+    def with_fabric(self, cycles: int, mhz: float) -> LatencyTable:
+        """The same measurement of what is around the fabric, with another one.
+
+        Raises:
+            UsageError: it is not a card's.
+        """
+        if not self.mhz:
+            raise UsageError(
+                f"the latency of {self.engine}, {self.options} options, has no fabric in it to take another "
+                "one for: measure with pyorch bench latency"
+            )
+        card = structs.replace(self, cycles=cycles, mhz=mhz, how=card_in_words(cycles, mhz))
+        by = card.fabric_ns - self.fabric_ns
+        return structs.replace(
+            card, nanoseconds=tuple(round(ns + by, 1) for ns in self.nanoseconds)
+        )
 
     def draw_ns(self, count: int, seed: int) -> IntArray:
         """[count] delays; the same seed gives the same first ones."""
@@ -53,6 +78,14 @@ class LatencyTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """``cpu, 200 options: p50 40.1 us, p99 60.0 us``."""
         p50, p99 = np.interp([0.5, 0.99], self.shares, self.nanoseconds) / 1000
         return f"{self.engine}, {self.options} options: p50 {p50:.1f} us, p99 {p99:.1f} us"
+
+
+def card_in_words(cycles: int, mhz: float) -> str:
+    """What a card's distribution is."""
+    return (
+        f"the CPU's with {cycles} cycles at {mhz:g} MHz instead of its engine; without the way to the card "
+        "and back"
+    )
 
 
 def load_tables(path: Path) -> tuple[LatencyTable, ...]:

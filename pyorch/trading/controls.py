@@ -146,11 +146,19 @@ class KillSwitch:
         with self._condition:
             return self._condition.wait_for(lambda: self._taken >= self._pulls, timeout_s)
 
-    def rearm(self, order: Order, release: Callable[[], object], pull: int | None = None) -> None:
+    def rearm(
+        self,
+        order: Order,
+        release: Callable[[], object],
+        lower_flag: Callable[[], object],
+        pull: int | None = None,
+    ) -> None:
         """A named person takes it back.
 
         Args:
-            release: opens the sessions and lowers the flag; a pull waits for it, and is taken after it.
+            release: opens the sessions; pulls never wait for it, however long it hangs. A pull meanwhile
+                keeps the switch down, and everything is withdrawn once more after what was opened.
+            lower_flag: quotes may come again; returns at once.
             pull: number of the pull that is taken back; default: the last one.
 
         Raises:
@@ -174,8 +182,18 @@ class KillSwitch:
                     f"the second route failed ({self._error}): quotes may be live; cancel them at the "
                     "venues, pull again, then re-arm"
                 )
-            release()
-            self._rearmed = self._pulls
+            pulls = self._pulls
+        release()
+        with self._condition:
+            if self._pulls > pulls:
+                self._pulls += 1
+                self._condition.notify_all()
+                raise UsageError(
+                    f"the kill switch was pulled again (pull {pulls + 1}) while it was re-armed; look again, "
+                    "then order anew"
+                )
+            lower_flag()
+            self._rearmed = pulls
 
     def close(self, timeout_s: float = 1.0) -> None:
         """End the thread, after pulls that wait; one whose route hangs is left behind."""

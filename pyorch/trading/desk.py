@@ -151,7 +151,27 @@ class Desk(Lent):
             for option, lots in enumerate(self._recovery.positions_lots):
                 if lots != self.plan.limits.positions_lots[option]:
                     self._note(InputKind.POSITION, option=option, value=lots)
+            self._carry_over(self._recovery)
         self.exchange.logon(self.now_ns)
+
+    def _carry_over(self, before: Recovery) -> None:
+        """What was ordered of the desk before this one stays in force; down is down."""
+        kinds = [InputKind(kind).name for kind in before.orders["kind"].tolist()]
+        if before.killed:
+            kinds.append(InputKind.KILL.name)
+        if kinds:
+            self.say({"carried_over": kinds, "local_ns": self.now_ns})
+        for row in before.orders:
+            kind = InputKind(int(row["kind"]))
+            sequence = before.sequences[0] if kind is InputKind.PROTECTION else 0
+            option, value = int(row["option"]), int(row["value"])
+            self._note(kind, option=option, value=value, sequence=sequence)
+            if kind is InputKind.PROTECTION:
+                self._reset_later()
+        if before.killed:
+            self._note(InputKind.KILL)
+            self.switch.pull()
+            self._await_switch()
 
     def _give_up(self, error: BaseException) -> None:
         """Nothing may stay live when a run ends in the middle."""
@@ -222,13 +242,17 @@ class Desk(Lent):
         self._count(InputKind(int(row["kind"][0])))
         self.steps.take(input_words(row))
         self._inputs.append(row)
-        after = self.plan.limits.protection.reset_after_ns
-        if row["kind"][0] == InputKind.PROTECTION and after > 0:
-            # Ours ends by itself then; the venue's is asked to.
-            self._reset_ns = self.now_ns + after
+        if row["kind"][0] == InputKind.PROTECTION:
+            self._reset_later()
         self._collect()
         for activity in self._activities:
             activity.hear(row, self)
+
+    def _reset_later(self) -> None:
+        """Where protection ends by a stated policy: ours does by itself then, the venue's is asked to."""
+        after = self.plan.limits.protection.reset_after_ns
+        if after > 0:
+            self._reset_ns = self.now_ns + after
 
     def _take_orders(self) -> None:
         while self._orders and self._orders[0][0] <= self.now_ns:
@@ -239,7 +263,12 @@ class Desk(Lent):
             if order.kind is InputKind.REARM:
                 self._await_switch()
                 try:
-                    self.switch.rearm(order, self._release, pull)
+                    self.switch.rearm(
+                        order,
+                        lambda: self.exchange.rearm(self.now_ns),
+                        lambda: self.steps.kill(False),
+                        pull,
+                    )
                 except UsageError as error:
                     self.say({"refused": str(error), "local_ns": self.now_ns})
                     self.result.refused_orders.append(str(error))
@@ -249,10 +278,6 @@ class Desk(Lent):
             if order.kind is InputKind.KILL:
                 self._await_switch()
             self._take(order.to_input(self.now_ns, self.steps.row, self._texts))
-
-    def _release(self) -> None:
-        self.exchange.rearm(self.now_ns)
-        self.steps.kill(False)
 
     def _await_switch(self, error: BaseException | None = None) -> None:
         """Until the second route was taken; one that was not goes into the log, and into ``error``."""

@@ -57,6 +57,7 @@ class ParentState:
         paid_ticks: lots × price of what is done; paper_ticks, paper_lots: the same for its schedule,
             each part at the far side at its time.
         reserved: quotes that would meet the next child are told to make room for it.
+        sent: numbers of all its children: a fill counts also when the venue was thought to hold nothing more.
         actions: decision → how often; refused: by the risk gate, reason → how often.
     """
 
@@ -74,6 +75,7 @@ class ParentState:
     children: int = 0
     child: Child | None = None
     reserved: bool = False
+    sent: set[int] = field(default_factory=set)
     last_half_ticks: int = 0
     actions: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
@@ -182,6 +184,7 @@ class Executor:
             self._make_room(one, decision if sent == SELF_CROSS else None, hands)
             return
         one.children, one.reserved = one.children + 1, False
+        one.sent.add(sent)
         one.child = Child(sent, decision.price_ticks, decision.lots, decision.rests, sent)
 
     def _make_room(self, one: ParentState, wanted: Decision | None, hands: Hands) -> None:
@@ -210,15 +213,12 @@ class Executor:
         kind, sequence = InputKind(int(row["kind"][0])), int(row["sequence"][0])
         for one in self.parents:
             child, option = one.child, one.table.option
-            if child is None:
-                continue
             if kind is InputKind.FILLED:
-                if int(row["value"][0]) == 1 and sequence == child.sequence:
-                    lots = int(row["lots"][0])
-                    one.done_lots += lots
-                    one.paid_ticks += lots * int(row["price_ticks"][0])
-                    child.left_lots -= lots
-                    self._left(one, child.left_lots, hands)
+                # Venues number messages each for themselves: the option says whose number it is.
+                if int(row["option"][0]) == option and int(row["value"][0]) == 1:
+                    self._filled(one, sequence, row, hands)
+                continue
+            if child is None:
                 continue
             if int(row["venue"][0]) != self._venues[option]:
                 continue
@@ -233,6 +233,16 @@ class Executor:
                 known = kind in (InputKind.CANCELLED, InputKind.PROTECTION)
                 if not known or child.sequence <= sequence:
                     self._left(one, 0, hands)
+
+    def _filled(self, one: ParentState, sequence: int, row: InputArray, hands: Hands) -> None:
+        if sequence not in one.sent:
+            return
+        lots = int(row["lots"][0])
+        one.done_lots += lots
+        one.paid_ticks += lots * int(row["price_ticks"][0])
+        if one.child is not None and one.child.sequence == sequence:
+            one.child.left_lots -= lots
+            self._left(one, one.child.left_lots, hands)
 
     def _left(self, one: ParentState, lots: int, hands: Hands) -> None:
         assert one.child is not None

@@ -2,18 +2,23 @@
 
 The log holds every message that was sent, since none is sent before it; the venues hold what happened to
 them. Fills that the log has not seen are the venues' positions minus the replay's. Messages are numbered on
-from the larger of both counts, so that nothing is sent twice under one number.
+from the larger of both counts, so that nothing is sent twice under one number. What operators ordered stays
+in force: a desk that was killed, or ended by itself, begins killed until a named person re-arms it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import DataError
+from pyorch.trading.inputs import INPUT_DTYPE, InputArray, InputKind, make_input
 from pyorch.trading.log import RunLog
 from pyorch.trading.log_replay import check_replay, replay_log
 from pyorch.trading.plan import QuotingPlan
+from pyorch.trading.records import TickFlag
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +30,53 @@ class Recovery:
         unseen_lots: per option what was filled without the log knowing.
         sequences: per venue the last number that is used up.
         to_cancel: (option, side, price in ticks, lots) that still rest at a venue.
+        orders: inputs that put in force again what was in force: pause, model off, widening, size cap,
+            limits, market-maker protection that had acted.
+        killed: the kill switch was down, or the run ended by an error, which pulls it.
     """
 
     positions_lots: tuple[int, ...]
     unseen_lots: tuple[int, ...]
     sequences: tuple[int, ...]
     to_cancel: tuple[tuple[int, int, int, int], ...]
+    orders: InputArray
+    killed: bool
+
+
+_TAKEN_BACK = {
+    InputKind.RESUME: InputKind.PAUSE,
+    InputKind.MODEL_ON: InputKind.MODEL_OFF,
+    InputKind.REARM: InputKind.KILL,
+}
+"""Orders that end another one."""
+_IN_FORCE = (
+    InputKind.PAUSE, InputKind.MODEL_OFF, InputKind.WIDEN, InputKind.SIZE_CAP, InputKind.LIMIT,
+    InputKind.KILL,
+)  # fmt: skip
+
+
+def orders_in_force(log: RunLog) -> tuple[InputArray, bool]:
+    """What operators had ordered when the log ends, as inputs; and whether the kill switch was down."""
+    latest: dict[tuple[InputKind, int], InputArray] = {}
+    inputs = log.inputs
+    for at in range(len(inputs)):
+        kind = InputKind(int(inputs["kind"][at]))
+        which = int(inputs["option"][at]) if kind is InputKind.LIMIT else 0
+        if kind in _TAKEN_BACK:
+            latest.pop((_TAKEN_BACK[kind], 0), None)
+        elif kind in _IN_FORCE:
+            latest[kind, which] = inputs[at : at + 1]
+    killed = latest.pop((InputKind.KILL, 0), None) is not None
+    killed |= any("ended_by" in text for text in log.texts)
+    ticks = log.batch.ticks
+    after = inputs["row"] > (int(ticks["row"][-1]) if len(ticks) else -1)
+    kinds = inputs["kind"][after].tolist()
+    frozen = bool(len(ticks)) and bool(int(ticks["flags"][-1]) & TickFlag.FROZEN)
+    frozen = (frozen or InputKind.PROTECTION in kinds) and InputKind.RESET_PROTECTION not in kinds
+    rows = list(latest.values())
+    if frozen:
+        rows.append(make_input(InputKind.PROTECTION, 0))
+    return np.concatenate([np.zeros(0, INPUT_DTYPE), *rows]), killed
 
 
 def recover(
@@ -60,4 +106,5 @@ def recover(
             )
     unseen = tuple(a - b for a, b in zip(positions, replayed.positions_lots, strict=True))
     sequences = tuple(max(a, b) for a, b in zip(taken_in, replayed.sequences, strict=True))
-    return Recovery(tuple(positions), unseen, sequences, tuple(live))
+    orders, killed = orders_in_force(log)
+    return Recovery(tuple(positions), unseen, sequences, tuple(live), orders, killed)

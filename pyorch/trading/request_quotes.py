@@ -162,9 +162,12 @@ class RequestDesk:
             fields = (int(one[name]) for name in ("sequence", "option", "side", "lots", "value"))
             self._answer(Request(*fields), hands)
         elif kind is InputKind.ACCEPTANCE:
-            answered = self._answered.pop(int(one["sequence"]), None)
+            number = int(one["sequence"])
+            answered = self._answered.pop(number, None)
             if answered is not None:
                 self._look(answered, hands)
+            else:  # of a desk before this one, or long expired: whoever waits is told
+                self._refuse(number, "unknown", hands)
         elif kind is InputKind.FILLED and int(one["value"]) == 1 and int(one["sequence"]) == 0:
             booked = self._booking.pop((int(one["option"]), int(one["side"])), None)
             if booked is not None:
@@ -205,9 +208,19 @@ class RequestDesk:
             self._count(f"not answered: {price}")
             return
         self._count("answered")
-        until_ns = hands.now_ns + self.settings.valid_ms * 1_000_000
+        valid_ns = self.settings.valid_ms * 1_000_000
+        until_ns = hands.now_ns + valid_ns
+        old = [k for k, one in self._answered.items() if one.until_ns + valid_ns < hands.now_ns]
+        for number in old:
+            del self._answered[number]
         self._answered[request.number] = Answered(request, price, value, until_ns)
         hands.answer(request.number, request.option, request.side, price, request.lots, until_ns)
+
+    def _refuse(self, number: int, why: str, hands: Hands) -> None:
+        hands.say({"last_look": number, "refused": why, "local_ns": hands.now_ns})
+        self._count("accepted")
+        self._count(f"last look: {why}")
+        hands.confirm(number, False)
 
     def _look(self, answered: Answered, hands: Hands) -> None:
         request = answered.request

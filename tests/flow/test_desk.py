@@ -282,6 +282,18 @@ def test_a_desk_s_configuration_is_checked_before_it_runs(
         load_desk(path)
 
 
+def test_two_parent_orders_of_one_option_are_refused(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "desk.toml"
+    path.write_text(CONFIG.replace("option = 15", "option = 4", 1))
+    result = CliRunner().invoke(run, [str(path), "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, UsageError)
+    assert (
+        "parents[1].option is 4, as parents[0]'s; a venue holds one order of ours an option"
+        in str(result.exception)
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_venues_of_exchange_and_quotes_must_agree(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "desk.toml"
     path.write_text(CONFIG.replace('name = "VENUE"', 'name = "ELSEWHERE"'))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from pyorch import _native
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import DeviceError, EnvironmentMissingError
-from pyorch.contract.events import event_words
+from pyorch.contract.events import EVENT_DTYPE, event_words
 from pyorch.features.streaming import open_stream
 from pyorch.inference.cpu import native_engine
 from pyorch.market.clock import insert_timer_ticks
@@ -23,13 +24,13 @@ from pyorch.trading.desk import Desk
 from pyorch.trading.desk_settings import DeskSettings
 from pyorch.trading.exchange.market import Exchange
 from pyorch.trading.exchange.settings import ExchangeSettings, FlowSettings, VenueSettings
-from pyorch.trading.inputs import INPUT_DTYPE, InputKind
-from pyorch.trading.log import LogWriter, RunLog, parse_log
+from pyorch.trading.inputs import INPUT_DTYPE, InputKind, LimitName, make_input
+from pyorch.trading.log import LogWriter, RunLog, Stretch, parse_log
 from pyorch.trading.log_replay import check_replay, replay_log
 from pyorch.trading.native import batch_of, input_words, native_settings
 from pyorch.trading.plan import QuotingPlan, make_plan
-from pyorch.trading.records import JournalBatch, TickFlag
-from pyorch.trading.recovery import recover
+from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, JournalBatch, TickFlag
+from pyorch.trading.recovery import orders_in_force, recover
 from pyorch.trading.sample import random_quoting_bundle
 
 KILL, REARM = (Order(kind, "R. Officer", "drill") for kind in (InputKind.KILL, InputKind.REARM))
@@ -322,7 +323,9 @@ def test_rings_that_fill_up_again_and_again_lose_no_row_and_replay(market: Marke
     assert ours.quotes.tobytes() == theirs.quotes.tobytes()
 
 
-def test_after_a_kill_a_second_desk_goes_on_with_positions_and_numbers(market: Market) -> None:
+def test_a_second_desk_goes_on_with_positions_numbers_and_orders_and_stays_down_until_re_armed(
+    market: Market,
+) -> None:
     half = len(market.tape.events) // 2
     exchange, file = market.exchange(), Memory()
     first = market._replace(tape=replace(market.tape, events=market.tape.events[:half]))
@@ -332,18 +335,34 @@ def test_after_a_kill_a_second_desk_goes_on_with_positions_and_numbers(market: M
         if desk.steps.row > half // 2 and any(exchange.positions_lots()):
             raise OSError("killed")
 
-    desk.exchange = Watched(exchange, Always(die))
+    at: Any = Always(die)
+    who = ("A. Trader", "news")
+    for number, order in enumerate(
+        (
+            Order(InputKind.WIDEN, *who, 50), Order(InputKind.WIDEN, *who, 20),
+            Order(InputKind.LIMIT, *who, 1 << 40, LimitName.VEGA),
+            Order(InputKind.LIMIT, *who, 1 << 41, LimitName.DELTA),
+            Order(InputKind.PAUSE, *who), Order(InputKind.RESUME, *who),
+        )
+    ):  # fmt: skip
+        at[("advance", 100 + number)] = partial(desk.order, order)
+    desk.exchange = Watched(exchange, at)
     with pytest.raises(OSError, match="killed"):
         desk.run()
     at_ns = int(market.tape.events["local_ns"][half])
     exchange.advance(at_ns - 1)
     found = recover(parse_log(file.data), market.bundle, market.plan, exchange.reconcile())
     assert found.sequences[0] > 1 and any(found.positions_lots)
-    exchange.rearm(at_ns - 1)
+    in_force = [(InputKind(k), v) for k, v in found.orders[["kind", "value"]].tolist()]
+    assert in_force == [
+        (InputKind.WIDEN, 20), (InputKind.LIMIT, 1 << 40), (InputKind.LIMIT, 1 << 41),
+    ]  # fmt: skip
+    assert found.killed and exchange.venues[0].locked
     log = LogWriter(second := Memory(), {"test": "second"})
     rest = replace(market.tape, events=market.tape.events[half:])
     desk = Desk(
-        market.bundle, market.plan, rest, exchange, log, DeskSettings(), recovery=found
+        market.bundle, market.plan, rest, exchange, log, DeskSettings(), ((2.0, REARM),),
+        recovery=found,
     )  # fmt: skip
     result = desk.run()
     exchange.advance(exchange._last_ns + 60_000_000_000)
@@ -351,5 +370,46 @@ def test_after_a_kill_a_second_desk_goes_on_with_positions_and_numbers(market: M
     assert venue.duplicates == 0 and venue.last_sequence > found.sequences[0] + 10
     assert result.positions_lots == exchange.positions_lots() != list(found.positions_lots)
     read = parse_log(second.data)
-    assert read.batch.quotes.size > 100
+    assert read.texts[0]["carried_over"] == ["WIDEN", "LIMIT", "LIMIT", "KILL"]
+    quotes = read.batch.quotes
+    assert len(quotes) > 100 and quotes["local_ns"].min() >= at_ns + 2_000_000_000
     market.replays(read)
+
+
+def test_what_was_in_force_at_a_log_s_end_is_what_was_ordered_last_and_not_taken_back() -> None:
+    def log_of(kinds: list[InputKind], flags: int = 0, **text: str) -> RunLog:
+        ticks = np.zeros(1, TICK_DTYPE)
+        ticks["row"], ticks["flags"] = 5, flags
+        rows = [make_input(kind, 0, row=6) for kind in kinds]
+        batch = JournalBatch(ticks, np.zeros(0, QUOTE_DTYPE), b"")
+        stretch = Stretch(0, np.zeros(0, EVENT_DTYPE), np.concatenate(rows), batch)
+        return RunLog({}, [stretch], [text], False, 1, 0, 0)
+
+    def in_force(log: RunLog) -> tuple[list[InputKind], bool]:
+        orders, killed = orders_in_force(log)
+        return [InputKind(kind) for kind in orders["kind"].tolist()], killed
+
+    kinds = InputKind
+    assert in_force(log_of([kinds.KILL, kinds.REARM, kinds.MODEL_OFF])) == (
+        [kinds.MODEL_OFF],
+        False,
+    )
+    assert in_force(log_of([kinds.KILL, kinds.REARM, kinds.KILL, kinds.PAUSE])) == (
+        [kinds.PAUSE],
+        True,
+    )
+    assert in_force(log_of([kinds.PAUSE, kinds.RESUME], ended_by="OSError")) == ([], True)
+    assert in_force(log_of([kinds.PROTECTION])) == ([kinds.PROTECTION], False)
+    assert in_force(log_of([kinds.FILLED], TickFlag.FROZEN)) == ([kinds.PROTECTION], False)
+    assert in_force(log_of([kinds.RESET_PROTECTION], TickFlag.FROZEN)) == ([], False)
+
+
+def test_an_unlocking_by_the_second_route_never_overtakes_a_later_kill(market: Market) -> None:
+    exchange = market.exchange()
+    now_ns = int(market.tape.events["local_ns"][0])
+    for _ in range(50):  # delays of 4 ms, now and then 12
+        now_ns += 100_000_000
+        exchange.rearm(now_ns)
+        done_ns = exchange.kill(now_ns + 1)
+        exchange.advance(done_ns)
+        assert exchange.venues[0].locked

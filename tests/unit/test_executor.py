@@ -83,6 +83,26 @@ def test_a_child_rests_is_filled_in_parts_and_taken_back_before_another() -> Non
     assert one.parents[0].done_lots == 8
 
 
+def test_a_fill_is_the_child_s_whose_option_and_number_it_has_even_when_it_comes_late() -> None:
+    tables = tuple(
+        ParentTable(at_s=0.0, over_s=100.0, option=option, side="buy", contracts=100.0)
+        for option in (2, 3)
+    )
+    one, desk = Executor(ExecutionSettings(), tables, None, (0, 0, 0, 1), 0.1, 0), Desk()
+    desk.does(one, 2 * S)
+    for parent in one.parents:  # two venues, each with numbers of its own
+        assert parent.child is not None
+        parent.child.sequence, parent.sent = 11, {11}
+    filled = {"value": 1, "sequence": 11, "price_ticks": 500, "lots": 5}
+    assert desk.hears(one, InputKind.FILLED, option=3, venue=1, **filled) == [("left", 500, 15)]
+    assert [parent.done_lots for parent in one.parents] == [0, 5]
+    desk.hears(one, InputKind.DISCONNECTED, venue=1)
+    assert one.parents[1].child is None
+    # It was filled before the session broke; the report came after.
+    assert desk.hears(one, InputKind.FILLED, option=3, venue=1, **filled) == []
+    assert [parent.done_lots for parent in one.parents] == [0, 10]
+
+
 def test_a_crossing_child_is_gone_when_the_venue_has_answered() -> None:
     one, desk = executor(), Desk()
     assert desk.does(one, 20 * S) == [("place", 0, 510, 50, False)]

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from pyorch.app.arms import Quotes
+from pyorch.app.bench_latency import latency
 from pyorch.app.latency_tables import SHIPPED, LatencyTable, choose, delayed, load_tables
 from pyorch.contract.errors import DataError, UsageError
 
@@ -30,7 +32,31 @@ def test_the_shipped_tables_are_of_both_engines_and_say_what_was_measured() -> N
     for one in tables:
         assert one.command.startswith("pyorch bench latency ") and one.machine and one.date
         assert one.ticks >= 100 and one.nanoseconds[0] > 0
+        assert (one.fabric_ns > 0) == (one.engine == "card")
     assert choose(tables, "card", 150).options == 200 and choose(tables, "cpu", 5).options == 20
+
+
+def test_another_fabric_changes_the_card_s_tables_by_its_time_and_no_other(tmp_path: Path) -> None:
+    out = tmp_path / "tables.json"
+    options = [
+        "--around",
+        str(SHIPPED),
+        "--card-cycles",
+        "300",
+        "--card-mhz",
+        "40",
+        "--out",
+        str(out),
+    ]
+    result = CliRunner().invoke(latency, options)
+    assert result.exit_code == 0, result.output
+    for old, new in zip(load_tables(SHIPPED), load_tables(out), strict=True):
+        more = 7_500 - old.fabric_ns if old.engine == "card" else 0
+        assert new.nanoseconds == pytest.approx([ns + more for ns in old.nanoseconds])
+        assert (new.engine, new.date, new.command) == (old.engine, old.date, old.command)
+        assert ("300 cycles at 40 MHz" in new.how) == (old.engine == "card")
+    with pytest.raises(UsageError, match="latency of cpu, 20 options, has no fabric in it"):
+        TABLE.with_fabric(300, 40.0)
 
 
 def test_an_engine_that_was_not_measured_is_refused() -> None:

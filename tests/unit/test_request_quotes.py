@@ -1,12 +1,15 @@
 """Golden rows of answers to requests: size, impact, counterparty, expiry, last look."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from pyorch.trading.inputs import InputKind, make_input
 from pyorch.trading.request_quotes import (
     Answered,
     Request,
+    RequestDesk,
     RequestSettings,
     half_spread_bp,
     last_look,
@@ -67,3 +70,54 @@ def test_the_last_look_refuses_what_is_late_or_has_moved_against_us(side: int) -
     assert last_look(SETTINGS, answered, VALUE - sign * 900_000, 1000) is None
     wide = RequestSettings(last_look_bp=9.0)
     assert last_look(wide, replace(answered), VALUE + sign * 900_000, 1000) is None
+
+
+class Hands:
+    """Writes down what it is asked."""
+
+    lot_btc, last_tick, now_ns = 0.1, {"forward_half_ticks": 1_200_000}, 0
+
+    def __init__(self) -> None:
+        self.confirmed: list[tuple[int, bool]] = []
+        self.said: list[dict[str, Any]] = []
+
+    def values_nano(self) -> list[int]:
+        return [VALUE]
+
+    def allows(self, option: int, side: int, price: int, lots: int) -> str | None:
+        return None
+
+    def say(self, fields: dict[str, Any]) -> None:
+        self.said.append(fields)
+
+    def answer(self, *answer: int) -> None:
+        pass
+
+    def order_left(self, *order: int) -> None:
+        pass
+
+    def confirm(self, request: int, deal: bool) -> None:
+        self.confirmed.append((request, deal))
+
+
+def test_whoever_takes_an_answer_that_nobody_remembers_is_refused_and_answers_are_forgotten() -> (
+    None
+):
+    hands: Any = Hands()
+    desk = RequestDesk(SETTINGS, None, frozenset(), TICK, 0.05)
+
+    def hear(kind: InputKind, number: int, now_ns: int) -> None:
+        hands.now_ns = now_ns
+        desk.hear(make_input(kind, now_ns, sequence=number, side=1, lots=10), hands)
+
+    hear(InputKind.ACCEPTANCE, 9, 0)  # of a desk before this one
+    assert hands.confirmed == [(9, False)] and hands.said[-1]["refused"] == "unknown"
+    hear(InputKind.REQUEST, 10, 0)
+    hear(InputKind.REQUEST, 11, 0)
+    hear(InputKind.ACCEPTANCE, 10, 1_000_000_000)
+    assert hands.confirmed[-1] == (10, True)
+    hear(InputKind.REQUEST, 12, 2_000_000_001)  # twice as long as an answer holds
+    assert list(desk._answered) == [12]
+    hear(InputKind.ACCEPTANCE, 11, 2_000_000_002)
+    assert hands.confirmed[-1] == (11, False)
+    assert desk.counts["accepted"] == 3 and desk.counts["last look: unknown"] == 2

@@ -184,12 +184,12 @@ def test_the_kill_switch_works_alone_and_stays_down_until_it_is_re_armed() -> No
     switch.pull()
     assert switch.wait(10) and calls == ["flag", "route"] and switch.down
     with pytest.raises(UsageError, match="pause does not re-arm"):
-        switch.rearm(Order(InputKind.PAUSE, "A", "b"), calls.clear)
+        switch.rearm(Order(InputKind.PAUSE, "A", "b"), calls.clear, calls.clear)
     assert calls == ["flag", "route"]
-    switch.rearm(REARM, calls.clear)
+    switch.rearm(REARM, calls.clear, calls.clear)
     assert not switch.down and calls == []
     with pytest.raises(UsageError, match="is not down"):
-        switch.rearm(REARM, calls.clear)
+        switch.rearm(REARM, calls.clear, calls.clear)
     switch.close()
 
 
@@ -209,34 +209,36 @@ def test_each_pull_of_the_kill_switch_is_taken_even_while_it_is_at_work() -> Non
     switch.pull()
     assert first.wait(10) and not switch.wait(0)
     with pytest.raises(UsageError, match="still at work"):
-        switch.rearm(REARM, taken.clear)
+        switch.rearm(REARM, taken.clear, taken.clear)
     switch.pull()  # the route of the first one has not ended
     go.set()
     assert switch.wait(10) and taken == [1, 2]
     with pytest.raises(UsageError, match=r"pulled again \(pull 2, the order is about pull 1\)"):
-        switch.rearm(REARM, taken.clear, pull=1)
+        switch.rearm(REARM, taken.clear, taken.clear, pull=1)
     assert switch.down and taken == [1, 2]
-    switch.rearm(REARM, taken.clear, pull=2)
+    switch.rearm(REARM, taken.clear, taken.clear, pull=2)
     assert not switch.down
     switch.close()
 
 
-def test_a_pull_during_a_re_arm_is_taken_after_it() -> None:
+def test_a_pull_during_a_re_arm_that_hangs_is_taken_at_once_and_again_after_it() -> None:
     calls: list[str] = []
     switch = KillSwitch(lambda: calls.append("route"), lambda: calls.append("flag"))
     switch.pull()
     assert switch.wait(10)
-    pulls = threading.Thread(target=switch.pull)
 
     def release() -> None:
-        pulls.start()
-        pulls.join(0.05)  # it waits for the re-arm
+        """Hangs until the pull's second route was taken, then opens the sessions."""
+        switch.pull()
+        assert switch.wait(10)
         calls.append("release")
 
-    switch.rearm(REARM, release)
-    pulls.join(10)
+    with pytest.raises(UsageError, match=r"pulled again \(pull 2\) while it was re-armed"):
+        switch.rearm(REARM, release, lambda: calls.append("lower"))
     assert switch.wait(10) and switch.down
-    assert calls == ["flag", "route", "release", "flag", "route"]
+    assert calls == ["flag", "route", "flag", "route", "release", "flag", "route"]
+    switch.rearm(REARM, lambda: calls.append("release"), lambda: calls.append("lower"))
+    assert not switch.down and calls[-2:] == ["release", "lower"]
     switch.close()
 
 
@@ -253,8 +255,8 @@ def test_a_second_route_that_fails_is_said_and_keeps_the_switch_down() -> None:
     with pytest.raises(
         UsageError, match=r"unreachable.*quotes may be live; cancel them at the venues"
     ):
-        switch.rearm(REARM, failing.clear)
+        switch.rearm(REARM, failing.clear, failing.clear)
     switch.pull()
     assert switch.wait(10) and switch.error is None
-    switch.rearm(REARM, failing.clear)
+    switch.rearm(REARM, failing.clear, failing.clear)
     switch.close()

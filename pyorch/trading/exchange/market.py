@@ -64,6 +64,7 @@ class Exchange:
         self._counter = 0
         self._out_ns = [0] * len(self.venues)
         self._in_ns = [0] * len(self.venues)
+        self._second_ns = [0] * len(self.venues)
         self._delivered: list[InputArray] = []
         self._first_ns = int(tape.events["local_ns"][0])
         self._last_ns = int(tape.events["local_ns"][-1])
@@ -124,8 +125,10 @@ class Exchange:
         with self._lock:
             for number, venue in enumerate(self.venues):
                 arrives = now_ns + venue.settings.second_route.draw_ns(self._delays)
-                self._push(arrives, what, number)
-                done = max(done, arrives)
+                # In order: what unlocks a session never overtakes a later kill's place.
+                self._second_ns[number] = max(self._second_ns[number], arrives)
+                self._push(self._second_ns[number], what, number)
+                done = max(done, self._second_ns[number])
         return done
 
     def reset_protection(self) -> None:
