@@ -214,4 +214,39 @@ def netlist_check(
         raise SystemExit(2)
 
 
-COMMANDS = [simulate, netlist_check]
+@click.command("serve-venues")
+@click.argument("config", type=_PATH)
+@click.option("--bundle", type=_PATH, help="Model; default: the bundle that ships with pyorch.")
+@click.option("--folder", type=_PATH, required=True, help="Where it says where the venues are.")
+@click.option("--seconds", type=float, help="Stop after so long; by default when it is told to.")
+@click.option("--faults", type=float, default=0.0, show_default=True,
+              help="Share of feed messages lost, doubled, swapped, spoilt, each.")  # fmt: skip
+@click.option("--seed", default=1, show_default=True, help="Of the faults.")
+def serve_venues(
+    config: Path, bundle: Path | None, folder: Path, seconds: float | None, faults: float, seed: int
+) -> None:
+    """Serve the market and the exchange of a desk's CONFIG on the loopback, for `pyorch run --venues`.
+
+    Binance's and Deribit's websockets speak the configured market, FIX 4.4 sessions take orders in Deribit's
+    dialect, JSON-RPC is the second route. The market begins at once, and goes on whether a desk is there or
+    not.
+    """
+    from pyorch.app.desk_config import load_desk
+    from pyorch.app.live_place import LivePlace
+    from pyorch.app.shipped import shipped_bundle
+    from pyorch.contract.bundle import Bundle
+    from sim.feeds.faults import FaultRates
+    from sim.venues.world import serve_world
+
+    def ready(place: LivePlace) -> None:
+        click.echo(
+            f"websockets {place.binance} and {place.deribit}, FIX {', '.join(map(str, place.fix))}, "
+            f"JSON-RPC {place.rpc} on {place.host}"
+        )
+
+    rates = FaultRates(faults, faults, faults, faults, close=faults / 10)
+    model = Bundle.load(bundle or shipped_bundle())
+    serve_world(load_desk(config), config.parent, model, folder, rates, seed, seconds, ready)
+
+
+COMMANDS = [serve_venues, simulate, netlist_check]

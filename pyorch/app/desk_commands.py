@@ -17,13 +17,30 @@ _PATH = click.Path(path_type=Path)
               help="Folder of journal and run log.")  # fmt: skip
 @click.option("--arm", type=click.Choice(["model", "no-model", "always-widen", "all"]), default="model",
               show_default=True, help="all: each arm into a folder of its own inside OUT.")  # fmt: skip
+@click.option("--venues", type=_PATH,
+              help="Folder of `pyorch serve-venues`: run over its feeds and FIX sessions.")  # fmt: skip
+@click.option(
+    "--seconds", type=float, default=60.0, show_default=True, help="With --venues: how long."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def run(config: Path, bundle: Path | None, out: Path, arm: str, as_json: bool) -> None:
+def run(
+    config: Path,
+    bundle: Path | None,
+    out: Path,
+    arm: str,
+    venues: Path | None,
+    seconds: float,
+    as_json: bool,
+) -> None:
     """Run a desk (CONFIG, TOML) with the simulated exchange in the loop, then replay its log.
 
     The journal is for `pyorch report`; the log in it gives the same messages again, byte for byte, which is
-    checked before the journal gets its name.
+    checked before the journal gets its name. With --venues market and venues are in other processes, time is
+    the clock's, and a run that was killed goes on in the same folder.
     """
+    if venues is not None:
+        _run_live(config, bundle, out, venues, seconds, as_json)
+        return
     from pyorch.app.commands import progress
     from pyorch.app.desk_config import load_desk
     from pyorch.app.desk_figures import paired_gain
@@ -55,6 +72,39 @@ def run(config: Path, bundle: Path | None, out: Path, arm: str, as_json: bool) -
     figures.show(as_json)
     if not as_json:
         click.echo(f"journal: {out.resolve()}; its log replayed byte for byte")
+
+
+def _run_live(
+    config: Path, bundle: Path | None, out: Path, venues: Path, seconds: float, as_json: bool
+) -> None:
+    import signal
+
+    from pyorch.app.commands import progress
+    from pyorch.app.desk_config import load_desk
+    from pyorch.app.live_run import run_live
+    from pyorch.app.shipped import shipped_bundle
+    from pyorch.contract.bundle import Bundle
+    from pyorch.contract.figures import Figures
+    from pyorch.trading.live_desk import LiveDesk
+
+    settings = load_desk(config)
+    model = Bundle.load(bundle or shipped_bundle())
+
+    def stop_with(desk: LiveDesk) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: desk.stop())
+
+    with progress("a desk at work, over sessions") as on_progress:
+        found = run_live(
+            settings, config.parent, model, out, venues, seconds, on_progress, stop_with
+        )
+    figures = Figures(
+        f"pyorch run {config} --venues {venues} --seconds {seconds:g}", figures=found.figures
+    )
+    figures.digests = {"model": model.digest()}
+    figures.show(as_json)
+    if not as_json:
+        click.echo(f"log: {found.log.resolve()}, replayed byte for byte; positions are the venues'")
 
 
 @click.command()

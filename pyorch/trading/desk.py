@@ -22,11 +22,10 @@ from pyorch.contract.errors import DeviceError, PyorchError, UsageError
 from pyorch.contract.events import event_words
 from pyorch.features.streaming import open_stream
 from pyorch.inference.cpu import native_engine
-from pyorch.market.tape import Tape
 from pyorch.trading.controls import KillSwitch, Order
 from pyorch.trading.desk_activity import Activity
 from pyorch.trading.desk_hands import Lent
-from pyorch.trading.desk_settings import NEVER, Counterparty, DeskResult, DeskSettings
+from pyorch.trading.desk_settings import NEVER, Counterparty, DeskResult, DeskSettings, Market
 from pyorch.trading.fix.decode import split_messages
 from pyorch.trading.inputs import INPUT_DTYPE, InputArray, InputKind, make_input
 from pyorch.trading.log import END, STRETCH, TEXT, LogWriter, Stretch
@@ -59,7 +58,7 @@ class Desk(Lent):
         self,
         bundle: Bundle,
         plan: QuotingPlan,
-        tape: Tape,
+        tape: Market,
         exchange: Counterparty,
         log: LogWriter,
         settings: DeskSettings,
@@ -125,7 +124,7 @@ class Desk(Lent):
         """
         try:
             self._begin()
-            while not self.steps.done:
+            while self._goes_on():
                 self.step()
                 if on_progress is not None:
                     on_progress(self.steps.row / len(self._events))
@@ -143,6 +142,9 @@ class Desk(Lent):
         result.ticks = self.steps.ticks
         result.positions_lots = list(self.steps.positions_lots)
         return result
+
+    def _goes_on(self) -> bool:
+        return not self.steps.done
 
     def _begin(self) -> None:
         if self._recovery is not None:
@@ -186,26 +188,14 @@ class Desk(Lent):
     def step(self) -> None:
         """Up to the next message, report or order."""
         self._take_orders()
-        if self.now_ns >= self._reset_ns:
-            self.exchange.reset_protection()
-            self._reset_ns = NEVER
+        self._reset_protection()
         due = min(self.exchange.next_ns(), self._reset_ns)
         if self._orders:
             due = min(due, self._orders[0][0])
         due = min([due, *(activity.due_ns() for activity in self._activities)])
-        self.steps.advance(due, self.steps.row + BLOCK_ROWS)
-        if self.steps.engine_failed:
-            raise DeviceError("the engine did not answer a tick; the run ended there")
-        row = self.steps.row
-        if row:
-            self.now_ns = max(self.now_ns, int(self._events["local_ns"][row - 1]))
-        noted = np.frombuffer(self.steps.take_noted(), INPUT_DTYPE)
-        if len(noted):
-            self._inputs.append(noted)
-            for kind in noted["kind"].tolist():
-                self._count(InputKind(kind))
-        if self._collect():
+        if self._advance(due, self.steps.row + BLOCK_ROWS):
             return
+        row = self.steps.row
         reached = self.steps.done or int(self._events["local_ns"][row]) >= due
         if row >= self._logged_row + BLOCK_ROWS and not self._stalled:
             self._write()
@@ -216,6 +206,30 @@ class Desk(Lent):
                 activity.act(self)
         self._propose_hedge()
         self._send_written()
+        self._catch_up()
+
+    def _advance(self, until_ns: int, until_row: int) -> bool:
+        """Rows of the market, up to the first message; whether there was one, written and sent."""
+        self.steps.advance(until_ns, until_row)
+        if self.steps.engine_failed:
+            raise DeviceError("the engine did not answer a tick; the run ended there")
+        row = self.steps.row
+        if row:
+            self.now_ns = max(self.now_ns, int(self._events["local_ns"][row - 1]))
+        noted = np.frombuffer(self.steps.take_noted(), INPUT_DTYPE)
+        if len(noted):
+            self._inputs.append(noted)
+            for kind in noted["kind"].tolist():
+                self._count(InputKind(kind))
+        return self._collect()
+
+    def _reset_protection(self) -> None:
+        if self.now_ns >= self._reset_ns:
+            self.exchange.reset_protection()
+            self._reset_ns = NEVER
+
+    def _catch_up(self) -> None:
+        """Quoting begins again when the log has caught up."""
         if self._stalled and not self._waiting and not self.log.full:
             self._stalled = False
             self._note(InputKind.JOURNAL_READY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pyorch.contract.events import EventArray
 from pyorch.trading.exchange.settings import Latency
 from pyorch.trading.inputs import InputArray
 
@@ -52,6 +53,14 @@ class Counterparty(Protocol):
 
     def reset_protection(self) -> None:
         """Quotes are taken again."""
+
+
+class Market(Protocol):
+    """What a desk needs of a market: a tape's rows, or an array that rows are still written into."""
+
+    @property
+    def events(self) -> EventArray:
+        """Rows; the first one is there."""
 
 
 @dataclass(frozen=True, slots=True)

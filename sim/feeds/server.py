@@ -26,9 +26,16 @@ class ReplayServer:
         stand_in: the venue.
         faults: what happens to messages and connections.
         speed: times the recording's; texts before a client has subscribed wait for it.
+        now_ns: a clock that the recording keeps to instead, whoever is there.
     """
 
-    def __init__(self, stand_in: StandIn, faults: Faults, speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        stand_in: StandIn,
+        faults: Faults,
+        speed: float = 1.0,
+        now_ns: Callable[[], int] | None = None,
+    ) -> None:
         try:
             from websockets.asyncio.server import serve
         except ImportError as error:
@@ -37,6 +44,7 @@ class ReplayServer:
             ) from error
         self._serve = serve
         self.stand_in, self.faults, self.speed = stand_in, faults, speed
+        self._now_ns = now_ns
         self.finished = asyncio.Event()
         self.connections = 0
         self._socket: ServerConnection | None = None
@@ -104,10 +112,13 @@ class ReplayServer:
                 self._socket = None
 
     async def _replayed(self) -> None:
-        await self._subscribed.wait()
         loop = asyncio.get_running_loop()
-        first_ns, began = self.stand_in.next_ns, loop.time()
         late_s = 0.0
+        if self._now_ns is None:
+            await self._subscribed.wait()
+            first_ns, began = self.stand_in.next_ns, loop.time()
+        else:
+            first_ns, began = self._now_ns(), loop.time()
         while (next_ns := self.stand_in.next_ns) >= 0:
             due = began + (next_ns - first_ns) / 1e9 / self.speed + late_s
             if due - loop.time() > 0.001:

@@ -5,7 +5,8 @@ What is said is what the tape holds: nothing is added, and prices keep the tape'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from pyorch.contract.errors import UsageError
 from pyorch.contract.events import EventArray, Flag, Instrument, Kind, Side
 from pyorch.market.tape import Tape
+from pyorch.trading.surface import YEAR_SECONDS
 from sim.feeds.recorded import Recorded
 
 _MILLISECOND_NS = 1_000_000
@@ -60,6 +62,57 @@ def spoken(tape: Tape, index: int, called: Instrument) -> list[Recorded]:
         if found is not None:
             texts.append(Recorded(local_ns, msgspec.json.encode(found)))
     return texts
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenOption:
+    """An option whose ticker is spoken."""
+
+    symbol: str
+    strike_usd: int
+
+
+def spoken_surface(
+    tape: Tape, options: Sequence[SpokenOption], expiry_ns: int, curvature: float
+) -> list[Recorded]:
+    """A tape's surface rows as Deribit's tickers of options of one expiry, behind a book of each.
+
+    Args:
+        curvature: of the volatility in standardised log-moneyness, beside the rows' volatility and skew.
+    """
+    tick = Decimal(tape.instruments[0].tick_size)
+    at_ns, texts, mid = int(tape.events["local_ns"][0]), list[Recorded](), 0.0
+    for one in options:
+        stamp = at_ns // _MILLISECOND_NS
+        snapshot = _Message(
+            int(Kind.SNAPSHOT), stamp, -1, 1, -1, [int(Side.BID), int(Side.ASK)], ["0.0100", "0.0300"],
+            ["1.0", "1.0"],
+        )  # fmt: skip
+        text = msgspec.json.encode(_deribit(one.symbol, snapshot))
+        texts.append(Recorded(at_ns, text))
+    of_first = tape.events["instrument"] == 0
+    rows = tape.events[of_first & np.isin(tape.events["kind"], (Kind.BEST, Kind.SURFACE))]
+    best = {int(Side.BID): 0, int(Side.ASK): 0}
+    for row in rows:
+        if row["kind"] == Kind.BEST:
+            best[int(row["side"])] = int(row["price_ticks"])
+            mid = float(sum(best.values()) * tick) / 2 if all(best.values()) else 0.0
+        elif mid:
+            local_ns = int(row["local_ns"])
+            root_years = math.sqrt((expiry_ns - local_ns) * 1e-9 / YEAR_SECONDS)
+            for one in options:
+                y = math.log(one.strike_usd / mid) / root_years
+                percent = (int(row["price_ticks"]) + int(row["quantity_lots"]) * y) / 10_000
+                text = _ticker(one.symbol, local_ns, mid, percent + 100 * curvature * y * y)
+                texts.append(Recorded(local_ns, text))
+    return texts
+
+
+def _ticker(symbol: str, local_ns: int, underlying: float, percent: float) -> bytes:
+    said = {"timestamp": local_ns // _MILLISECOND_NS, "instrument_name": symbol}
+    prices = {"mark_price": 0.02, "index_price": round(underlying, 2)}
+    prices |= {"underlying_price": round(underlying, 4), "mark_iv": round(percent, 4)}
+    return msgspec.json.encode(_channel("ticker", symbol, said | prices))
 
 
 def _messages(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
@@ -36,6 +36,35 @@ def feed_running(plan: FeedPlan) -> Iterator[SpawnProcess]:
         if process.is_alive():
             process.kill()
             process.join()
+
+
+class FeedKeeper:
+    """A feed's process that is begun anew when it ends by itself; ended on the way out.
+
+    Attributes:
+        process: the present one; starts: how often one was begun.
+    """
+
+    def __init__(self, plan: FeedPlan) -> None:
+        self._plan, self._stack = plan, ExitStack()
+        self.starts = 0
+
+    def __enter__(self) -> FeedKeeper:
+        self._start()
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self._stack.close()
+
+    def watch(self) -> None:
+        """Look after it."""
+        if not self.process.is_alive():
+            self._stack.close()
+            self._start()
+
+    def _start(self) -> None:
+        self.process = self._stack.enter_context(feed_running(self._plan))
+        self.starts += 1
 
 
 def open_ring(ring: Path, process: SpawnProcess, *, oldest: bool = False) -> FeedRingReader:

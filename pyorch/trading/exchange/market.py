@@ -99,6 +99,16 @@ class Exchange:
             for number, venue in enumerate(self.venues):
                 self._push(now_ns + venue.settings.outward.draw_ns(self._delays), "logon", number)
 
+    def break_session(self, number: int, now_ns: int) -> None:
+        """A venue has lost its session: cancel on disconnect."""
+        with self._lock:
+            self._push(now_ns, "cut", number)
+
+    def greet(self, number: int, now_ns: int) -> None:
+        """A desk asks a venue what is open: it cancels what it holds, and says what it has taken in."""
+        with self._lock:
+            self._push(now_ns, "greet", number)
+
     def submit(self, message: bytes, sent_ns: int) -> None:
         """A message of ours leaves."""
         decoded = decode(message, self.plan.codec.price, self.plan.codec.size)
@@ -267,6 +277,10 @@ class Exchange:
 
     def _on_logon(self, now_ns: int, number: int) -> None:
         self.venues[number].logon(now_ns)
+
+    def _on_greet(self, now_ns: int, number: int) -> None:
+        venue = self.venues[number]
+        (venue.logon if venue.connected else venue.join)(now_ns)
 
     def _on_unlock(self, now_ns: int, number: int) -> None:
         self.venues[number].unlock(now_ns)

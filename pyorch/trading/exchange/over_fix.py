@@ -158,7 +158,7 @@ class VenueRoute:
         elif message.kind in ("S", "8"):
             self._hear_answer(message)
         else:
-            raw = self._as_the_desk_wrote(message)
+            raw = as_the_desk_wrote(message, self.dialect, self.codec, self._kinds)
             self.exchange.submit(raw, self.venue.now_ns)
 
     def hear_at_desk(self, message: Message) -> None:
@@ -181,18 +181,6 @@ class VenueRoute:
         until_ns = timestamp_ns(message.get(62) or b"") or 0
         ticks = int(price) // self.codec.price.units
         self.exchange.respond(request, option, side, ticks, until_ns, now_ns)
-
-    def _as_the_desk_wrote(self, message: Message) -> bytes:
-        """With the desk's own number again, which QuoteID or ClOrdID hold."""
-        book = self.dialect.book
-        added = {tag for tag, _ in self.dialect.quote_fields}
-        body = [one for one in message.fields if not book.is_outer(one[0]) and one[0] not in added]
-        name = message.get(117) or (message.get(11) or b"").split(b"-")[1]
-        option = (message.get(11) or b"").split(b"-")[0].decode()
-        self._kinds[int(name)] = f"{message.kind} {option}"
-        head = [(35, message.kind.encode()), (49, self.codec.sender.encode())]
-        head += [(56, self.codec.target.encode()), (34, name), (52, message.get(52) or b"")]
-        return write_message(b"FIX.4.4", [*head, *body])
 
     def _say(self, link: Link, kind: str, body: list[Field], now_ns: int) -> None:
         if not link.session.up:
@@ -226,6 +214,26 @@ class VenueRoute:
         while self._wire.bytes_:
             to_venue, data = self._wire.bytes_.popleft()
             (self.venue if to_venue else self.desk).receive(data, now_ns)
+
+
+def as_the_desk_wrote(
+    message: Message, dialect: Dialect, codec: FixCodec, kinds: dict[int, str]
+) -> bytes:
+    """A message with the desk's own number again, which QuoteID or ClOrdID hold.
+
+    Args:
+        kinds: takes its type, by that number, for `pyorch.trading.exchange.reports.report_message`.
+    """
+    added = {tag for tag, _ in dialect.quote_fields}
+    body = [
+        one for one in message.fields if not dialect.book.is_outer(one[0]) and one[0] not in added
+    ]
+    name = message.get(117) or (message.get(11) or b"").split(b"-")[1]
+    option = (message.get(11) or b"").split(b"-")[0].decode()
+    kinds[int(name)] = f"{message.kind} {option}"
+    head = [(35, message.kind.encode()), (49, codec.sender.encode())]
+    head += [(56, codec.target.encode()), (34, name), (52, message.get(52) or b"")]
+    return write_message(b"FIX.4.4", [*head, *body])
 
 
 class _End:

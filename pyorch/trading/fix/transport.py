@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from pyorch.trading.fix.dictionary import Dictionary
 from pyorch.trading.fix.link import Application, Link
 from pyorch.trading.fix.message import Framer, Message
 from pyorch.trading.fix.session import Session
@@ -31,7 +32,7 @@ class Acceptor:
     """Listens for one session.
 
     Args:
-        clock: nanoseconds since 1970.
+        clock: nanoseconds since 1970; book: with a dialect's fields; default: the version's.
 
     Attributes:
         port: where it listens, once started; link: the session at work.
@@ -43,11 +44,12 @@ class Acceptor:
         application: Application,
         store: Store | None = None,
         clock: Callable[[], int] = time.time_ns,
+        book: Dictionary | None = None,
     ) -> None:
         self._clock = clock
         self._wire: _Wire | None = None
         store = store or MemoryStore()
-        session = Session(settings, state_of(store.records))
+        session = Session(settings, state_of(store.records), book)
         self.link = Link(session, store, application, self._write, self._hang_up)
         self.port = 0
 
@@ -112,12 +114,13 @@ class Initiator:
         store: Store | None = None,
         clock: Callable[[], int] = time.time_ns,
         pauses_s: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
+        book: Dictionary | None = None,
     ) -> None:
         self._clock = clock
         self._wire: _Wire | None = None
         self._pauses_s = pauses_s
         store = store or MemoryStore()
-        session = Session(settings, state_of(store.records))
+        session = Session(settings, state_of(store.records), book)
         self.link = Link(session, store, application, self._write, self._hang_up)
         self.connections = 0
 

@@ -1,0 +1,1 @@
+"""Venues that are not there: feeds, FIX sessions and JSON-RPC of a simulated market, on the loopback."""
