@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,12 +38,12 @@ from pyorch.trading.fix.dialects import deribit
 from pyorch.trading.fix.store import DiskStore
 from pyorch.trading.inputs import InputArray, InputKind
 from pyorch.trading.json_rpc import DeribitRpc
-from pyorch.trading.live_desk import LiveDesk
+from pyorch.trading.live_desk import LEAVER, LiveDesk
 from pyorch.trading.live_market import LiveMarket, TickerOption, TickerSurface
 from pyorch.trading.log import DiskFile, LogWriter, RunLog, read_log
 from pyorch.trading.log_replay import check_replay, replay_log
 from pyorch.trading.plan import NANO, QuotingPlan
-from pyorch.trading.recovery import Recovery
+from pyorch.trading.recovery import Recovery, orders_in_force
 
 ROWS = 1 << 22
 """Of a run's market; 256 MB."""
@@ -186,8 +187,18 @@ def recover_run(
                 lots = int(row["lots"][0])
                 unseen[int(row["option"][0])] += lots if row["side"][0] == 0 else -lots
     positions = [a + b for a, b in zip(replayed.positions_lots, unseen, strict=True)]
-    found = Recovery(tuple(positions), tuple(unseen), tuple(replayed.sequences), ())
+    orders, killed = orders_in_force(log)
+    by_people = [not _is_leaving(log, row) for row in orders]
+    found = Recovery(
+        tuple(positions), tuple(unseen), tuple(replayed.sequences), (), orders[by_people], killed
+    )
     return found, counts, number + 1
+
+
+def _is_leaving(log: RunLog, row: Any) -> bool:
+    """Whether an order in force is the pause at a run's own end."""
+    text = int(row["text"]) - 1
+    return row["kind"] == InputKind.PAUSE and text >= 0 and log.texts[text].get("who") == LEAVER
 
 
 def _unseen(log: RunLog, venue: int, reports: list[InputArray]) -> list[InputArray]:

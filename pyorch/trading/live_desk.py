@@ -17,6 +17,8 @@ from pyorch.trading.live_market import LiveMarket
 
 IDLE_S = 0.0002
 """Pause when nothing has come."""
+LEAVER = "pyorch run"
+"""Who withdraws at a run's end; the next run does not wait for a person to take that back."""
 LEAVES_NS = 1_000_000_000
 """Quotes are withdrawn so long before the end, so that the last reports come in time."""
 WRITE_NS = 500_000_000
@@ -68,7 +70,7 @@ class LiveDesk(Desk):
         self.now_ns = max(self.now_ns, now_ns)
         if not self._leaving and now_ns >= self._end_ns - LEAVES_NS:
             self._leaving = True
-            self.order(Order(InputKind.PAUSE, "pyorch run", "the run ends"))
+            self.order(Order(InputKind.PAUSE, LEAVER, "the run ends"))
         self._take_orders()
         self._reset_protection()
         reports = self.exchange.advance(self.now_ns)
