@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from pyorch.contract.errors import UsageError
+
+if TYPE_CHECKING:
+    from pyorch.app.watch.watching import Watching
+    from pyorch.contract.bundle import Bundle
+    from pyorch.trading.desk import Desk
 
 _PATH = click.Path(path_type=Path)
 
@@ -19,19 +27,20 @@ _PATH = click.Path(path_type=Path)
               show_default=True, help="all: each arm into a folder of its own inside OUT.")  # fmt: skip
 @click.option("--venues", type=_PATH,
               help="Folder of `pyorch serve-venues`: run over its feeds and FIX sessions.")  # fmt: skip
-@click.option(
-    "--seconds", type=float, default=60.0, show_default=True, help="With --venues: how long."
-)
+@click.option("--seconds", type=float, default=60.0, show_default=True,
+              help="With --venues: how long.")  # fmt: skip
+@click.option("--watch", type=click.IntRange(0, 65535), help="Serve a live page on this port of the loopback "
+              "interface; 0: any free one. The address is printed.")  # fmt: skip
+@click.option("--alerts", type=_PATH,
+              help="Alert rules of the page (TOML); default: those of pyorch.")  # fmt: skip
+@click.option("--pace", type=click.FloatRange(min=0.01), help="Seconds of market a second; default: 1 with "
+              "--watch, else as fast as it goes.")  # fmt: skip
+@click.option("--log", type=_PATH, help="Append what happens around the desk as JSON lines.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def run(
-    config: Path,
-    bundle: Path | None,
-    out: Path,
-    arm: str,
-    venues: Path | None,
-    seconds: float,
-    as_json: bool,
-) -> None:
+    config: Path, bundle: Path | None, out: Path, arm: str, venues: Path | None, seconds: float,
+    watch: int | None, alerts: Path | None, pace: float | None, log: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     """Run a desk (CONFIG, TOML) with the simulated exchange in the loop, then replay its log.
 
     The journal is for `pyorch report`; the log in it gives the same messages again, byte for byte, which is
@@ -39,7 +48,11 @@ def run(
     the clock's, and a run that was killed goes on in the same folder.
     """
     if venues is not None:
-        _run_live(config, bundle, out, venues, seconds, as_json)
+        if pace is not None:
+            raise UsageError(
+                "--pace is for simulated markets; those of --venues have their own speed"
+            )
+        _run_live(config, bundle, out, venues, seconds, watch, alerts, log, as_json)
         return
     from pyorch.app.commands import progress
     from pyorch.app.desk_config import load_desk
@@ -47,9 +60,14 @@ def run(
     from pyorch.app.desk_run import desk_figures, run_desk
     from pyorch.app.replay import ARMS
     from pyorch.app.shipped import shipped_bundle
+    from pyorch.app.watch.watching import watched
     from pyorch.contract.bundle import Bundle
     from pyorch.contract.figures import Figures
 
+    if watch is not None and arm == "all":
+        raise UsageError("--watch follows one run: choose one --arm")
+    if watch is not None and pace is None:
+        pace = 1.0
     settings = load_desk(config)
     model = Bundle.load(bundle or shipped_bundle())
     figures = Figures(f"pyorch run {config}" + (f" --arm {arm}" if arm != "model" else ""))
@@ -57,8 +75,14 @@ def run(
     for name in ARMS if arm == "all" else (arm,):
         folder = out / name if arm == "all" else out
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with progress(f"a desk at work, {name}") as on_progress:
-            journal = run_desk(settings, config.parent, model, folder, on_progress, name)
+        with (
+            watched(watch, alerts, log, f"{config.name}, {name}") as watching,
+            progress(f"a desk at work, {name}") as on_progress,
+        ):
+            journal = run_desk(
+                settings, config.parent, model, folder, on_progress, name,
+                on_desk=_page_of(watching, model), pace=pace,
+            )  # fmt: skip
         figures.digests |= journal.run.digests | {f"journal {name}": journal.content_digest}
         if arm == "all":
             figures.peers[name] = desk_figures(journal)
@@ -74,29 +98,44 @@ def run(
         click.echo(f"journal: {out.resolve()}; its log replayed byte for byte")
 
 
+def _page_of(watching: Watching | None, model: Bundle) -> Callable[[Desk, str], None]:
+    def attach(desk: Desk, engine: str) -> None:
+        if watching is not None:
+            click.echo(f"page: {watching.attach(desk, model, engine)}", err=True)
+
+    return attach
+
+
 def _run_live(
-    config: Path, bundle: Path | None, out: Path, venues: Path, seconds: float, as_json: bool
-) -> None:
+    config: Path, bundle: Path | None, out: Path, venues: Path, seconds: float,
+    watch: int | None, alerts: Path | None, log: Path | None, as_json: bool,
+) -> None:  # fmt: skip
     import signal
 
     from pyorch.app.commands import progress
     from pyorch.app.desk_config import load_desk
     from pyorch.app.live_run import run_live
     from pyorch.app.shipped import shipped_bundle
+    from pyorch.app.watch.watching import watched
     from pyorch.contract.bundle import Bundle
     from pyorch.contract.figures import Figures
     from pyorch.trading.live_desk import LiveDesk
 
     settings = load_desk(config)
     model = Bundle.load(bundle or shipped_bundle())
+    with (
+        watched(watch, alerts, log, f"{config.name}, over sessions") as watching,
+        progress("a desk at work, over sessions") as on_progress,
+    ):
+        attach = _page_of(watching, model)
 
-    def stop_with(desk: LiveDesk) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: desk.stop())
+        def begin_with(desk: LiveDesk) -> None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: desk.stop())
+            attach(desk, "cpu")
 
-    with progress("a desk at work, over sessions") as on_progress:
         found = run_live(
-            settings, config.parent, model, out, venues, seconds, on_progress, stop_with
+            settings, config.parent, model, out, venues, seconds, on_progress, begin_with
         )
     figures = Figures(
         f"pyorch run {config} --venues {venues} --seconds {seconds:g}", figures=found.figures

@@ -15,6 +15,7 @@ from pyorch.app.desk_figures import by_taker, fill_rows, marked_to_fair_btc
 from pyorch.app.journal import Journal, JournalWriter
 from pyorch.app.outcomes import outcomes_at
 from pyorch.app.replay import arm_config, describe_run
+from pyorch.app.watch.pace import Pace
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import digest_of
 from pyorch.contract.errors import DataError, UsageError
@@ -93,11 +94,15 @@ def run_desk(
     on_progress: Callable[[float], None] | None = None,
     arm: str = "model",
     on_exchange: Callable[[Exchange], object] | None = None,
+    on_desk: Callable[[Desk, str], object] | None = None,
+    pace: float | None = None,
 ) -> Journal:
     """Run, replay the log, and write the journal with the log in it.
 
     Args:
         on_exchange: called with the exchange before anything happens in it.
+        on_desk: called with the desk, and with its engine in words, before its first step.
+        pace: seconds of market a second of wall clock; None: as fast as it goes.
         arm: one of `pyorch.app.replay.ARMS`; all meet the same market and the same takers' arrivals.
         beside: the folder that relative paths of the configuration start from.
 
@@ -141,10 +146,13 @@ def run_desk(
         excluded = frozenset(one.option for one in config.parents)
         half_tick = plan.universe.half_tick_usd
         asked = RequestDesk(config.requests, reader, excluded, plan.terms.tick_nano, half_tick)
+        paced = () if pace is None else (Pace(pace, first_ns),)
         desk = Desk(
             bundle, plan, tape, over_fix or exchange, log, settings, config.timed_orders, lot_btc=lot_btc,
-            activities=(executor, asked),
+            activities=(executor, asked, *paced),
         )  # fmt: skip
+        if on_desk is not None:
+            on_desk(desk, opened.in_words())
         result = desk.run(on_progress)
         last_ns = int(tape.events["local_ns"][-1])
         exchange.advance(last_ns + 10_000_000_000)

@@ -25,6 +25,7 @@ from pyorch.inference.cpu import native_engine
 from pyorch.trading.controls import KillSwitch, Order
 from pyorch.trading.desk_activity import Activity
 from pyorch.trading.desk_hands import Lent
+from pyorch.trading.desk_observer import Observation, Observer
 from pyorch.trading.desk_settings import NEVER, Counterparty, DeskResult, DeskSettings, Market
 from pyorch.trading.fix.decode import split_messages
 from pyorch.trading.inputs import INPUT_DTYPE, InputArray, InputKind, make_input
@@ -52,6 +53,8 @@ class Desk(Lent):
 
     Attributes:
         switch: the kill switch; now_ns: local time of the run.
+        observer: is shown what goes into the log, as it goes.
+        activities: as given.
     """
 
     def __init__(
@@ -96,11 +99,13 @@ class Desk(Lent):
         self._batches: list[JournalBatch] = []
         self._waiting: deque[tuple[int, list[bytes], int]] = deque()
         self._texts = 0
+        self.observer: Observer | None = None
+        self._said: list[dict[str, Any]] = []
         self._stalled = False
         self._reset_ns = NEVER
         self.lot_btc = lot_btc
         self.last_tick: Any = None
-        self._activities = activities
+        self.activities = activities
         self._proposed_ns = 0
         self.result = DeskResult()
         self.switch = KillSwitch(
@@ -138,6 +143,7 @@ class Desk(Lent):
             raise
         finally:
             self.switch.close()
+            self._show(JournalBatch.join([]), np.zeros(0, INPUT_DTYPE), ended=True)
         result = self.result
         result.ticks = self.steps.ticks
         result.positions_lots = list(self.steps.positions_lots)
@@ -192,7 +198,7 @@ class Desk(Lent):
         due = min(self.exchange.next_ns(), self._reset_ns)
         if self._orders:
             due = min(due, self._orders[0][0])
-        due = min([due, *(activity.due_ns() for activity in self._activities)])
+        due = min([due, *(activity.due_ns() for activity in self.activities)])
         if self._advance(due, self.steps.row + BLOCK_ROWS):
             return
         row = self.steps.row
@@ -201,7 +207,7 @@ class Desk(Lent):
             self._write()
         if reached and due < NEVER:
             self._let_happen(due)
-        for activity in self._activities:
+        for activity in self.activities:
             if activity.due_ns() <= self.now_ns:
                 activity.act(self)
         self._propose_hedge()
@@ -259,7 +265,7 @@ class Desk(Lent):
         if row["kind"][0] == InputKind.PROTECTION:
             self._reset_later()
         self._collect()
-        for activity in self._activities:
+        for activity in self.activities:
             activity.hear(row, self)
 
     def _reset_later(self) -> None:
@@ -310,6 +316,8 @@ class Desk(Lent):
         """Into the log, as a text."""
         self.log.append(TEXT, json.dumps(fields, sort_keys=True).encode())
         self._texts += 1
+        if self.observer is not None:
+            self._said.append(fields)
 
     def _collect(self) -> bool:
         """Take what the steps recorded; with a message among it, write and send. Whether there was one."""
@@ -366,7 +374,21 @@ class Desk(Lent):
             STRETCH, Stretch(self._logged_row, events, inputs, batch).to_bytes()
         )
         self._logged_row, self._inputs, self._batches = row, [], []
+        self._show(batch, inputs)
         return number
+
+    def _show(self, batch: JournalBatch, inputs: InputArray, ended: bool = False) -> None:
+        if self.observer is None:
+            return
+        steps = self.steps
+        self.observer(
+            Observation(
+                self.now_ns, batch, inputs, tuple(self._said), tuple(steps.positions_lots),
+                tuple(steps.deltas_ppm), tuple(steps.refusals), self.result.unsent, self.switch.down,
+                self._stalled, ended,
+            )
+        )  # fmt: skip
+        self._said = []
 
     def _send_written(self, wait: bool = False) -> None:
         """Send what the log holds; ``wait`` for the rest."""

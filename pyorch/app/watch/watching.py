@@ -1,0 +1,120 @@
+"""A watched run: view, alerts and server around a desk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyorch.app.watch.alerts import Alerts, load_alerts
+from pyorch.app.watch.drift import Drift, Values
+from pyorch.app.watch.server import WatchServer
+from pyorch.app.watch.structured_log import structured_log
+from pyorch.app.watch.view import Names, View
+from pyorch.contract.bundle import Bundle
+from pyorch.contract.errors import UsageError
+from pyorch.trading.desk import Desk
+from pyorch.trading.records import TickFlag
+
+TOKEN = "PYORCH_WATCH_TOKEN"
+"""Environment variable with the token; without it each run has a new one."""
+SHORTEST_TOKEN = 16
+
+
+def token_of_environment() -> str | None:
+    """The token that the environment gives.
+
+    Raises:
+        UsageError: it is too short to protect anything.
+    """
+    token = os.environ.get(TOKEN)
+    if token is not None and len(token) < SHORTEST_TOKEN:
+        raise UsageError(
+            f"{TOKEN} has {len(token)} characters; give at least {SHORTEST_TOKEN}, or none for a new one"
+        )
+    return token
+
+
+class Watching:
+    """Becomes the observer of a desk; `pyorch.app.desk_run.run_desk` calls `attach` before the first step.
+
+    Args:
+        port: of the page; 0: any free one.
+        alerts: a file of rules; None: `pyorch.app.watch.alerts.DEFAULT`.
+        say: is told the page's address.
+    """
+
+    def __init__(self, port: int, alerts: Path | None = None, title: str = "desk") -> None:
+        self._port, self._title = port, title
+        self._token = token_of_environment()
+        self._settings = load_alerts(alerts)
+        self._beside = (alerts or Path()).parent
+        self.server: WatchServer | None = None
+
+    def attach(self, desk: Desk, bundle: Bundle, engine: str) -> str:
+        """Serve a page about a desk; its address."""
+        names = Names.of(self._title, engine, bundle, desk.plan, desk.lot_btc)
+        table = self._settings.drift
+        drift = Drift(len(names.features), table.reference_ticks, table.window_ticks)
+        if table.reference is not None:
+            drift.reference = _features_of(self._beside / table.reference, bundle)
+        view = View(names, drift)
+        server = WatchServer(
+            view, Alerts.of(self._settings), desk.order, token=self._token, port=self._port
+        )
+        server.start()
+        self.server = server
+        desk.observer = view.observe
+        return server.address
+
+    def close(self) -> None:
+        """The page says that the run has ended."""
+        if self.server is not None:
+            self.server.close()
+
+
+def _features_of(journal: Path, bundle: Bundle) -> Values:
+    """Features of a journal's warm ticks.
+
+    Raises:
+        UsageError: too few ticks, or a journal of other features.
+    """
+    from pyorch.app.journal import Journal
+
+    assert bundle.schema is not None
+    loaded = Journal.load(journal)
+    ticks = loaded.ticks[(loaded.ticks["flags"] & TickFlag.WARM) != 0]
+    known = loaded.run.digests.get("schema")
+    if known is not None and known != bundle.schema.digest():
+        raise UsageError(f"{journal}: its features are of the schema {known}, the model's are not")
+    if len(ticks) < 100:
+        raise UsageError(f"{journal}: {len(ticks)} warm ticks; a reference needs 100")
+    features: Values = ticks["features"][:, : len(bundle.schema.features)]
+    return features
+
+
+@contextmanager
+def watched(
+    port: int | None, alerts: Path | None, log: Path | None, title: str
+) -> Iterator[Watching | None]:
+    """A watch for the time of a run, with its structured log; ``port`` None: no page.
+
+    Raises:
+        UsageError: alerts without a page, or a file that cannot be read or opened.
+    """
+    if port is None and alerts is not None:
+        raise UsageError("--alerts says what --watch looks for: give --watch PORT too")
+    with structured_log(log) as logger:
+        logger.info("run begins", extra={"fields": {"run": title}})
+        watching = Watching(port, alerts, title) if port is not None else None
+        try:
+            yield watching
+        except BaseException as error:
+            logger.error("run failed", extra={"fields": {"error": str(error)}})
+            raise
+        else:
+            logger.info("run ends")
+        finally:
+            if watching is not None:
+                watching.close()
