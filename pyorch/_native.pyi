@@ -774,3 +774,8 @@ class Pricer:
 
     def values(self) -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]:
         """[options, fields of pyorch.trading.pricing.OptionValue]."""
+
+def time_stages(settings: QuotingSettings, ticks: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], scores: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], took: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu')]) -> tuple[int, int]:
+    """
+    Policy, pricing with quoting and risk, and encoding, each over all ticks by itself: ns of each tick into took [3, n], less a clock reading; (quotes, bytes) that it made. Ticks [n, 6]: local_ns, forward in half-ticks, minutes, volatility and skew in 1e-6, price of the last trade (0: none).
+    """

@@ -9,6 +9,7 @@ void bind_feed_ring(nb::module_& module);
 void bind_features(nb::module_& module);
 void bind_inference(nb::module_& module);
 void bind_fix(nb::module_& module);
+void bind_stages(nb::module_& module);
 void bind_trading(nb::module_& module);
 
 NB_MODULE(_native, module) {
@@ -20,4 +21,5 @@ NB_MODULE(_native, module) {
     bind_inference(module);
     bind_fix(module);
     bind_trading(module);
+    bind_stages(module);
 }
