@@ -29,7 +29,11 @@ _PATH = click.Path(path_type=Path)
               help="LSTM steps of each stimulus in each way of serving.")  # fmt: skip
 @click.option("--tape", type=_PATH, help="Market of the features; default: the simulated market.")
 @click.option("--aclk-mhz", type=float, help="With --clocks 2: the AXI side's clock; default 100.")
-@click.option("--core-mhz", type=float, help="With --clocks 2: the core's clock; default 100.")
+@click.option(
+    "--core-mhz",
+    type=float,
+    help="With --clocks 2: the core's clock; default 100. events: of the burst; default 50.",
+)
 @click.option("--phases", type=click.IntRange(2), default=9, show_default=True,
               help="With --clocks 2: phases that are measured, both ends among them.")  # fmt: skip
 @click.option("--wave", is_flag=True,
@@ -56,7 +60,8 @@ def simulate(
 
     Random, market and adversarial features, with idle and back-pressure, as a stream of ticks and as cold
     windows; states at the ends of their formats; every predicted figure of cycles. With --top events: every
-    decision against the CPU loop's, on a market and on a spoilt line. Default: the bundle that ships.
+    decision against the CPU loop's, on a market, on a spoilt line and in the market's busiest stretch as it
+    was received; where the cycles go, idle and in that burst. Default: the bundle that ships.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -69,7 +74,8 @@ def simulate(
     from pyorch.contract.figures import Figures
     from pyorch.contract.fixed import FixedFormat
     from pyorch.trading.config import load_config
-    from sim.event_check import verify_events
+    from sim.event_burst import STEPS
+    from sim.event_check import BURST_MHZ, verify_events
     from sim.show import show
     from sim.verify import verify
     from sim.wave import record_step
@@ -82,7 +88,7 @@ def simulate(
         raise UsageError("--wire and --wave belong to --top frames")
     form = FixedFormat.parse(wire) if wire else None
     two = parameters.get("clocks") == 2
-    if not two and (aclk_mhz or core_mhz):
+    if not two and (aclk_mhz or (core_mhz and top == "frames")):
         raise UsageError(
             "--aclk-mhz and --core-mhz are those of a fabric of two clocks: --clocks 2"
         )
@@ -105,7 +111,7 @@ def simulate(
         if top == "events":
             found = verify_events(
                 loaded, style, project, config=load_config(config), shape=EventShape(**shape),
-                steps=steps, tape=tape, progress=progress, **parameters,
+                steps=steps, tape=tape, mhz=core_mhz or BURST_MHZ, progress=progress, **parameters,
             )  # fmt: skip
         else:
             found = verify(
@@ -125,6 +131,13 @@ def simulate(
         figures.figures[f"{name}_cycles"] = value
         if name in found.manifest.cycles:
             figures.figures[f"{name}_predicted_cycles"] = found.manifest.cycles[name]
+    for fall in found.waterfalls:
+        key = fall.name.replace(", ", "_")
+        figures.figures |= {f"{key}_events": fall.events, f"{key}_events_lost": fall.lost}
+        for quantile, word in ((0.5, "median"), (0.99, "p99"), (1.0, "worst")):
+            names = [step.replace(", ", "_").replace(" ", "_") for step in STEPS] + ["to_decision"]
+            for name, value in zip(names, fall.at(quantile), strict=True):
+                figures.figures[f"{key}_{word}_{name}_cycles"] = value
     if found.clocks is not None:
         figures.figures |= {"aclk_ps": found.clocks.aclk_ps, "core_ps": found.clocks.core_ps}
     for crossing in found.crossings:

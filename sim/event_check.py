@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,9 +26,10 @@ from pyorch.market.wire import FRAME_BEATS, Frames, encode
 from pyorch.market.wire_decoder import WireDecoder
 from pyorch.trading.config import QuotingConfig
 from pyorch.trading.plan import QuotingPlan, make_plan
-from sim.bench.events.decision_player import CLOCKED, TOP, DecisionPlayer, Played, decided
+from sim.bench.events.decision_player import CLOCKED, TOP, DecisionPlayer, Stamp, decided
 from sim.bench.events.line import joined, spoilt, with_snapshots
 from sim.bench.events.player import STALE_NS
+from sim.event_burst import Waterfall, busiest, play_burst, steps_of
 from sim.netlist import Netlist
 from sim.netlist_check import FABRIC, NETLIST, NetlistCheck
 from sim.netlist_library import interpreter
@@ -40,6 +42,7 @@ NETLIST_TICKS = 400
 NETLIST_PATIENCE = 5000
 MEASURED_ROWS = 700
 """Each alone on an idle path, for the figures of cycles."""
+BURST_MESSAGES, BURST_MHZ = 1000, 50.0
 SEED = 3
 FIELDS = tuple(name for name in DECISION_DTYPE.names or () if name not in CLOCKED)
 
@@ -53,8 +56,9 @@ def verify_events(
     shape: EventShape,
     steps: int = 10_000,
     tape: Path | None = None,
+    mhz: float = BURST_MHZ,
     progress: Progress = lambda _text, _share: None,
-    **parameters: int,
+    **parameters: Any,
 ) -> Verification:
     """Emit a feature path into ``project``, compile, compare, measure.
 
@@ -62,6 +66,7 @@ def verify_events(
         config: whose policy is built in and decides on both sides.
         steps: decisions of each stimulus, about.
         tape: the market; default: the simulated one.
+        mhz: clock at which the busiest stretch of the market is played as it was received.
         parameters: of the style.
 
     Raises:
@@ -84,7 +89,17 @@ def verify_events(
             player.close()
         found.comparisons.append(compared(name, played.words, bundle, plan, manifest, frames))
     progress("cycles", 0.9)
-    found.cycles = measured_cycles(project, manifest, market)
+    found.cycles, falls = measured_cycles(project, manifest, market)
+    progress("burst", 0.95)
+    player = DecisionPlayer(project)
+    try:
+        rows = busiest(market.events, min(BURST_MESSAGES, steps))
+        burst, words, frames = play_burst(player, "burst", rows, mhz)
+    finally:
+        player.close()
+    found.comparisons.append(compared("burst", words, bundle, plan, manifest, frames))
+    found.waterfalls = [*falls, burst]
+    found.mhz = mhz
     return found
 
 
@@ -115,18 +130,27 @@ def compared(
     return one
 
 
-def measured_cycles(project: Path, manifest: FabricManifest, market: Tape) -> dict[str, int]:
-    """From the last beat of an event to its decision, all else idle: the least of each kind."""
+def measured_cycles(
+    project: Path, manifest: FabricManifest, market: Tape
+) -> tuple[dict[str, int], list[Waterfall]]:
+    """From the last beat of an event to its decision, all else idle: the least of each kind, and how."""
     player = DecisionPlayer(project)
     try:
         gap = 4 * max(manifest.cycles.values()) + 400
-        played = player.play(encode(market.events[:MEASURED_ROWS]), gap=gap)
+        frames = encode(market.events[:MEASURED_ROWS])
+        played = player.play(frames, gap=gap)
+        ends = np.flatnonzero(frames.ends)
+        steps = steps_of(player, played.words, player.stamps(Stamp.TAKEN)[ends], ends)
     finally:
         player.close()
-    return {
-        "trade_to_decision": _fastest(played, Kind.TRADE),
-        "levels_to_decision": _fastest(played, Kind.DEPTH),
-    }
+    cycles, falls = {}, []
+    kinds = played.words["kind"][~played.words["void"]]
+    for name, kind in (("trade", Kind.TRADE), ("levels", Kind.DEPTH)):
+        own = steps[kinds == kind]
+        fastest = own[own.sum(axis=1).argmin()][None]
+        falls.append(Waterfall(f"idle, {name}", 1, 0.0, fastest, 0))
+        cycles[f"{name}_to_decision"] = int(fastest.sum())
+    return cycles, falls
 
 
 def check_event_netlist(
@@ -193,8 +217,3 @@ def _seconds(steps: int) -> float:
 
 def _integers(words: Decisions, field: str) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     return np.asarray(words[field]).astype(np.int64).reshape(len(words), -1)
-
-
-def _fastest(played: Played, kind: Kind) -> int:
-    chosen = (played.words["kind"] == kind) & ~played.words["void"]
-    return int(played.since[chosen, -1].min())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from sim.event_burst import STEPS
 from sim.netlist_check import NetlistCheck
 from sim.verify import Comparison, Verification
 
@@ -61,7 +62,30 @@ def _cycles(found: Verification | NetlistCheck, console: Console) -> None:
     console.print(table)
     if isinstance(found, Verification) and found.clocks is not None:
         console.print(crossing_table(found))
+    if isinstance(found, Verification) and found.waterfalls:
+        _waterfalls(found, console)
     console.print("[green]ok[/]" if found.ok else "[bold red]NOT ok[/]")
+
+
+def _waterfalls(found: Verification, console: Console) -> None:
+    burst = found.waterfalls[-1]
+    table = Table(
+        title=f"cycles from the last beat on the line to the decision; burst: {burst.events:,} events in "
+        f"{burst.seconds:,.3f} s at {found.mhz:g} MHz, {burst.lost:,} lost",
+        title_justify="left",
+        box=None,
+    )
+    table.add_column("step", no_wrap=True)
+    columns = [(one.name, one.at(1.0)) for one in found.waterfalls[:-1]]
+    quantiles = (("median", 0.5), ("p99", 0.99), ("worst", 1.0))
+    columns += [(f"burst, {name}", burst.at(quantile)) for name, quantile in quantiles]
+    for name, _ in columns:
+        table.add_column(name, justify="right")
+    for k, step in enumerate((*STEPS, "sum")):
+        table.add_row(step, *(f"{values[k]:,}" for _, values in columns))
+    if found.mhz:
+        table.add_row("ns", *(f"{values[-1] * 1000 / found.mhz:,.0f}" for _, values in columns))
+    console.print(table)
 
 
 def crossing_table(found: Verification) -> Table:

@@ -19,6 +19,7 @@ from pyorch.features.definitions import extended_schema
 from pyorch.inference.complete import random_features
 from pyorch.inference.reference import Carried, advance, run_sequence, run_windows, zero_state
 from sim.crossing import Crossing, crossings_of
+from sim.event_burst import Waterfall
 from sim.library import SimulatedFabric
 from sim.measure import address, command, cycles_of, settle, start
 
@@ -74,6 +75,7 @@ class Verification:
     Attributes:
         crossings: figures at the ports of a fabric of two clocks, over a sweep of phases.
         clocks: its periods.
+        waterfalls: of a feature path, where its cycles go; mhz: clock of the burst among them.
     """
 
     manifest: FabricManifest
@@ -81,6 +83,8 @@ class Verification:
     cycles: dict[str, int] = field(default_factory=dict)
     crossings: list[Crossing] = field(default_factory=list)
     clocks: Clocks | None = None
+    waterfalls: list[Waterfall] = field(default_factory=list)
+    mhz: float = 0.0
 
     @property
     def mismatches(self) -> int:
@@ -98,7 +102,8 @@ class Verification:
     def ok(self) -> bool:
         """Whether every integer and every cycle is as it should be."""
         crossed = all(one.ok for one in self.crossings)
-        return not self.mismatches and not self.wrong_cycles and crossed
+        whole = all(one.lost == 0 for one in self.waterfalls)
+        return not self.mismatches and not self.wrong_cycles and crossed and whole
 
 
 def verify(

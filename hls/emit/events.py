@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hls.emit.banking import paths_of
 from hls.emit.core_cycles import ANSWER, CoreControl
 from hls.emit.features import FeaturePlan, plan_features
 from hls.emit.stages import predicted_stages
@@ -26,18 +27,30 @@ NORMALISE_CYCLES = 4
 """Of the features': from the last raw integer to the vector."""
 
 
+TURN_CYCLES = 1
+"""Of several instruments: from the features to the instrument's turn."""
+STATE_READ = {"baked": 2, "folded": 3, "loadable": 3}
+"""Cycles from a state's address to the element, by style."""
+SWITCH_CYCLES = 4
+QUEUE_PLACES = 4
+WORD_CYCLES = 4
+"""Of a turn: queues, and from a word's last beat to the next tick."""
+
+
 @dataclass(frozen=True, slots=True)
 class EventShape:
     """What is chosen of a feature path.
 
     Attributes:
-        instruments: known to the decoder; instrument 0 is the path's.
+        instruments: known to the decoder.
+        paths: instruments with a book, features and state of their own: 0 to ``paths`` - 1.
         window_bits: 2^n ticks of prices in the book; levels: of a side, seen by features.
         lanes: arguments of logarithms a cycle.
         rules: room for rules of the policy.
     """
 
     instruments: int = 1
+    paths: int = 1
     window_bits: int = 13
     levels: int = 10
     lanes: int = 4
@@ -73,9 +86,10 @@ class EventPlan:
         features = (
             self.features.shown_cycles(self.shape.levels) if levels else self.features.passed_cycles
         )
+        turn = (("turn", "", TURN_CYCLES),) if self.shape.paths > 1 else ()
         parts = (
             ("decoder", "", DECODER_CYCLES), ("book", "", book - DECODER_CYCLES),
-            ("features", "", features - NORMALISE_CYCLES), ("normalise", "", NORMALISE_CYCLES),
+            ("features", "", features - NORMALISE_CYCLES), ("normalise", "", NORMALISE_CYCLES), *turn,
             *self._core_parts(), ("softmax, sigmoid", "", self.share_cycles),
             ("calibrate", "", CALIBRATE_CYCLES), ("conditions", "", CONDITION_CYCLES),
             ("policy", "", RULES_CYCLES),
@@ -96,10 +110,31 @@ class EventPlan:
 
     def cycles(self) -> dict[str, int]:
         """From the last beat of an event to the first beat of its decision word, all else idle."""
-        return {
+        found = {
             "trade_to_decision": self.stages(levels=False)[-1].begin,
             "levels_to_decision": self.stages(levels=True)[-1].begin,
         }
+        if self.shape.paths > 1:
+            found |= {"state_switch": self.switch_cycles, "turn_wait": self.wait_cycles}
+        return found
+
+    @property
+    def wait_cycles(self) -> int:
+        """Features wait at most so long for their turn, while nothing holds the words back.
+
+        A queue has `QUEUE_PLACES`; between two turns of an instrument each other one has one, and a turn is
+        over when the state is there and the word is out.
+        """
+        beats = HEAD_BEATS + (len(self.bundle.spec.outputs) + 1) // 2
+        word = self.core_cycles() + self.decide_cycles + RULES_CYCLES + beats + WORD_CYCLES
+        turns = QUEUE_PLACES * self.shape.paths + 1
+        return turns * (self.switch_cycles + word)
+
+    @property
+    def switch_cycles(self) -> int:
+        """From a drained core with one instrument's state to the same with another's."""
+        elements = 2 * sum(layer.units for layer in self.bundle.spec.lstm_layers)
+        return 2 * elements + STATE_READ[self.core.style] + SWITCH_CYCLES
 
     def core_cycles(self) -> int:
         """From the cycle in which an idle core takes a vector to the first cycle of its logits."""
@@ -141,6 +176,7 @@ def plan_events(bundle: Bundle, core: StylePlan, shape: EventShape) -> EventPlan
         raise UsageError(f"--rules {shape.rules}: a fabric has room for 2 to 16 rules")
     if not 8 <= shape.window_bits <= 18:
         raise UsageError(f"--window-bits {shape.window_bits}: the book's window has 8 to 18 bits")
+    paths_of(shape.paths, shape.instruments)
     features = plan_features(schema, shape.lanes)
     deepest = max([1, *(depth for _, depth in features.terms)])
     if not deepest <= shape.levels <= 32:

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from hls.emit import features
-from hls.emit.events import EventShape, plan_events
+from hls.emit.banking import banked_features, banked_sources
+from hls.emit.events import EventPlan, EventShape, plan_events
 from hls.emit.events_text import (
     EXP_FILE,
     POLICY_FILE,
@@ -89,9 +90,7 @@ def emit_events(
     texts |= {
         **core.generated,
         "fabric_core.sv": core_text(bundle.spec, core),
-        "market_features.sv": market_features(plan.features),
-        "decision_scores.sv": decision_scores(plan),
-        "event_path.sv": (rtl_folder() / "event_path.sv").read_text(),
+        **_paths(plan),
         "event_registers.sv": (rtl_folder() / "event_registers.sv").read_text(),
         "events_top.sv": events_top(plan, loader, words, ingress),
     }
@@ -154,6 +153,21 @@ def policy_format_of(spec: ModelSpec, shape: EventShape) -> str:
     """What policy images of one path share, the first 64 bits of a digest: which outputs, how many rules."""
     kinds = [head.kind for head in spec.heads for _ in head.outputs]
     return digest_of({"outputs": kinds, "rules": shape.rules})[:16]
+
+
+def _paths(plan: EventPlan) -> dict[str, str]:
+    """The sources that depend on how many instruments have a path."""
+    features, paths = market_features(plan.features), plan.shape.paths
+    scores = {"decision_scores.sv": decision_scores(plan)}
+    if paths == 1:
+        path = (rtl_folder() / "event_path.sv").read_text()
+        return {"market_features.sv": features, **scores, "event_path.sv": path}
+    names = ("fair_queue.sv", "instrument_states.sv", "event_paths.sv")
+    return (
+        banked_sources(paths)
+        | {"market_features.sv": banked_features(features, plan.features, paths), **scores}
+        | {name: (rtl_folder() / name).read_text() for name in names}
+    )
 
 
 def _digests(texts: dict[str, str]) -> dict[str, str]:

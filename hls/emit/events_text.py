@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hls.emit.events import DIVIDE_BITS, EventPlan, heads_at
+from hls.emit.banking import RESET_CYCLES
+from hls.emit.events import DIVIDE_BITS, STATE_READ, EventPlan, heads_at
 from hls.emit.ingress import Ingress
 from hls.emit.text import AXI_NAMES, AXI_PORTS, CLOSE, OPEN, instance
 
@@ -130,6 +131,14 @@ _BETWEEN = {
 }  # fmt: skip
 _OUTER = {"write": 1, "write_address": 12, "write_data": 32, "read_address": 12, "data": 32}
 """Registers that lie outside of `event_registers`."""
+_RESET = "    reg rst;\n    always @(posedge aclk) rst <= !aresetn;\n"
+_LONG_RESET = f"""    reg rst;  // long enough for every instrument's memories
+    reg [5:0] resets;
+    always @(posedge aclk) begin
+        resets <= !aresetn ? 6'd{RESET_CYCLES} : resets - (resets != 0);
+        rst <= !aresetn || resets != 0;
+    end
+"""
 _TITLE = "// Generated: the feature path with its parameters, one clock. See docs/wire_events.md.\n"
 
 
@@ -176,6 +185,14 @@ def events_top(
         "Y_WIDTH": spec.logits.width, "RULES": shape.rules, "DECIDE": plan.decide_cycles,
         "POLICY_WORDS": policy_words, "POLICY_FILE": POLICY_FILE,
     }  # fmt: skip
+    paths = shape.paths
+    if paths > 1:
+        units = [layer.units for layer in spec.lstm_layers]
+        widest = max(max(one.hidden.width, one.cell.width) for one in spec.lstm_layers)
+        path |= {
+            "PATHS": paths, "LAYERS": len(units), "UNITS": sum(n << 16 * k for k, n in enumerate(units)),
+            "STATE_WIDTH": widest, "STATE_READ": STATE_READ[plan.core.style],
+        }  # fmt: skip
     registers: dict[str, int | str] = {
         **loader, "POLICY_WORDS": policy_words, "FEATURE_BITS": feature_bits, "LOGIT_BITS": logit_bits,
         "COUNTERS": len(_COUNTERS),
@@ -201,8 +218,8 @@ def events_top(
         ports, front = _ingress_ports(ingress), _ingress(ingress, shape.instruments)
     return (
         f"{_TITLE}{OPEN}module events_top (\n{ports},\n    output wire [ 3:0] stages  // {stages}\n);\n"
-        f"    reg rst;\n    always @(posedge aclk) rst <= !aresetn;\n{declared}{front}"
+        f"{_RESET if paths == 1 else _LONG_RESET}{declared}{front}"
         + instance("event_registers", "registers", registers, register_ports)
-        + instance("event_path", "path", path, path_ports)
+        + instance("event_path" if paths == 1 else "event_paths", "path", path, path_ports)
         + f"endmodule\n{CLOSE}"
     )

@@ -44,7 +44,8 @@ def style_options(command: Command, styles: tuple[str, ...] = STYLES) -> Command
 
 
 SHAPE = {
-    "instruments": "events: instruments on the line; the first is the path's.",
+    "instruments": "events: instruments on the line.",
+    "paths": "events: of them so many, the first ones, with book, features and state of their own.",
     "window_bits": "events: the book holds 2^N ticks of prices.",
     "levels": "events: levels of a side that features see.",
     "lanes": "events: arguments of logarithms a cycle, 1 to 4.",

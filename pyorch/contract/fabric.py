@@ -122,6 +122,7 @@ class EventPath(msgspec.Struct, frozen=True, kw_only=True):
         policy_format: what policy images for it share; policy_digest: of the built-in set.
         schema: digest of the features.
         ingress: in front of it; None: a stream of beats.
+        paths: instruments with a book, features and state of their own.
     """
 
     instruments: int
@@ -134,6 +135,7 @@ class EventPath(msgspec.Struct, frozen=True, kw_only=True):
     policy_digest: str
     schema: str
     ingress: IngressPath | None = None
+    paths: int = 1
 
 
 class FabricManifest(msgspec.Struct, frozen=True, kw_only=True):

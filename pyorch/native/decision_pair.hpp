@@ -69,7 +69,7 @@ class DecisionPair {
 
     // A row of the market, before the loop takes it.
     void feed(const Event& event) {
-        if (event.instrument >= instruments_ || !listens()) return;
+        if (event.instrument >= instruments_ || event.kind > Kind::surface || !listens()) return;
         if (message_.size() == most_rows) return befall(Incident::error);
         if (message_.empty()) began_ns_ = clock_.now_ns();
         message_.push_back(event);

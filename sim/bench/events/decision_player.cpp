@@ -2,6 +2,7 @@
 #include "Vevents_top.h"
 #include "play.hpp"
 #include <deque>
+#include <vector>
 
 namespace {
 
@@ -20,6 +21,9 @@ struct Top : Vevents_top {
 
 struct Player : Playing<Top> {
     static constexpr int stages = 4;
+    std::vector<int64_t> stamps[5];  // cycles of `play`: beats taken, vectors given to the core, decisions, first beats of words, stage 0
+    int64_t begin = 0;
+    bool inside = false;    // a word
     int64_t since[stages];  // the first cycle of each, -1: not since the last beat
     int64_t last_taken = -1, taken = 0;
 
@@ -63,7 +67,15 @@ struct Player : Playing<Top> {
 
     Player() {
         watch = [this] {
-            if (top.s_axis_tvalid && top.s_axis_tready) ++taken;
+            if (top.s_axis_tvalid && top.s_axis_tready) {
+                ++taken;
+                stamps[0].push_back(cycle - begin);
+            }
+            if (top.stages & 1) stamps[4].push_back(cycle - begin);
+            if (top.stages & 2) stamps[1].push_back(cycle - begin);
+            if (top.stages & 8) stamps[2].push_back(cycle - begin);
+            if (top.out_valid && !inside) stamps[3].push_back(cycle - begin);
+            if (top.out_valid) inside = !(top.out_ready && top.m_axis_tlast);
             drive();
             if (last_taken != taken_at) {
                 last_taken = taken_at;
@@ -174,11 +186,23 @@ void card_reset(Player* player) { player->restart(); }
 void card_run(Player* player, uint64_t cycles) { player->pass(cycles); }
 uint64_t card_cycles(Player* player) { return uint64_t(player->cycle); }
 
+// For each beat of the next plays the first cycle in which it may be offered; null: any.
+void player_due(Player* player, const int64_t* due) { player->due = due; }
+
+// Stamps of the last play, at most `room`; how many there are.
+int64_t player_stamps(Player* player, int which, int64_t* to, int64_t room) {
+    const auto& from = player->stamps[which];
+    for (int64_t k = 0; k < int64_t(from.size()) && k < room; ++k) to[k] = from[size_t(k)];
+    return int64_t(from.size());
+}
+
 int64_t player_cycles(const Player* player) { return player->cycle; }
 
 // Rows of data, last, cycles since the last beat taken, then of each stage the same.
 int64_t player_play(Player* player, const uint64_t* beats, const uint8_t* ends, int64_t size, int64_t gap, double idle, double stall,
                     int64_t* rows, int64_t room) {
+    player->begin = player->cycle;
+    for (auto& stamps : player->stamps) stamps.clear();
     const auto record = [&](int64_t* row) {
         *row++ = int64_t(player->top.m_axis_tdata);
         *row++ = player->top.m_axis_tlast;

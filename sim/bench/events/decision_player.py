@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,20 @@ TOP = Top(
     (f"PLAY_{digest_of_file(HERE / 'play.hpp')[:16]}",),
 )  # fmt: skip
 """With `play.hpp` in the key of the compiled library, which knows the shim alone."""
+
+
+class Stamp(IntEnum):
+    """What `DecisionPlayer.stamps` has the cycles of."""
+
+    TAKEN = 0
+    """Each beat."""
+    GIVEN = 1
+    """Each vector of features, to the core."""
+    DECIDED = 2
+    WORD = 3
+    """The first beat of each word."""
+    QUEUED = 4
+    """Of several instruments: features that begin to wait for their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,11 @@ class DecisionPlayer(Running):
         self.library.player_write.argtypes = [
             ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint32, ctypes.c_uint32,
         ]  # fmt: skip
+        self.library.player_due.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        self.library.player_stamps.argtypes = [
+            ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int64,
+        ]  # fmt: skip
+        self.library.player_stamps.restype = ctypes.c_int64
         self.library.player_read.argtypes = [ctypes.c_void_p, ctypes.c_uint32]
         self.library.player_read.restype = ctypes.c_uint32
 
@@ -87,15 +107,35 @@ class DecisionPlayer(Running):
         return int(self.library.player_read(self.handle, register))
 
     def play(
-        self, frames: Frames, *, gap: int = 0, idle: float = 0.0, stall: float = 0.0
+        self,
+        frames: Frames,
+        *,
+        gap: int = 0,
+        idle: float = 0.0,
+        stall: float = 0.0,
+        due: NDArray[np.int64] | None = None,
     ) -> Played:
-        """The decisions."""
+        """The decisions.
+
+        Args:
+            due: of each beat the first cycle in which it may be offered, from the begin.
+        """
+        cycles = None if due is None else np.ascontiguousarray(due, np.int64)
+        self.library.player_due(self.handle, None if cycles is None else cycles.ctypes.data)
         rows = self.records(frames, 16 * (len(frames.beats) + 64), gap, idle, stall)
+        self.library.player_due(self.handle, None)
         ends = rows[:, 1].astype(bool)
         words = decode_decisions(rows[:, 0].view(np.uint64), ends)
         first = np.concatenate([[0], np.flatnonzero(ends)[:-1] + 1])
         since: Table = np.concatenate([rows[first, 3:], rows[first, 2:3]], axis=1)
         return Played(words, since)
+
+    def stamps(self, which: Stamp) -> NDArray[np.int64]:
+        """Cycles of the last `play` from its begin."""
+        count = self.library.player_stamps(self.handle, which, None, 0)
+        found = np.zeros(count, np.int64)
+        self.library.player_stamps(self.handle, which, found.ctypes.data, count)
+        return found
 
 
 def pulse_ends(manifest: FabricManifest) -> list[int]:

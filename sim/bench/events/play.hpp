@@ -16,6 +16,7 @@ struct Playing {
     std::mt19937_64 random{1};
     int64_t cycle = 0, taken_at = 0;
     std::function<void()> watch;  // called in each cycle of `play`, if it is set
+    const int64_t* due = nullptr;  // of each beat of `play` the first cycle, counted from its begin, in which it may be offered
 
     ~Playing() { top.final(); }
     double draw() { return double(random() >> 11) * 0x1p-53; }
@@ -46,8 +47,9 @@ struct Playing {
     int64_t play(const uint64_t* beats, const uint8_t* ends, int64_t size, int64_t gap, double idle, double stall, int64_t columns,
                  int64_t* rows, int64_t room, int64_t patience, Record record) {
         int64_t at = 0, count = 0, rest = 0, silent = 0;
+        const int64_t begin = cycle;
         while (at < size || silent < patience) {
-            top.s_axis_tvalid = at < size && rest == 0 && !(idle > 0 && draw() < idle);
+            top.s_axis_tvalid = at < size && rest == 0 && !(idle > 0 && draw() < idle) && !(due && cycle - begin < due[at]);
             if (at < size) {
                 top.s_axis_tdata = beats[at];
                 top.s_axis_tlast = ends[at];

@@ -1,0 +1,236 @@
+"""Blocks of a feature path for several instruments: the same text, what they keep in memories by instrument.
+
+A register that outlives a tick becomes a memory of one word an instrument, read and written at the present
+one's place (port or wire ``which``): rows and ticks go through a block one after the other, so nothing else
+changes. Registers within a tick stay. During a reset ``which`` counts through all instruments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hls.emit.features import FeaturePlan
+from pyorch.contract.errors import UsageError
+from pyorch.contract.fabric import rtl_folder
+
+MAXIMUM_PATHS = 16
+RESET_CYCLES = 2 * MAXIMUM_PATHS
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a block keeps from tick to tick.
+
+    Attributes:
+        registers: by name; arrays: with places of their own, name → bits of an index.
+        which: text of the wire; empty: a port.
+        changes: text → what stands for it; each must be there.
+    """
+
+    registers: tuple[str, ...]
+    arrays: Mapping[str, str]
+    which: str = ""
+    changes: Mapping[str, str] | None = None
+
+
+SWEEP = """
+    reg [{top}:0] sweep = 0;  // in a reset: every instrument in turn
+    always @(posedge clk) sweep <= sweep + 1'b1;
+"""
+BLOCKS = {
+    "window_sum.sv": Kept(("bucket", "place", "some", "total"), {"sums": "3"}),
+    "edge_average.sv": Kept(("bucket", "held", "average"), {}),
+    "best_changes.sv": Kept(("bid", "ask", "bid_lots", "ask_lots", "mid"), {}),
+    "micro_offset.sv": Kept(("offset",), {}),
+    "book_side.sv": Kept(("summary", "count"), {"words": "", "quantities": ""}),
+    "price_book.sv": Kept(
+        ("valid", "base", "has_base", "synchronising", "admitted", "in_depth", "in_snapshot", "escaped",
+         "beyond", "book_id"),
+        {},
+        "rst ? sweep : state == IDLE ? row_instrument : out_instrument",
+        {
+            "row_instrument == INSTRUMENT": "row_instrument < {paths}",
+            ") bids (\n        .clk(clk)": ") bids (\n        .which(of_row), .clk(clk)",
+            ") asks (\n        .clk(clk)": ") asks (\n        .which(of_row), .clk(clk)",
+            "    reg [2:0] state;\n": "    reg [2:0] state;\n"
+            "    wire [{top}:0] of_row = rst ? sweep : out_instrument;\n",
+        },
+    ),
+    "feature_control.sv": Kept(
+        ("active", "running"),
+        {},
+        "rst ? sweep : state == IDLE ? in_instrument : instrument",
+        {
+            "    input  wire                 clk,\n": "    input  wire                 clk,\n"
+            "    input  wire [{top}:0] in_instrument,\n    output wire [{top}:0] out_instrument,\n",
+            "    reg [1:0] state;\n": "    reg [1:0] state;\n    reg [{top}:0] instrument;\n"
+            "    assign out_instrument = which;\n"
+            "    always @(posedge clk) if (state == IDLE) instrument <= in_instrument;\n"
+            "    // what is dropped may not go on beside another instrument's tick\n"
+            "    wire settled = t >= 4 && !windows_busy && !averages_busy;\n",
+            "!confirmed && in_valid;": "!confirmed && in_valid && settled;",
+            "state == RUN && !confirmed);": "state == RUN && !confirmed && settled);",
+        },
+    ),
+    "policy_rules.sv": Kept(
+        ("until_ns", "ticks", "current"),
+        {},
+        "rst ? sweep : tick_instrument",
+        {
+            "    input  wire                         clk,\n": "    input  wire                         clk,\n"
+            "    input  wire [{top}:0] tick_instrument,  // stands from `begins` on\n",
+        },
+    ),
+}  # fmt: skip
+"""File of `firmware/rtl` → what becomes memory in it."""
+
+
+def bits_of(paths: int) -> int:
+    """Of an instrument's number."""
+    return max(1, (paths - 1).bit_length())
+
+
+def banked_sources(paths: int) -> dict[str, str]:
+    """The blocks for so many instruments, by file."""
+    return {
+        name: banked((rtl_folder() / name).read_text(), kept, paths)
+        for name, kept in BLOCKS.items()
+    }
+
+
+def banked(text: str, kept: Kept, paths: int) -> str:
+    """A block's text with memories by instrument.
+
+    Raises:
+        AssertionError: a register or a text that is to change is not there.
+    """
+    top = bits_of(paths) - 1
+    for old, new in (kept.changes or {}).items():
+        assert old in text, old
+        text = text.replace(old, new.replace("{top}", str(top)).replace("{paths}", str(paths)))
+    ports, body = text.split("\n);\n", 1)
+    declared = []
+    for name in kept.registers:
+        ports, wide, port = _taken_port(ports, name)
+        if port:
+            declared.append(f"    reg {wide}{name}_of[0:{(1 << top + 1) - 1}];\n")
+            declared.append(f"    assign {name} = {name}_of[which];\n")
+        else:
+            body = _taken(body, name, (1 << top + 1) - 1)
+    lines = [_used(line, kept) for line in body.splitlines()]
+    body = "\n".join(lines) + "\n"
+    for name, bits in kept.arrays.items():
+        body = _longer(body, name, bits, top)
+    if kept.which:
+        head = SWEEP.format(top=top) + f"    wire [{top}:0] which = {kept.which};\n"
+        at = _after_parameters(body)
+        return ports + "\n);\n" + body[:at] + head + "".join(declared) + body[at:]
+    ports = re.sub(
+        r"(\n +input  wire +clk,\n)", rf"\1    input  wire [{top}:0] which,\n", ports, count=1
+    )
+    at = _after_parameters(body)
+    return ports + "\n);\n" + body[:at] + "".join(declared) + body[at:]
+
+
+def _after_parameters(body: str) -> int:
+    """Behind the last local parameter of the head, so that declarations may use it."""
+    ends = [found.end() for found in re.finditer(r"^    localparam[^;]*;\n", body, re.MULTILINE)]
+    return ends[-1] if ends else 0
+
+
+def _taken_port(ports: str, name: str) -> tuple[str, str, bool]:
+    found = re.search(rf"\n +output reg +((?:signed )? *(?:\[[^\]]*\])?) +{name}\b", ports)
+    if found is None:
+        return ports, "", False
+    text = found.group(0).replace("output reg ", "output wire", 1)
+    return ports.replace(found.group(0), text), f"{found.group(1)} ", True
+
+
+def _taken(body: str, name: str, last: int) -> str:
+    """The body with a memory where the register was declared."""
+    for found in re.finditer(
+        r"^( +)reg ((?:signed )?(?:\[[^\]]*\] )?)([^;]*);", body, re.MULTILINE
+    ):
+        indent, wide, rest = found.groups()
+        names = [one.strip() for one in rest.split(",")]
+        left = [one for one in names if re.split(r"[ =\[]", one)[0] != name]
+        if len(left) < len(names):
+            text = f"{indent}reg {wide}{name}_of[0:{last}];"
+            if left:
+                text += f"\n{indent}reg {wide}{', '.join(left)};"
+            return body[: found.start()] + text + body[found.end() :]
+    raise AssertionError(f"no register {name}")
+
+
+def _used(line: str, kept: Kept) -> str:
+    code, slashes, comment = line.partition("//")
+    for name in kept.registers:
+        code = re.sub(rf"(?<![.\w]){name}\b(?!_of)", f"{name}_of[which]", code)
+    return code + slashes + comment
+
+
+def _longer(body: str, name: str, bits: str, top: int) -> str:
+    """An array with an instrument's number in front of each index."""
+    body, count = re.subn(
+        rf"(reg [^;]*\b{name})\[0:([^\]]*)\];", rf"\1[0:((\2)+1)*{1 << top + 1}-1];", body, count=1
+    )
+    assert count == 1, name
+    code = []
+    for line in body.splitlines():
+        if re.match(rf" *reg [^;]*\b{name}\[", line):
+            code.append(line)
+            continue
+        line = re.sub(
+            rf"(?<![.\w]){name}\[((?:[^\[\]]|\[[^\]]*\])*)\]", rf"{name}[{{which, \1}}]", line
+        )
+        code.append(line)
+    return "\n".join(code) + "\n"
+
+
+def banked_features(text: str, plan: FeaturePlan, paths: int) -> str:
+    """`market_features` for several instruments.
+
+    Raises:
+        UsageError: ticks that leave the book alone would need its levels again.
+    """
+    if plan.first_passed == 0 and plan.terms:
+        raise UsageError(
+            "the schema has features of levels and none that a trade changes; several instruments need one"
+        )
+    top = bits_of(paths) - 1
+    for module in ("window_sum", "edge_average", "best_changes", "micro_offset"):
+        text = re.sub(
+            rf"(\n    {module} #\([^;]*?\.clk\(clk\))", r"\1, .which(out_instrument)", text
+        )
+    text = text.replace(
+        ") control (\n        .clk(clk)",
+        ") control (\n        .clk(clk), .in_instrument(in_instrument), .out_instrument(out_instrument)",
+    )
+    ports = f"    input  wire [{top}:0] in_instrument,\n    output wire [{top}:0] out_instrument,\n"
+    text = re.sub(r"(\n +input  wire +clk,\n)", lambda m: m.group(1) + ports, text, count=1)
+    kept = Kept(("features", "changed"), {}, "out_instrument")
+    head, body = text.split("\n);\n", 1)
+    head, wide, _ = _taken_port(head, "features")
+    last = (1 << top + 1) - 1
+    declared = (
+        f"    reg {wide}features_of[0:{last}];\n    assign features = features_of[which];\n"
+        f"    wire [{top}:0] which = out_instrument;\n"
+    )
+    body = "\n".join(_used(line, kept) for line in _taken(body, "changed", last).splitlines())
+    return head + "\n);\n" + declared + body + "\n"
+
+
+def paths_of(shape_paths: int, instruments: int) -> int:
+    """The number of instruments with a path.
+
+    Raises:
+        UsageError: more than the decoder knows, or than there is room for.
+    """
+    if not 1 <= shape_paths <= min(instruments, MAXIMUM_PATHS):
+        raise UsageError(
+            f"--paths {shape_paths}: of {instruments} instruments on the line 1 to "
+            f"{min(instruments, MAXIMUM_PATHS)} have a path; --instruments says how many are on the line"
+        )
+    return shape_paths
