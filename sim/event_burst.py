@@ -22,6 +22,8 @@ STEPS = ("wait on the line", "decoder, book, features", "core, scores, condition
 """What lies between arrival, last beat taken, vector given, decision, first beat of the word."""
 SETTLED_CYCLES = 4096
 """Between the snapshot that a burst begins with and its first message."""
+SILENCE_CYCLES = 2000
+"""Longer silences are shortened to it: by then a path is idle, and where it is not, waits come out longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ def arrivals(frames: Frames, received_ns: NDArray[np.int64], mhz: float) -> NDAr
     """
     ends = np.flatnonzero(frames.ends)
     sizes = np.diff(ends, prepend=-1)
-    due = np.round((received_ns - received_ns[0]) * (mhz / 1000)).astype(np.int64)
+    passed = np.round(np.diff(received_ns, prepend=received_ns[0]) * (mhz / 1000)).astype(np.int64)
+    due = np.cumsum(np.minimum(passed, SILENCE_CYCLES))
     due[1:] += SETTLED_CYCLES  # behind the snapshot
     begins = np.zeros(len(due), np.int64)
     free = 0

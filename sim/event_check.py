@@ -42,7 +42,7 @@ NETLIST_TICKS = 400
 NETLIST_PATIENCE = 5000
 MEASURED_ROWS = 700
 """Each alone on an idle path, for the figures of cycles."""
-BURST_MESSAGES, BURST_MHZ = 1000, 50.0
+BURST_MESSAGES, BURST_MHZ = 300, 50.0
 SEED = 3
 FIELDS = tuple(name for name in DECISION_DTYPE.names or () if name not in CLOCKED)
 

@@ -10,7 +10,7 @@ from pyorch.contract.events import Kind
 from pyorch.market.book import Book
 from pyorch.market.simulate import simulate
 from pyorch.market.wire import encode
-from sim.event_burst import SETTLED_CYCLES, Waterfall, arrivals, busiest
+from sim.event_burst import SETTLED_CYCLES, SILENCE_CYCLES, Waterfall, arrivals, busiest
 
 
 def test_the_busiest_stretch_begins_with_the_book_before_it() -> None:
@@ -43,7 +43,8 @@ def test_the_line_brings_a_beat_a_cycle_and_no_frame_before_it_was_received() ->
     due = arrivals(frames, received, 50.0)
     assert (np.diff(due) >= 1).all() and due[0] == 0
     begins = np.concatenate([[0], ends[:-1] + 1])
-    assert (due[begins[1:]] >= (received[1:] - received[0]) * 0.05 + SETTLED_CYCLES - 1).all()
+    apart = np.minimum(np.diff(received) * 0.05, SILENCE_CYCLES)
+    assert (np.diff(due[begins[1:]]) >= apart[1:] - 1).all() and due[begins[1]] >= SETTLED_CYCLES
 
 
 def test_the_steps_of_a_waterfall_are_those_of_one_decision() -> None:
