@@ -36,10 +36,13 @@ _PATH = click.Path(path_type=Path)
 @click.option("--pace", type=click.FloatRange(min=0.01), help="Seconds of market a second; default: 1 with "
               "--watch, else as fast as it goes.")  # fmt: skip
 @click.option("--log", type=_PATH, help="Append what happens around the desk as JSON lines.")
+@click.option("--snapshots", help="Latest features for other processes: redis://HOST:PORT/DB or "
+              "unix:///path/of/socket.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def run(
     config: Path, bundle: Path | None, out: Path, arm: str, venues: Path | None, seconds: float,
-    watch: int | None, alerts: Path | None, pace: float | None, log: Path | None, as_json: bool,
+    watch: int | None, alerts: Path | None, pace: float | None, log: Path | None,
+    snapshots: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Run a desk (CONFIG, TOML) with the simulated exchange in the loop, then replay its log.
 
@@ -52,7 +55,8 @@ def run(
             raise UsageError(
                 "--pace is for simulated markets; those of --venues have their own speed"
             )
-        _run_live(config, bundle, out, venues, seconds, watch, alerts, log, as_json)
+        watch_options = {"port": watch, "alerts": alerts, "snapshots": snapshots}
+        _run_live(config, bundle, out, venues, seconds, log, watch_options, as_json)
         return
     from pyorch.app.commands import progress
     from pyorch.app.desk_config import load_desk
@@ -76,7 +80,9 @@ def run(
         folder = out / name if arm == "all" else out
         folder.parent.mkdir(parents=True, exist_ok=True)
         with (
-            watched(watch, alerts, log, f"{config.name}, {name}") as watching,
+            watched(
+                f"{config.stem}-{name}", log, port=watch, alerts=alerts, snapshots=snapshots
+            ) as watching,
             progress(f"a desk at work, {name}") as on_progress,
         ):
             journal = run_desk(
@@ -98,17 +104,18 @@ def run(
         click.echo(f"journal: {out.resolve()}; its log replayed byte for byte")
 
 
-def _page_of(watching: Watching | None, model: Bundle) -> Callable[[Desk, str], None]:
+def _page_of(watching: Watching, model: Bundle) -> Callable[[Desk, str], None]:
     def attach(desk: Desk, engine: str) -> None:
-        if watching is not None:
-            click.echo(f"page: {watching.attach(desk, model, engine)}", err=True)
+        address = watching.attach(desk, model, engine)
+        if address is not None:
+            click.echo(f"page: {address}", err=True)
 
     return attach
 
 
 def _run_live(
     config: Path, bundle: Path | None, out: Path, venues: Path, seconds: float,
-    watch: int | None, alerts: Path | None, log: Path | None, as_json: bool,
+    log: Path | None, watch_options: dict[str, Any], as_json: bool,
 ) -> None:  # fmt: skip
     import signal
 
@@ -124,7 +131,7 @@ def _run_live(
     settings = load_desk(config)
     model = Bundle.load(bundle or shipped_bundle())
     with (
-        watched(watch, alerts, log, f"{config.name}, over sessions") as watching,
+        watched(f"{config.stem}-live", log, **watch_options) as watching,
         progress("a desk at work, over sessions") as on_progress,
     ):
         attach = _page_of(watching, model)

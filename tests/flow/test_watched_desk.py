@@ -3,7 +3,10 @@
 import json
 import os
 import shutil
+import subprocess
+import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +21,11 @@ from pyorch.app.desk_run import run_desk
 from pyorch.app.journal import Journal
 from pyorch.app.shipped import shipped_bundle
 from pyorch.app.watch.pace import Pace
+from pyorch.app.watch.snapshots import FeatureSnapshots, connect, read_snapshot
 from pyorch.app.watch.view import FIGURES
 from pyorch.app.watch.watching import TOKEN, Watching, watched
 from pyorch.contract.bundle import Bundle
-from pyorch.contract.errors import UsageError
+from pyorch.contract.errors import DeviceError, UsageError
 from pyorch.trading.config import default_path
 from pyorch.trading.desk import Desk
 from pyorch.trading.records import TickFlag, without_clock
@@ -70,11 +74,11 @@ class Run:
     def _run(self) -> None:
         bundle = Bundle.load(shipped_bundle())
         try:
-            with watched(0, None, self._home / "desk.jsonl", "a desk") as watching:
-                assert watching is not None
+            with watched("a desk", self._home / "desk.jsonl", port=0) as watching:
 
                 def attach(desk: Desk, engine: str) -> None:
-                    self.desk, self.address = desk, watching.attach(desk, bundle, engine)
+                    self.desk = desk
+                    self.address = watching.attach(desk, bundle, engine) or ""
                     self.attached.set()
                     self.go.wait(120)
 
@@ -226,7 +230,7 @@ def test_requests_without_the_token_from_elsewhere_or_with_nonsense_are_refused(
     assert code == 200 and b"<title>pyorch desk</title>" in page and GIVEN.encode() not in page
     assert run.desk is not None and run.desk.switch.pulls == 0
     with pytest.raises(UsageError, match=rf"port {port} of 127.0.0.1 cannot be served"):
-        Watching(int(port)).attach(run.desk, Bundle.load(shipped_bundle()), "cpu")
+        Watching("another", int(port)).attach(run.desk, Bundle.load(shipped_bundle()), "cpu")
     run.go.set()
     run.finish()
 
@@ -318,3 +322,80 @@ def test_a_browser_shows_living_values_and_its_controls_work(
     assert [(t["order"], t.get("value", 0)) for t in texts if "order" in t] == [
         ("WIDEN", 500), ("KILL", 0), ("REARM", 0),
     ]  # fmt: skip
+
+
+@pytest.fixture
+def redis_socket(tmp_path: Path) -> Iterator[str]:
+    """Debian's redis-server on a unix socket, without a port or files."""
+    with tempfile.TemporaryDirectory(prefix="redis-") as folder:  # a socket's path must be short
+        place = f"{folder}/s"
+        process = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", place, "--save", "", "--dir", folder],
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            for _ in range(600):
+                if Path(place).exists():
+                    break
+                time.sleep(0.05)
+            yield f"unix://{place}"
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@pytest.mark.debian
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server (Debian)")
+def test_other_processes_read_the_latest_features_from_redis(
+    redis_socket: str, tmp_path: Path
+) -> None:
+    configure(tmp_path, 8)
+    bundle = Bundle.load(shipped_bundle())
+    client = connect(redis_socket)
+    assert read_snapshot(client, "a desk") is None
+    with watched("a desk", tmp_path / "desk.jsonl", snapshots=redis_socket) as watching:
+        journal = run_desk(
+            load_desk(tmp_path / "desk.toml"), tmp_path, bundle, tmp_path / "run",
+            on_desk=lambda desk, engine: watching.attach(desk, bundle, engine),
+        )  # fmt: skip
+    found = read_snapshot(client, "a desk")
+    assert found is not None and bundle.schema is not None and watching.snapshots is not None
+    last = journal.ticks[journal.ticks["flags"] & TickFlag.CANCELLED == 0][-1]
+    assert (found["tick"], found["time_ns"]) == (int(last["tick"]), int(last["local_ns"]))
+    count = len(bundle.schema.names)
+    assert found["features"] == dict(
+        zip(bundle.schema.names, last["features"][:count].tolist(), strict=True)
+    )
+    assert list(found["scores"].values()) == last["scores"][: len(found["scores"])].tolist()
+    assert (found["schema"], found["model"]) == (bundle.schema.digest(), bundle.digest())
+    assert 0 < client.ttl("pyorch:a desk") <= 10
+    assert watching.snapshots.written >= 1 and watching.snapshots.failed == 0
+
+    client.hset("pyorch:other", mapping={"tick": "x"})
+    with pytest.raises(UsageError, match="pyorch:other is no snapshot of pyorch"):
+        read_snapshot(client, "other")
+    with pytest.raises(UsageError, match="has no user or password; set PYORCH_REDIS_PASSWORD"):
+        connect("redis://me:secret@127.0.0.1")
+    with pytest.raises(UsageError, match="is no address of Redis"):
+        connect("127.0.0.1:6379")
+    with pytest.raises(DeviceError, match=r"Redis at unix:///nowhere does not answer"):
+        connect("unix:///nowhere")
+
+
+def test_a_redis_that_fails_is_counted_and_the_desk_goes_on(tmp_path: Path) -> None:
+    class Dead:
+        def pipeline(self, transaction: bool) -> Any:
+            raise ConnectionError("gone")
+
+    configure(tmp_path, 4)
+    bundle = Bundle.load(shipped_bundle())
+    snapshots = FeatureSnapshots(Dead(), "desk", bundle)
+
+    def attach(desk: Desk, engine: str) -> None:
+        desk.observer = snapshots.observe
+
+    journal = run_desk(
+        load_desk(tmp_path / "desk.toml"), tmp_path, bundle, tmp_path / "run", on_desk=attach
+    )
+    snapshots.close()
+    assert len(journal.quotes) and snapshots.failed >= 1 and snapshots.written == 0

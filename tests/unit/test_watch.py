@@ -185,7 +185,7 @@ def test_the_structured_log_has_an_object_a_line(tmp_path: Path) -> None:
 def test_a_failed_run_is_in_the_structured_log(tmp_path: Path) -> None:
     with (
         pytest.raises(UsageError, match="broken"),
-        watched(None, None, tmp_path / "desk.jsonl", "a run"),
+        watched("a run", tmp_path / "desk.jsonl"),
     ):
         raise UsageError("broken")
     events = [json.loads(line)["event"] for line in (tmp_path / "desk.jsonl").open()]
@@ -197,7 +197,7 @@ def test_alerts_without_a_page_and_a_short_token_are_refused(
 ) -> None:
     with (
         pytest.raises(UsageError, match="give --watch PORT too"),
-        watched(None, tmp_path / "alerts.toml", None, "a run"),
+        watched("a run", alerts=tmp_path / "alerts.toml"),
     ):
         pass
     monkeypatch.setenv(TOKEN, "short")

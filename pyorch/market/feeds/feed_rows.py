@@ -5,12 +5,26 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from pyorch.contract.events import EVENT_DTYPE, Flag, Side
+import numpy as np
+
+from pyorch.contract.events import EVENT_DTYPE, EventArray, Flag, Kind, Side
 
 _ROW = struct.Struct("<7q4BI")
 assert _ROW.size == EVENT_DTYPE.itemsize
 
 _FIRST, _LAST, _NONE = int(Flag.FIRST), int(Flag.LAST), int(Side.NONE)
+
+
+def reset_rows(instruments: int, local_ns: int) -> EventArray:
+    """A RESET of each instrument: what a reader says when it has missed something."""
+    rows = np.zeros(instruments, EVENT_DTYPE)
+    rows["local_ns"] = local_ns
+    for name in ("exchange_ns", "first_sequence", "sequence", "previous_sequence"):
+        rows[name] = -1
+    rows["kind"], rows["side"] = Kind.RESET, Side.NONE
+    rows["flags"] = Flag.FIRST | Flag.LAST
+    rows["instrument"] = np.arange(instruments)
+    return rows
 
 
 def pack_message(

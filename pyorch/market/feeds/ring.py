@@ -22,10 +22,9 @@ from pyorch.contract.events import (
     EventArray,
     Flag,
     Instrument,
-    Kind,
-    Side,
     event_words,
 )
+from pyorch.market.feeds.feed_rows import reset_rows
 
 DEFAULT_CAPACITY = 1 << 16
 """Rows; 4.7 MB."""
@@ -137,14 +136,8 @@ class FeedRingReader:
         return self._reader.writers
 
     def _resets(self, events: EventArray) -> EventArray:
-        resets = np.zeros(len(self.instruments), EVENT_DTYPE)
-        resets["local_ns"] = events["local_ns"][0] if len(events) else self._local_ns
-        for name in ("exchange_ns", "first_sequence", "sequence", "previous_sequence"):
-            resets[name] = -1
-        resets["kind"], resets["side"] = Kind.RESET, Side.NONE
-        resets["flags"] = Flag.FIRST | Flag.LAST
-        resets["instrument"] = np.arange(len(self.instruments))
-        return resets
+        local_ns = int(events["local_ns"][0]) if len(events) else self._local_ns
+        return reset_rows(len(self.instruments), local_ns)
 
 
 class NumpyRingReader:
