@@ -277,16 +277,18 @@ def _live_market(
             open_ring(one.ring, keeper.process) for one, keeper in zip(plans, keepers, strict=True)
         ]
         market = LiveMarket(readers[0], readers[1], surface, place.shift_ns, ROWS)
+        feeds = _Feeds(market, keepers)
         until_s = time.monotonic() + BEGINS_S
         while not bool((market.events["kind"][: market.filled] == Kind.SNAPSHOT).any()):
             market.gather(clock())
+            feeds.watch()  # one that met a ring whose writer was just dying is begun again
             if time.monotonic() > until_s:
                 raise DeviceError(
                     f"no book of {place.underlying.symbol} in {BEGINS_S:.0f} s; `pyorch feed` tells what the "
                     "venue answers"
                 )
             time.sleep(0.005)
-        yield _Feeds(market, keepers)
+        yield feeds
 
 
 def _feed(instruments: tuple[Instrument, ...], name: str, url: str, rest: str) -> FeedPlan:

@@ -1,10 +1,12 @@
-"""Deribit's JSON-RPC over HTTP: the second route to a venue, for mass cancel and for what it has booked.
+"""Deribit's JSON-RPC over HTTP: the second route to a venue, for orders, mass cancel and what it has booked.
 
 Source: the venue's API documentation ("JSON-RPC", "HTTP": a POST to ``/api/v2`` with ``jsonrpc``, ``id``,
 ``method``, ``params``; "Authentication": ``public/auth`` with ``client_credentials``, then ``Authorization:
-Bearer``; ``private/cancel_all``, ``private/get_positions``). Not run against the venue.
+Bearer``; ``private/cancel_all``, ``private/buy``, ``private/sell``, ``private/cancel_by_label``,
+``private/get_open_orders_by_label``, ``private/get_positions``). Not run against the venue.
 
-What brought no answer is sent again: none of these does harm twice.
+What brought no answer is sent again but for orders, which would do harm twice: they carry a label, by which
+they are looked for and taken back.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from pyorch.contract.errors import DeviceError
 
 TIMEOUT_S = 2.0
 ATTEMPTS = 3
+ONCE = frozenset({"private/buy", "private/sell"})
+"""What may do harm twice."""
 UNAUTHORISED = (13004, 13009)
 """Error codes: invalid credentials, unauthorised; a token that has run out."""
 _MOST_BYTES = 1 << 24
@@ -64,6 +68,36 @@ class DeribitRpc:
         """Mass cancel; how many orders and quotes that were."""
         return int(self._private("private/cancel_all", {}))
 
+    def order(
+        self, instrument: str, side: int, amount: str, price: str, label: str
+    ) -> dict[str, Any]:
+        """A limit order, good till it is cancelled; the venue's order, with ``order_id`` and ``order_state``.
+
+        Args:
+            side: 0 buy, 1 sell; amount, price: decimal texts in the venue's units.
+            label: our name of it; an order that got no answer is looked for by it, never sent again.
+        """
+        found = self._private(
+            "private/sell" if side else "private/buy",
+            {
+                "instrument_name": instrument, "amount": float(amount), "type": "limit",
+                "price": float(price), "label": label, "time_in_force": "good_til_cancelled",
+            },
+        )  # fmt: skip
+        order: dict[str, Any] = found["order"]
+        return order
+
+    def cancel_labelled(self, label: str) -> int:
+        """Take back the orders of a label; how many that were."""
+        return int(self._private("private/cancel_by_label", {"label": label}))
+
+    def open_orders(self, label: str) -> list[dict[str, Any]]:
+        """What rests under a label."""
+        found: list[dict[str, Any]] = self._private(
+            "private/get_open_orders_by_label", {"currency": "BTC", "label": label}
+        )
+        return found
+
     def positions(self, currency: str = "BTC") -> list[Position]:
         """What the venue has booked for the account."""
         found = self._private("private/get_positions", {"currency": currency, "kind": "option"})
@@ -100,15 +134,16 @@ class DeribitRpc:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         request = urllib.request.Request(self._url, json.dumps(body).encode(), headers)
-        for attempt in range(1, ATTEMPTS + 1):
+        attempts = 1 if method in ONCE else ATTEMPTS
+        for attempt in range(1, attempts + 1):
             try:
                 answer = self._posted(request)
                 break
             except (OSError, ValueError) as error:
-                if attempt == ATTEMPTS:
+                if attempt == attempts:
                     raise DeviceError(
-                        f"{method}: no answer of {self._url} in {ATTEMPTS} × {self._timeout_s:g} s "
-                        f"({error}): quotes may be live, cancel them at the venue"
+                        f"{method}: no answer of {self._url} in {attempts} × {self._timeout_s:g} s "
+                        f"({error}): quotes and orders may be live, cancel them at the venue"
                     ) from error
         if "error" in answer:
             wrong = answer["error"]

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -52,14 +53,18 @@ class RpcStandIn:
         self._now_ns, self._token_uses = now_ns, token_uses
         self._tokens: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._labels: dict[int, str] = {}
         self.calls: dict[str, int] = {}
         self.mute = False
+
+    def heard(self, method: str) -> None:
+        """A call has come, answered or not."""
+        with self._lock:
+            self.calls[method] = self.calls.get(method, 0) + 1
 
     def answer(self, asked: dict[str, Any], token: str) -> dict[str, Any]:
         """A whole answer."""
         method, params = str(asked.get("method")), asked.get("params") or {}
-        with self._lock:
-            self.calls[method] = self.calls.get(method, 0) + 1
         try:
             result = self._result(method, params, token)
         except Refusal as refusal:
@@ -84,12 +89,59 @@ class RpcStandIn:
         if method == "private/cancel_all":
             count = len(self._exchange.reconcile()[2])
             done_ns = self._exchange.withdraw(self._now_ns())
-            while self._now_ns() <= done_ns:
-                time.sleep(_POLL_S)
+            self._wait(done_ns)
             return count
         if method == "private/get_positions":
             return self._positions()
+        if method in ("private/buy", "private/sell"):
+            return {"order": self._order(int(method.endswith("sell")), params), "trades": []}
+        if method == "private/cancel_by_label":
+            return self._cancelled(str(params.get("label")))
+        if method == "private/get_open_orders_by_label":
+            return [one for _, one in self._resting(str(params.get("label")))]
         raise Refusal(-32601, "Method not found")
+
+    def _order(self, side: int, params: dict[str, Any]) -> dict[str, Any]:
+        codec, symbol = self._plan.codec, params.get("instrument_name")
+        if symbol not in codec.symbols:
+            raise Refusal(13020, "not_found")
+        lots = _steps(params.get("amount"), codec.size)
+        price = _steps(params.get("price"), codec.price)
+        if lots < 1 or price < 1:
+            raise Refusal(10043, "price_wrong_tick" if price < 1 else "invalid_amount")
+        option = codec.symbols.index(symbol)
+        self._wait(self._exchange.order_beside(option, side, price, lots, self._now_ns()))
+        self._labels[option] = str(params.get("label", ""))
+        rests = any(one == option for one, _ in self._resting(self._labels[option]))
+        return {
+            "order_id": f"BESIDE-{option}", "order_state": "open" if rests else "filled",
+            "instrument_name": symbol, "label": self._labels[option],
+        }  # fmt: skip
+
+    def _cancelled(self, label: str) -> int:
+        found = self._resting(label)
+        for option, _ in found:
+            self._wait(self._exchange.order_beside(option, 0, 0, 0, self._now_ns()))
+        return len(found)
+
+    def _resting(self, label: str) -> list[tuple[int, dict[str, Any]]]:
+        codec = self._plan.codec
+        return [
+            (
+                option,
+                {
+                    "instrument_name": codec.symbols[option], "label": label, "order_state": "open",
+                    "direction": "sell" if side else "buy", "amount": _amount(lots, codec.size),
+                    "price": float(codec.price.text(price)),
+                },
+            )
+            for option, side, price, lots in self._exchange.reconcile()[2]
+            if self._labels.get(option) == label
+        ]  # fmt: skip
+
+    def _wait(self, until_ns: int) -> None:
+        while self._now_ns() <= until_ns:
+            time.sleep(_POLL_S)
 
     def _positions(self) -> list[dict[str, Any]]:
         symbols, lot = self._plan.codec.symbols, self._plan.codec.size
@@ -114,6 +166,7 @@ def rpc_served(stand_in: RpcStandIn) -> Iterator[int]:
                 asked = json.loads(self.rfile.read(length))
             except ValueError:
                 asked = {}
+            stand_in.heard(str(asked.get("method")))
             if stand_in.mute:
                 self.close_connection = True
                 return
@@ -143,3 +196,11 @@ def rpc_served(stand_in: RpcStandIn) -> Iterator[int]:
 def _amount(lots: int, lot: Decimals) -> float:
     sign = "-" if lots < 0 else ""
     return float(sign + lot.text(abs(lots)).decode())
+
+
+def _steps(value: object, step: Decimals) -> int:
+    """A number in steps; 0 where it is none, or off the grid."""
+    if not isinstance(value, int | float):
+        return 0
+    steps = Decimal(repr(value)) * 10**step.places / step.units
+    return int(steps) if steps == int(steps) else 0

@@ -17,7 +17,7 @@ from pyorch.market.book import Book
 from pyorch.market.feeds.commands import feed_venue, record
 from pyorch.market.feeds.feed_actions import FeedSettings
 from pyorch.market.feeds.process import FeedPlan, dialect_of, read_status
-from pyorch.market.feeds.record import feed_running, open_ring, record_feed
+from pyorch.market.feeds.record import FeedKeeper, feed_running, open_ring, record_feed
 from pyorch.market.feeds.ring import FeedRingReader
 from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape, read_tape
@@ -149,6 +149,20 @@ def test_a_feed_ends_with_the_process_that_started_it(market: Tape, tmp_path: Pa
         books = [one for one in status.streams if one.stream == "book"]
         assert [one.instrument for one in books] == ["BTCUSD_PERP"]
         assert books[0].messages > 0 and books[0].age_ns >= 0 and status.sound_books == 1
+
+
+def test_a_feed_that_dies_is_begun_anew(tmp_path: Path) -> None:
+    plan = FeedPlan("deribit", (DERIBIT,), tmp_path / "ring", "ws://127.0.0.1:9", settings=QUICK)
+    with FeedKeeper(plan) as keeper:
+        open_ring(plan.ring, keeper.process)
+        keeper.watch()
+        assert keeper.starts == 1
+        first = keeper.process
+        first.kill()
+        first.join()
+        keeper.watch()
+        assert keeper.starts == 2 and keeper.process.is_alive() and not first.is_alive()
+    assert not keeper.process.is_alive()
 
 
 def _state(pid: int) -> str:

@@ -122,9 +122,24 @@ def test_json_rpc_cancels_all_and_says_what_went_wrong() -> None:
         assert rpc.cancel_all() == 1 and venue.live_orders() == []
         assert rpc.cancel_all() == 0
         assert stand_in.calls["public/auth"] == 2, "a token that ran out is asked for anew, once"
+        assert rpc.order(symbols[5], 0, "0.3", "0.0001", "hedge-1")["order_state"] == "open"
+        (resting,) = rpc.open_orders("hedge-1")
+        assert (resting["instrument_name"], resting["direction"], resting["amount"]) == (
+            symbols[5], "buy", 0.3,
+        )  # fmt: skip
+        assert rpc.open_orders("hedge-2") == [] and rpc.cancel_labelled("hedge-2") == 0
+        assert rpc.cancel_labelled("hedge-1") == 1 and venue.live_orders() == []
+        with pytest.raises(RpcError, match=r"private/sell was refused: not_found \(code 13020\)"):
+            rpc.order("BTC-NOWHERE", 1, "0.1", "0.01", "x")
+        with pytest.raises(RpcError, match=r"price_wrong_tick"):
+            rpc.order(symbols[5], 1, "0.1", "0.00001", "x")
         wrong = DeribitRpc(f"http://127.0.0.1:{port}", "desk", "guess", timeout_s=1.0)
         with pytest.raises(RpcError, match=r"public/auth was refused: invalid_credentials .*13004"):
             wrong.cancel_all()
         stand_in.mute = True
         with pytest.raises(DeviceError, match=r"cancel_all: no answer .* in 3 × 1 s .*may be live"):
             rpc.cancel_all()
+        with pytest.raises(DeviceError, match=r"private/buy: no answer .* in 1 × 1 s"):
+            rpc.order(symbols[5], 0, "0.1", "0.01", "hedge-3")
+        assert stand_in.calls["private/buy"] == 2, "an order is not sent again"
+        assert stand_in.calls["private/cancel_all"] >= 5, "a mass cancel is"

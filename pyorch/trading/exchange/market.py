@@ -141,6 +141,16 @@ class Exchange:
                 done = max(done, self._second_ns[number])
         return done
 
+    def order_beside(self, option: int, side: int, price_ticks: int, lots: int, now_ns: int) -> int:
+        """An order by the second route; 0 lots take the option's order back. Returns when it is there."""
+        number = self.venue_of[option]
+        with self._lock:
+            arrives = now_ns + self.settings.venues[number].second_route.draw_ns(self._delays)
+            kind = "D" if lots else "F"
+            order = Decoded(kind, "", 0, order=(option, side, price_ticks, lots, True))
+            self._push(arrives, "beside", number, order)
+        return arrives
+
     def reset_protection(self) -> None:
         """Venues that protected us take quotes again."""
         with self._lock:
@@ -281,6 +291,9 @@ class Exchange:
     def _on_greet(self, now_ns: int, number: int) -> None:
         venue = self.venues[number]
         (venue.logon if venue.connected else venue.join)(now_ns)
+
+    def _on_beside(self, now_ns: int, number: int, order: Decoded) -> None:
+        self.venues[number].order(order, now_ns)
 
     def _on_unlock(self, now_ns: int, number: int) -> None:
         self.venues[number].unlock(now_ns)

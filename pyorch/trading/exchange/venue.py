@@ -97,7 +97,7 @@ class Venue:
             for option, quote in message.entries:
                 self._quote(option, quote, message.sequence, now_ns)
         elif message.order is not None:
-            self._order(message, now_ns)
+            self.order(message, now_ns)
         self._say(InputKind.ACKNOWLEDGED, now_ns, sequence=message.sequence)
 
     def cancel_all(self) -> None:
@@ -260,7 +260,7 @@ class Venue:
         self._credit -= 1
         return True
 
-    def _order(self, message: Decoded, now_ns: int) -> None:
+    def order(self, message: Decoded, now_ns: int) -> None:
         """One order of ours an option beside the quotes: it trades what it can, and rests if it may."""
         assert message.order is not None
         option, side, price, lots, rests = message.order
