@@ -40,6 +40,7 @@ from pyorch.trading.inputs import InputArray, InputKind
 from pyorch.trading.json_rpc import DeribitRpc
 from pyorch.trading.live_desk import LEAVER, LiveDesk
 from pyorch.trading.live_market import LiveMarket, TickerOption, TickerSurface
+from pyorch.trading.live_status import StatusWriter
 from pyorch.trading.log import DiskFile, LogWriter, RunLog, read_log
 from pyorch.trading.log_replay import check_replay, replay_log
 from pyorch.trading.plan import NANO, QuotingPlan
@@ -50,6 +51,8 @@ ROWS = 1 << 22
 BEGINS_S = 60.0
 """For the first book to come."""
 WATCH_S = 0.5
+STATUS = "status.json"
+"""Beside the logs: how the desk stands (`pyorch.trading.live_status`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +107,15 @@ def run_live(
             rpc, clock,
         )  # fmt: skip
         stack.callback(far.close)
+        status = StatusWriter(out / STATUS)
+        stack.callback(status.close)
         table = config.desk
         desk = LiveDesk(
             bundle, plan, market.market, far,
             LogWriter(DiskFile(path), begin),
             DeskSettings(durable=table.durable, hedge_delta_btc=table.hedge_delta_btc, seed=table.seed),
             config.timed_orders, lot_btc=float(quoting.quoting.lot_btc), recovery=recovery,
-            market=market.market, clock=clock, seconds=seconds,
+            market=market.market, clock=clock, seconds=seconds, status=status,
         )  # fmt: skip
         if on_desk is not None:
             on_desk(desk)

@@ -27,6 +27,7 @@ from pyorch.trading.fix.session_terms import RecordKind
 from pyorch.trading.fix.store import DiskStore
 from pyorch.trading.inputs import InputKind
 from pyorch.trading.live_desk import LiveDesk
+from pyorch.trading.live_status import read_desk_status
 from pyorch.trading.log import read_log
 from sim.feeds.faults import FaultRates
 from sim.venues.world import World
@@ -168,6 +169,11 @@ def test_a_desk_at_work_ends_flat_in_orders_and_agreed_on_positions(tmp_path: Pa
         assert world.exchange.reconcile()[2] == []
         assert list(desks[0].steps.positions_lots) == world.exchange.positions_lots()
     log = read_log(found.log)
+    status = read_desk_status(tmp_path / "out" / "status.json")
+    assert status.ticks > 100 and status.quotes == len(log.batch.quotes)
+    assert sum(status.stages["total"].counts) == status.ticks
+    assert status.facts["positions_lots"] == list(desks[0].steps.positions_lots)
+    assert status.facts["killed"] is False and status.facts["sessions"][0]["logons"] == 1
     assert log.ended and log.begin["run"] == 1 and log.begin["taken"] == [0]
     _, plan = plan_of(config, tmp_path, bundle, market_of(config, tmp_path), "model")
     recovery, taken, number = recover_run(tmp_path / "out", bundle, plan)
