@@ -371,6 +371,13 @@ class QuotingSettings:
     def targets(self, arg: Sequence[str], /) -> None: ...
 
     @property
+    def answers(self) -> int:
+        """stated_answer.AnswerSource"""
+
+    @answers.setter
+    def answers(self, arg: int, /) -> None: ...
+
+    @property
     def stop_when_full(self) -> bool: ...
 
     @stop_when_full.setter

@@ -30,6 +30,8 @@ class DeskTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         route: how desk and exchange speak; ``fix``: over FIX 4.4 sessions, both ends in this process.
+        engines: a configuration of engines (docs/failover.md) beside the file: a card with the native engine
+            as its shadow; without one the native engine answers alone.
     """
 
     quoting: str | None = None
@@ -38,6 +40,7 @@ class DeskTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     hedge_delta_btc: Annotated[float, Meta(gt=0.0)] = 1e9
     seed: int = 1
     route: Literal["direct", "fix"] = "direct"
+    engines: str | None = None
 
 
 class OrderTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

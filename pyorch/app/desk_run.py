@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pyorch.app.answering import open_answering
+from pyorch.app.answering import Answering, open_answering
 from pyorch.app.desk_config import DeskConfig
 from pyorch.app.desk_figures import by_taker, fill_rows, marked_to_fair_btc
 from pyorch.app.journal import Journal, JournalWriter
@@ -19,6 +20,7 @@ from pyorch.app.watch.pace import Pace
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.digest import digest_of
 from pyorch.contract.errors import DataError, UsageError
+from pyorch.inference.failover.configuration import load_engines
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.simulate import simulate
 from pyorch.market.tape import Tape, read_tape
@@ -73,8 +75,27 @@ def plan_of(
     return quoting, plan
 
 
+def engines_of(config: DeskConfig, beside: Path, bundle: Bundle) -> Answering:
+    """Who answers the desk's ticks; golden vectors are replayed.
+
+    Raises:
+        UsageError: a card that decides by itself, whose decisions no log replays.
+    """
+    engines = config.desk.engines
+    opened = open_answering(
+        bundle, "cpu", load_engines(beside / engines) if engines is not None else None
+    )
+    if opened.decisions is not None:
+        opened.close()
+        raise UsageError(
+            f"{engines}: the card takes events and decides by itself, which a desk's log cannot replay; name "
+            'a card that answers vectors, as order = ["card", "cpu"], or leave `engines` out'
+        )
+    return opened
+
+
 def begin_of(
-    bundle: Bundle, config: DeskConfig, quoting: QuotingConfig, tape: Tape
+    bundle: Bundle, config: DeskConfig, quoting: QuotingConfig, tape: Tape, engines: str
 ) -> dict[str, Any]:
     """The log's first block."""
     return {
@@ -82,7 +103,7 @@ def begin_of(
         "tape": {"name": tape.name, "digest": tape.digest(), "rows": len(tape.events)},
         "desk": msgspec.to_builtins(config),
         "quoting": msgspec.to_builtins(quoting),
-        "engine": "cpu",
+        "engine": engines,
     }
 
 
@@ -112,7 +133,9 @@ def run_desk(
     """
     tape = market_of(config, beside)
     quoting, plan = plan_of(config, beside, bundle, tape, arm)
-    opened = open_answering(bundle, "cpu")  # replays the golden vectors
+    opened = engines_of(config, beside, bundle)
+    if opened.pair is not None:
+        plan = plan.with_caution(quoting.caution)
     exchange = Exchange(config.exchange, plan, tape)
     if on_exchange is not None:
         on_exchange(exchange)
@@ -134,9 +157,13 @@ def run_desk(
         decision=table.decision, durable=table.durable, hedge_delta_btc=table.hedge_delta_btc,
         seed=table.seed,
     )  # fmt: skip
-    with JournalWriter(out) as writer, tempfile.TemporaryDirectory(dir=out.parent) as folder:
+    with (
+        closing(opened),
+        JournalWriter(out) as writer,
+        tempfile.TemporaryDirectory(dir=out.parent) as folder,
+    ):
         path = Path(folder) / LOG
-        log = LogWriter(DiskFile(path), begin_of(bundle, config, quoting, tape))
+        log = LogWriter(DiskFile(path), begin_of(bundle, config, quoting, tape, opened.in_words()))
         reader = ForecastReader.of(bundle) if arm == "model" else None
         first_ns = int(tape.events["local_ns"][0])
         over_fix = OverFix(exchange, plan, first_ns) if table.route == "fix" else None
@@ -149,7 +176,7 @@ def run_desk(
         paced = () if pace is None else (Pace(pace, first_ns),)
         desk = Desk(
             bundle, plan, tape, over_fix or exchange, log, settings, config.timed_orders, lot_btc=lot_btc,
-            activities=(executor, asked, *paced),
+            activities=(executor, asked, *paced), engine=opened.client,
         )  # fmt: skip
         if on_desk is not None:
             on_desk(desk, opened.in_words())
@@ -201,6 +228,7 @@ def run_desk(
             },
             "fair_shift": plan.fair_shift.note,
             "desk": desk_facts,
+            **opened.facts(),
         }
         seeds = {"simulated market": config.market.seed, "exchange": config.exchange.seed}
         digest = digest_of([quoting.digest(), msgspec.to_builtins(config)])
@@ -210,7 +238,6 @@ def run_desk(
         outcomes = outcomes_at(batch.ticks["row"].astype("int64"), tape, bundle)
         writer.finish(run, outcomes)
         path.rename(out / LOG)
-    opened.close()
     return Journal.load(out)
 
 

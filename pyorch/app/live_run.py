@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from pyorch.app.desk_config import DeskConfig
-from pyorch.app.desk_run import begin_of, market_of, plan_of
+from pyorch.app.desk_run import begin_of, engines_of, market_of, plan_of
 from pyorch.app.live_place import SECRETS, LivePlace, read_live_place
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import DataError, DeviceError
@@ -97,10 +97,15 @@ def run_live(
 
     with ExitStack() as stack:
         stack.enter_context(exclusively(out / "lock"))
+        opened = engines_of(config, beside, bundle)
+        stack.callback(opened.close)
+        if opened.pair is not None:
+            plan = plan.with_caution(quoting.caution)
         recovery, taken, number = recover_run(out, bundle, plan)
         market = stack.enter_context(_live_market(place, plan, out, clock))
         path = out / f"run.{number}.log"
-        begin = begin_of(bundle, config, quoting, tape) | {"run": number, "taken": taken}
+        begin = begin_of(bundle, config, quoting, tape, opened.in_words())
+        begin |= {"run": number, "taken": taken}
         rpc = DeribitRpc(f"http://{place.host}:{place.rpc}", *SECRETS[:2])
         far = FarExchange(
             plan, deribit(*SECRETS), tuple(VenueAddress(place.host, port) for port in place.fix), out,
@@ -115,7 +120,7 @@ def run_live(
             LogWriter(DiskFile(path), begin),
             DeskSettings(durable=table.durable, hedge_delta_btc=table.hedge_delta_btc, seed=table.seed),
             config.timed_orders, lot_btc=float(quoting.quoting.lot_btc), recovery=recovery,
-            market=market.market, clock=clock, seconds=seconds, status=status,
+            market=market.market, clock=clock, seconds=seconds, status=status, engine=opened.client,
         )  # fmt: skip
         if on_desk is not None:
             on_desk(desk)

@@ -112,6 +112,11 @@ void bind_settings(nb::module_& module) {
              "positions_lots"_a, "venues"_a, "acknowledged"_a, "acknowledge_ns"_a, "reference_interval_ns"_a,
              "reference_age_ns"_a, "protection"_a)
         .def_rw("targets", &QuotingSettings::targets)
+        .def_prop_rw("answers", [](const QuotingSettings& s) { return static_cast<int>(s.answers); },
+                     [](QuotingSettings& s, int source) {
+                         if (source < 0 || source > 2) throw nb::value_error("answers come from 0 engines, 1 engines and are noted, 2 inputs");
+                         s.answers = static_cast<pyorch::AnswerSource>(source);
+                     }, "stated_answer.AnswerSource")
         .def_rw("stop_when_full", &QuotingSettings::stop_when_full)
         .def("set_fix",
              [](QuotingSettings& s, std::string sender, std::string target, std::string account,

@@ -1,6 +1,7 @@
 // Inputs that no tape determines; pyorch.trading.inputs says what each kind means.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace pyorch {
@@ -26,5 +27,15 @@ struct Input {
     std::uint32_t text;
 };
 static_assert(sizeof(Input) == 64);
+
+// Whether an input names a venue of so many, an option of so many.
+inline bool input_is_about(const Input& in, std::size_t venues, std::size_t options) {
+    const InputKind kind = in.kind;
+    const bool has_venue = kind <= InputKind::connected || kind == InputKind::sequence;
+    const bool has_option = kind == InputKind::rejected || kind == InputKind::filled || kind == InputKind::own_order ||
+                            kind == InputKind::position;
+    return !((has_venue && in.venue >= venues) || (has_option && in.option >= options) ||
+             (kind == InputKind::limit && in.option >= limit_names) || in.side > 1);
+}
 
 }  // namespace pyorch

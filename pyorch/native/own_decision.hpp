@@ -1,4 +1,4 @@
-// The loop's decision of a tick in the words of a card that decides, and a tick record's columns about who answered.
+// The loop's decision of a tick in the words of a card that decides, and a tick record's columns about rules and who answered.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,16 @@ inline OwnDecision own_decision(const std::vector<Rule>& rules, const Adjustment
     own.outputs = outputs;
     for (int k = 0; k < outputs; ++k) own.scores[k] = record.scores[k];
     return own;
+}
+
+inline void say(TickRecord& record, const Adjustment& adjustment) {
+    record.fired = adjustment.fired;
+    record.active = adjustment.active;
+    record.extra_down_bp100 = adjustment.extra_down_bp100;
+    record.extra_up_bp100 = adjustment.extra_up_bp100;
+    record.size_down_percent = adjustment.size_down_percent;
+    record.size_up_percent = adjustment.size_up_percent;
+    record.forecast_bp100 = adjustment.forecast_bp100;
 }
 
 inline void say(TickRecord& record, const Answer& answer) {

@@ -17,6 +17,7 @@
 #include "quoting_settings.hpp"
 #include "ring_clock.hpp"
 #include "risk.hpp"
+#include "stated_answer.hpp"
 #include "tick_engine.hpp"
 #include "venue_session.hpp"
 
@@ -52,10 +53,10 @@ class QuotingPath {
 
     DecisionPair* decisions = nullptr;  // a card that decides on the same events
     std::atomic<bool> killed{false};  // set by any thread: withdraw everything, quote nothing
-    // What the path found by itself (the kill flag, full rings), as inputs; until somebody takes them. One that
+    // What the path found by itself (kill flag, full rings, engines), as inputs; until somebody takes them. One that
     // is full keeps no more: whoever keeps a log stops at `noted_full`.
     std::vector<Input> noted;
-    bool noted_full() const { return noted.size() + 2 > noted.capacity(); }
+    bool noted_full() const { return noted.size() + 4 > noted.capacity(); }  // as many as a tick may find
 
     void surface(std::int64_t atm_ppm, std::int64_t skew_ppm, std::int64_t local_ns) {
         surface_.apply(atm_ppm, skew_ppm, local_ns, minutes_at(local_ns));
@@ -87,10 +88,10 @@ class QuotingPath {
                        (warm ? tick_warm : 0u) | (stopped_ ? tick_killed : 0u) | (stale ? tick_surface_stale : 0u) |
                        (paused_ ? tick_paused : 0u) | (gate_.frozen(in.local_ns) ? tick_frozen : 0u) |
                        (model_off_ ? tick_model_off : 0u) | (session_down ? tick_session_down : 0u);
+        Answer answer = answer_of(in);
         Adjustment adjustment;
         if (data_valid && model_valid && warm && !model_off_)
-            adjustment = policy_.decide(in.scores, in.local_ns, in.answer.cautious());
-        Answer answer = in.answer;
+            adjustment = policy_.decide(in.scores, in.local_ns, answer.cautious());
         if (decisions) {
             if (model_off_) decisions->stand_aside();
             answer = decisions->settle(own_decision(policy_.rules(), adjustment, record, since_reset_ == 0, settings_.outputs));
@@ -99,13 +100,7 @@ class QuotingPath {
                 adjustment = policy_.decide(in.scores, in.local_ns, true);
         }
         say(record, answer);
-        record.fired = adjustment.fired;
-        record.active = adjustment.active;
-        record.extra_down_bp100 = adjustment.extra_down_bp100;
-        record.extra_up_bp100 = adjustment.extra_up_bp100;
-        record.size_down_percent = adjustment.size_down_percent;
-        record.size_up_percent = adjustment.size_up_percent;
-        record.forecast_bp100 = adjustment.forecast_bp100;
+        say(record, adjustment);
         const std::uint64_t after_policy = clock_cycles();
         std::uint64_t after_pricing = after_policy;
 
@@ -170,7 +165,7 @@ class QuotingPath {
     // Takes in what a venue or an operator said.
     void take(const Input& in) {
         check(in);
-        dirty_ = true;
+        dirty_ |= in.kind < InputKind::engine;
         bool withdraw = false;
         int only = -1;
         const int side = static_cast<int>(in.side);
@@ -237,9 +232,9 @@ class QuotingPath {
             case InputKind::journal_ready: withdraw = in.kind == InputKind::journal_full; break;
             case InputKind::order_rejected:
             case InputKind::request:
-            case InputKind::acceptance:
+            case InputKind::acceptance: break;
             case InputKind::engine:
-            case InputKind::deadline_miss: break;
+            case InputKind::deadline_miss: answers_.take(in); return;
         }
         const bool stops_for_journal = in.kind == InputKind::journal_full;
         if (withdraw) cancel_between(in.row, in.local_ns, 0, stops_for_journal ? tick_journal_full : 0u, only);
@@ -290,16 +285,13 @@ class QuotingPath {
 
     void check(const Input& in) const {
         const InputKind kind = in.kind;
-        const bool has_venue = kind <= InputKind::connected || kind == InputKind::sequence;
-        const bool has_option = kind == InputKind::rejected || kind == InputKind::filled ||
-                                kind == InputKind::own_order || kind == InputKind::position;
-        if ((has_venue && in.venue >= venues_.size()) || (has_option && in.option >= pricer_.options()) ||
-            (kind == InputKind::limit && in.option >= limit_names) || in.side > 1)
+        if (!input_is_about(in, venues_.size(), pricer_.options()))
             throw std::invalid_argument("an input's venue, option, side or limit is out of range");
         const std::int64_t most = kind == InputKind::widen ? maximum_widening_bp100
                                   : kind == InputKind::size_cap || kind == InputKind::position ? maximum_lots
-                                  : kind == InputKind::limit ? maximum_limit : INT64_MAX;
-        if (in.value > most || in.value < (kind == InputKind::position ? -most : 0))
+                                  : kind == InputKind::limit ? maximum_limit
+                                  : kind == InputKind::deadline_miss ? UINT32_MAX : INT64_MAX;
+        if ((kind == InputKind::engine && !StatedAnswer::valid(in.value)) || in.value > most || in.value < (kind == InputKind::position ? -most : 0))
             throw std::invalid_argument("an input's value is out of range");
     }
     std::int64_t minutes_at(std::int64_t local_ns) const { return (local_ns - settings_.origin_ns) / 60'000'000'000; }
@@ -349,6 +341,14 @@ class QuotingPath {
         note(up ? InputKind::kill : InputKind::rearm, row, local_ns, 0);
         by_flag_ = up;
     }
+    Answer answer_of(const TickInput& in) {
+        if (settings_.answers == AnswerSource::engines) return in.answer;
+        if (settings_.answers == AnswerSource::noted) {
+            if (answers_.changes(in.answer)) note(InputKind::engine, in.row, in.local_ns, StatedAnswer::value_of(in.answer));
+            if (in.answer.late) note(InputKind::deadline_miss, in.row, in.local_ns, StatedAnswer::late_value_of(in.answer));
+        }
+        return answers_.use(in.answer.ns);
+    }
     void watch_rings(std::int64_t row, std::int64_t local_ns) {
         if (rings_full_ == !output_.has_room()) return;
         note(rings_full_ ? InputKind::journal_ready : InputKind::journal_full, row, local_ns, of_rings);
@@ -385,6 +385,7 @@ class QuotingPath {
     Quoter quoter_;
     QuotingOutput output_;
     Adjustment quoted_adjustment_;
+    StatedAnswer answers_;
     std::int64_t tick_ = 0, since_reset_ = 0;
     bool stopped_ = false, by_flag_ = false, paused_ = false, model_off_ = false, dirty_ = false;
     bool rings_full_ = false, log_full_ = false;

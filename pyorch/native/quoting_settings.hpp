@@ -13,6 +13,7 @@
 #include "policy.hpp"
 #include "quoting.hpp"
 #include "risk.hpp"
+#include "stated_answer.hpp"
 #include "surface.hpp"
 
 namespace pyorch {
@@ -31,6 +32,7 @@ struct QuotingSettings {
     Limits limits;
     FixIdentity fix;
     std::vector<std::string> targets;  // per venue, TargetCompID; empty: the identity's, one venue
+    AnswerSource answers = AnswerSource::engines;
     bool stop_when_full = false;       // full rings stop quoting; otherwise they hold the tick back
     int features = 1, outputs = 1;
     std::vector<int> probability_outputs;

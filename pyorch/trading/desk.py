@@ -34,6 +34,7 @@ from pyorch.trading.native import batch_of, input_words, native_settings, order_
 from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.records import JournalBatch
 from pyorch.trading.recovery import Recovery
+from pyorch.trading.stated_answer import AnswerSource
 
 BLOCK_ROWS = 1024
 """Rows of the market after which a block is written without a message."""
@@ -49,6 +50,7 @@ class Desk(Lent):
         tape: with its timer ticks.
         plan: with ``acknowledged`` limits; orders: (seconds after the first row, order), scheduled.
         activities: what works beside the quotes (`pyorch.trading.desk_activity`).
+        engine: answers the ticks; None: the native engine. Who answers, and what is late, is in the log.
         recovery: of the desk that this one goes on after, by `pyorch.trading.recovery.recover`.
 
     Attributes:
@@ -70,18 +72,19 @@ class Desk(Lent):
         lot_btc: float = 0.1,
         recovery: Recovery | None = None,
         activities: tuple[Activity, ...] = (),
+        engine: _native.TickEngine | None = None,
     ) -> None:
         assert bundle.schema is not None
         if not plan.limits.acknowledged:
             raise UsageError("a desk needs a plan whose venues answer (acknowledged=True)")
         self.plan, self.settings, self.exchange, self.log = plan, settings, exchange, log
         self._events = tape.events
-        native = native_settings(plan)
+        native = native_settings(plan, AnswerSource.NOTED)
         native.stop_when_full = True
         self.steps = _native.DeskSteps(
             native,
             open_stream(bundle.schema),
-            _native.LstmTickEngine(native_engine(bundle, "auto")),
+            engine or _native.LstmTickEngine(native_engine(bundle, "auto")),
             event_words(tape.events),
         )
         venues = range(max(1, len(plan.targets)))

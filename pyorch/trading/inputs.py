@@ -72,9 +72,10 @@ class InputKind(IntEnum):
     JOURNAL_READY = 33
     """It could again [value: likewise]; quotes come back when both can."""
     ENGINE = 34
-    """Another engine answers from here on [value: its number in the run's configuration]."""
+    """From this tick on another engine answers, or something else stands behind it [value:
+    `pyorch.trading.stated_answer.engine_value`]."""
     DEADLINE_MISS = 35
-    """The engine was late [value: ns]."""
+    """The answer of this row's tick was late [value: ns after the features, 1 or more]."""
 
 
 class Rejection(IntEnum):

@@ -1,7 +1,8 @@
 """A run log through the quoting path again: the same messages, byte for byte.
 
 The log's first block names bundle, configuration and plan; its rows and inputs are all that a run depends on.
-Nothing of the exchange, the disk or the clock is needed.
+Nothing of the exchange, the disk, the clock or the engines is needed: the reference's bits are every exact
+engine's, and which one answered, and what was late, are inputs.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pyorch.trading.log import RunLog
 from pyorch.trading.native import batch_of, input_words, native_settings
 from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.records import JournalBatch, without_clock
+from pyorch.trading.stated_answer import AnswerSource
 
 ROWS = 512
 """Rows between two drains of the rings."""
@@ -52,7 +54,7 @@ def replay_log(log: RunLog, bundle: Bundle, plan: QuotingPlan) -> Replayed:
     if log.stretches and log.stretches[0].first_row != 0:
         raise UsageError("the log begins in the middle of a market; give the one before it")
     steps = _native.DeskSteps(
-        native_settings(plan),
+        native_settings(plan, AnswerSource.INPUTS),
         open_stream(bundle.schema),
         _native.LstmTickEngine(native_engine(bundle, "auto")),
         event_words(events),

@@ -10,6 +10,7 @@ from pyorch.trading.fix.codec import FixCodec
 from pyorch.trading.inputs import InputArray
 from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, JournalBatch
+from pyorch.trading.stated_answer import AnswerSource
 
 _LAYOUT = (
     [int(TICK_DTYPE.fields[name][1]) for name in TICK_DTYPE.names or ()],  # type: ignore[index]
@@ -17,7 +18,9 @@ _LAYOUT = (
 )
 
 
-def native_settings(plan: QuotingPlan) -> _native.QuotingSettings:
+def native_settings(
+    plan: QuotingPlan, answers: AnswerSource = AnswerSource.ENGINES
+) -> _native.QuotingSettings:
     """The plan as the native path takes it."""
     if _native.journal_layout() != _LAYOUT:
         raise ImportError(
@@ -25,6 +28,7 @@ def native_settings(plan: QuotingPlan) -> _native.QuotingSettings:
             "native module (scripts/test does)"
         )
     settings = _native.QuotingSettings()
+    settings.answers = int(answers)
     universe, terms, limits, codec = plan.universe, plan.terms, plan.limits, plan.codec
     first = [option for option in universe.options if option.expiry == 0]
     strikes = sorted({option.strike_usd for option in first})

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from pyorch.contract.fixed import IntArray
-from pyorch.trading.records import Answer
+from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, Answer, JournalBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +40,17 @@ class PathRecord:
 
     values: dict[str, Any]
     messages: list[bytes] = field(default_factory=list)
+
+
+def batch_from(
+    records: list[dict[str, Any]], quotes: list[tuple[Any, ...]], fix: list[bytes]
+) -> JournalBatch:
+    """As a journal batch."""
+    ticks = np.zeros(len(records), TICK_DTYPE)
+    for index, values in enumerate(records):
+        for name, value in values.items():
+            if name in ("features", "logits", "scores"):
+                ticks[name][index, : len(value)] = value
+            else:
+                ticks[name][index] = value
+    return JournalBatch(ticks, np.array(quotes, QUOTE_DTYPE), b"".join(fix))

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from pyorch.trading.fair_shift import PROBABILITY_ONE
 from pyorch.trading.inputs import InputArray, InputKind, LimitName, make_input
-from pyorch.trading.path_records import PathRecord, TickInput
+from pyorch.trading.path_records import PathRecord, TickInput, batch_from
 from pyorch.trading.plan import MINUTE_NS, QuotingPlan
 from pyorch.trading.policy import Adjustment, Policy
 from pyorch.trading.pricing import JOURNALLED, OptionValue, value_options
 from pyorch.trading.quoting import Quoter, Sent
-from pyorch.trading.records import QUOTE_DTYPE, TICK_DTYPE, JournalBatch, Refusal, TickFlag
+from pyorch.trading.records import Answer, JournalBatch, Refusal, TickFlag
 from pyorch.trading.reference_value import ReferenceValues
 from pyorch.trading.risk import Quote, RiskGate
+from pyorch.trading.stated_answer import AnswerSource, StatedAnswer
 from pyorch.trading.venue_session import Session
 
 NO_SEQUENCE = 1 << 62
@@ -31,11 +30,14 @@ class QuotingPathTwin:
             or a waiting quote nothing would be sent.
 
     Attributes:
-        killed: the kill flag; noted: its effects, as inputs.
+        killed: the kill flag; noted: what it and the engines do, as inputs.
     """
 
-    def __init__(self, plan: QuotingPlan, skip: bool = True) -> None:
+    def __init__(
+        self, plan: QuotingPlan, skip: bool = True, answers: AnswerSource = AnswerSource.ENGINES
+    ) -> None:
         self.plan = plan
+        self._answers_from, self._answers = answers, StatedAnswer()
         self.skip = skip
         self.killed = False
         self.gate = RiskGate(plan.limits)
@@ -95,13 +97,26 @@ class QuotingPathTwin:
         if self._stopped if self.killed else not (self._stopped and self._by_flag):
             return
         kind = InputKind.KILL if self.killed else InputKind.REARM
-        self.noted.append(make_input(kind, local_ns, row=row))
-        self.take(self.noted[-1][0])
+        self._note(make_input(kind, local_ns, row=row))
         self._by_flag = self.killed
+
+    def _note(self, row: InputArray) -> None:
+        self.noted.append(row)
+        self.take(row[0])
+
+    def _answer_of(self, given: TickInput) -> Answer:
+        """Who answered: what the engines say, or what inputs have said."""
+        if self._answers_from is AnswerSource.ENGINES:
+            return given.answer
+        if self._answers_from is AnswerSource.NOTED:
+            for row in self._answers.inputs_of(given.answer, given.row, given.local_ns):
+                self._note(row)
+        return self._answers.use(given.answer.ns)
 
     def tick(self, given: TickInput) -> None:
         """Take in a tick."""
         self._watch_flag(given.row, given.local_ns)
+        answer = self._answer_of(given)
         plan, gate, quoter = self.plan, self.gate, self.quoter
         record = self._start(given.row, given.local_ns, given.sequence)
         values = record.values
@@ -111,7 +126,6 @@ class QuotingPathTwin:
             given.logits,
             given.scores,
         )
-        answer = given.answer
         values["answered_by"], values["assurance"] = answer.by, answer.assurance
         values["late"], values["inexact"] = answer.late, answer.inexact
         values["answer_ns"] = answer.ns
@@ -206,6 +220,9 @@ class QuotingPathTwin:
         kind, gate, quoter = InputKind(int(given["kind"])), self.gate, self.quoter
         local_ns, sequence, value = (int(given[k]) for k in ("local_ns", "sequence", "value"))
         venue, option, side, lots = (int(given[k]) for k in ("venue", "option", "side", "lots"))
+        if kind >= InputKind.ENGINE:
+            self._answers.take(kind, value)
+            return
         self._dirty = True
         withdraw, only = False, None
         if kind in (InputKind.ACKNOWLEDGED, InputKind.CANCELLED, InputKind.PROTECTION):
@@ -312,15 +329,7 @@ class QuotingPathTwin:
 
     def drain(self) -> JournalBatch:
         """Everything recorded since the last call."""
-        ticks = np.zeros(len(self._ticks), TICK_DTYPE)
-        for index, values in enumerate(self._ticks):
-            for name, value in values.items():
-                if name in ("features", "logits", "scores"):
-                    ticks[name][index, : len(value)] = value
-                else:
-                    ticks[name][index] = value
-        quotes = np.array(self._quotes, QUOTE_DTYPE)
-        batch = JournalBatch(ticks, quotes, b"".join(self._fix))
+        batch = batch_from(self._ticks, self._quotes, self._fix)
         self._ticks, self._quotes, self._fix = [], [], []
         return batch
 
@@ -344,12 +353,7 @@ class QuotingPathTwin:
         )
 
     def _cancel_between(
-        self,
-        row: int,
-        local_ns: int,
-        sequence: int,
-        full: bool = False,
-        only: int | None = None,
+        self, row: int, local_ns: int, sequence: int, full: bool = False, only: int | None = None
     ) -> None:
         if self._full:  # nothing is live, and nothing more can be recorded
             return

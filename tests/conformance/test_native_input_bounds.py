@@ -18,6 +18,7 @@ from pyorch.trading.inputs import (
 )
 from pyorch.trading.native import batch_of, input_words, native_settings
 from pyorch.trading.plan import make_plan
+from pyorch.trading.records import AnswerAssurance, AnsweredBy
 from pyorch.trading.sample import random_quoting_bundle
 
 
@@ -40,6 +41,8 @@ def steps() -> _native.DeskSteps:
         (InputKind.WIDEN, MAXIMUM_WIDENING_BP100),
         (InputKind.SIZE_CAP, MAXIMUM_LOTS),
         (InputKind.LIMIT, MAXIMUM_LIMIT),
+        (InputKind.ENGINE, 1 << 16 | AnswerAssurance.UNVERIFIED << 8 | AnsweredBy.ARBITER),
+        (InputKind.DEADLINE_MISS, 2**32 - 1),
     ],
 )
 def test_a_value_beyond_its_bound_is_refused(
@@ -49,6 +52,11 @@ def test_a_value_beyond_its_bound_is_refused(
         with pytest.raises(ValueError, match="an input's value is out of range"):
             steps.take(input_words(make_input(kind, 0, value=value)))
     steps.take(input_words(make_input(kind, 0, value=0 if kind is InputKind.SIZE_CAP else most)))
+
+
+def test_answers_come_from_somewhere_that_exists() -> None:
+    with pytest.raises(ValueError, match="answers come from 0 engines, 1 engines and are noted, 2"):
+        _native.QuotingSettings().answers = 3
 
 
 def test_the_widest_widening_leaves_no_price_that_wraps_round() -> None:

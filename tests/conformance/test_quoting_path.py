@@ -8,7 +8,7 @@ import pytest
 
 from pyorch import _native
 from pyorch.contract.errors import UsageError
-from pyorch.trading.config import load_config
+from pyorch.trading.config import Caution, load_config
 from pyorch.trading.fair_shift import ArmedShift, InventorySkew
 from pyorch.trading.fix.codec import Decimals, FixCodec
 from pyorch.trading.inputs import InputArray, InputKind, make_input
@@ -32,6 +32,7 @@ from pyorch.trading.records import (
 )
 from pyorch.trading.risk import Limits
 from pyorch.trading.risk import Protection as RiskProtection
+from pyorch.trading.stated_answer import AnswerSource
 
 HOUR_NS = 3_600_000_000_000
 ORIGIN_NS = 1_723_100_000_123_456_789
@@ -107,6 +108,15 @@ class RandomInputs:
         self.plan = plan
         self.open: list[tuple[int, ...]] = []
 
+    @staticmethod
+    def answer(rng: np.random.Generator, ns: int) -> Answer:
+        """Now and then another engine, sometimes inexact or unverified, sometimes late."""
+        if rng.random() < 0.9:
+            return Answer(AnsweredBy.SHADOW, AnswerAssurance.ALONE, ns=ns)
+        by, assurance = int(rng.integers(0, 4)), int(rng.integers(0, 5))
+        late, inexact = rng.random() < 0.5, rng.random() < 0.5
+        return Answer(AnsweredBy(by), AnswerAssurance(assurance), late, inexact, ns)
+
     def draw(self, row: int, local_ns: int, twin: QuotingPathTwin) -> Iterator[InputArray]:
         rng, limits = self.rng, self.plan.limits
         for venue, session in enumerate(twin._sessions):
@@ -173,13 +183,19 @@ class RandomInputs:
 
 
 def run_both(
-    plan: QuotingPlan, ticks: int, seed: int, inputs: bool = False
+    plan: QuotingPlan,
+    ticks: int,
+    seed: int,
+    inputs: bool = False,
+    answers: AnswerSource = AnswerSource.ENGINES,
 ) -> tuple[JournalBatch, QuotingPathTwin]:
     """A random market through native path and twin; their equality; the journal."""
     rng = np.random.default_rng(seed)
     said = RandomInputs(np.random.default_rng(seed + 1), plan)
-    native = _native.QuotingPath(native_settings(plan))
-    twin, never_skips = QuotingPathTwin(plan), QuotingPathTwin(plan, skip=False)
+    answering = np.random.default_rng(seed + 2)
+    native = _native.QuotingPath(native_settings(plan, answers))
+    twin = QuotingPathTwin(plan, answers=answers)
+    never_skips = QuotingPathTwin(plan, skip=False, answers=answers)
     paths = (native, twin, never_skips)
     forward, local_ns = 1_200_000, ORIGIN_NS
     parts, unskipped = [], []
@@ -200,7 +216,12 @@ def run_both(
         if rng.random() < 0.01:
             for path in paths:
                 path.invalidate(row, local_ns, row * 7)
-        for one in said.draw(row, local_ns, twin) if inputs else ():
+        answer = RandomInputs.answer(answering, row)
+        given_inputs = list(said.draw(row, local_ns, twin)) if inputs else []
+        if answers is AnswerSource.INPUTS:
+            given_inputs += twin._answers.inputs_of(answer, row, local_ns)
+            answer = Answer(ns=row)  # who replays a log has an engine of its own
+        for one in given_inputs:
             native.take(input_words(one))
             twin.take(one[0])
             never_skips.take(one[0])
@@ -215,7 +236,9 @@ def run_both(
         if rng.random() < 0.01:
             scores[1] = 32_769  # not a probability: the model is invalid
         valid = bool(rng.random() > 0.01)
-        answer = Answer(AnsweredBy.SHADOW, AnswerAssurance.ALONE, late=rng.random() < 0.01, ns=row)
+        late = rng.random() < 0.01
+        if answers is AnswerSource.ENGINES:
+            answer = Answer(AnsweredBy.SHADOW, AnswerAssurance.ALONE, late=late, ns=row)
         given = TickInput(row, local_ns, row * 7, forward, features, logits, scores, valid, answer)
         native.tick(
             row, local_ns, row * 7, forward, features, logits, scores, valid,
@@ -305,6 +328,24 @@ def test_reports_of_venues_and_orders_of_operators_change_both_alike(
     flags = np.bitwise_or.reduce(batch.ticks["flags"])
     assert flags | (0 if acknowledged else TickFlag.SESSION_DOWN) == sum(TickFlag)
     assert b"\x0156=YOU\x01" in batch.fix and b"\x0156=THEM\x01" in batch.fix
+
+
+@pytest.mark.parametrize("answers", [AnswerSource.NOTED, AnswerSource.INPUTS])
+def test_who_answers_is_what_inputs_say_alike_in_both(answers: AnswerSource) -> None:
+    plan = plan_with(limits=WITH_VENUES, targets=("YOU", "THEM")).with_caution(Caution())
+    batch, twin = run_both(plan, 800, 21, inputs=True, answers=answers)
+    ticks = batch.ticks
+    assert set(ticks["answered_by"]) == set(AnsweredBy) and set(ticks["assurance"]) == set(
+        AnswerAssurance
+    )
+    assert ticks["late"].sum() > 20 and ticks["inexact"].sum() > 20
+    caution = ticks["fired"] >> len(plan.rules) - 1 & 1 != 0
+    cautious = (ticks["late"] | ticks["inexact"]) != 0
+    cautious |= ticks["assurance"] == AnswerAssurance.UNVERIFIED
+    assert caution.sum() > 20 and not (caution & ~cautious).any()
+    noted = {InputKind(int(row["kind"][0])) for row in twin.noted}
+    wanted = {InputKind.ENGINE, InputKind.DEADLINE_MISS} if answers is AnswerSource.NOTED else set()
+    assert noted >= wanted and (wanted or InputKind.ENGINE not in noted)
 
 
 @pytest.mark.parametrize(
