@@ -741,6 +741,9 @@ def break_guard() -> None:
 def black76(log_moneyness: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], ratio: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], volatility: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], years: float, forward: float, kernel: str = '') -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]:
     """The rows of pyorch.trading.black76.Chain, [rows, n]."""
 
+def linear(log_moneyness: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], ratio: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], volatility: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], years: float, forward: float, rate: float, put: bool, kernel: str = '') -> Annotated[NDArray[numpy.float64], dict(shape=(None, None))]:
+    """The rows of pyorch.trading.black76.LinearOption, [rows, n]."""
+
 def implied_volatility(value: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], log_moneyness: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], ratio: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], years: float, put: Annotated[NDArray[numpy.bool_], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> Annotated[NDArray[numpy.float64], dict(shape=(None,))]:
     """Volatilities [n] of pyorch.trading.implied; NaN where there is none."""
 

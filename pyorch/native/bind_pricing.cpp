@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "implied.hpp"
@@ -32,8 +33,10 @@ double* owned(std::size_t count, nb::capsule& owner) {
     return data;
 }
 
-Rows black76(Doubles log_moneyness, Doubles ratio, Doubles volatility, double years, double forward,
-             const std::string& kernel) {
+// The chain's rows, [chain_rows][padded], and the padded count.
+std::pair<std::vector<double>, std::size_t> chain_of(const Doubles& log_moneyness, const Doubles& ratio,
+                                                     const Doubles& volatility, double years, double forward,
+                                                     const std::string& kernel) {
     const std::size_t n = ratio.size();
     if (log_moneyness.size() != n || volatility.size() != n) throw nb::value_error("one of each for every strike");
     if (n == 0 || !(years > 0) || !(forward > 0)) throw nb::value_error("strikes, years and forward above 0");
@@ -45,10 +48,30 @@ Rows black76(Doubles log_moneyness, Doubles ratio, Doubles volatility, double ye
     for (std::size_t k = 0; k < 3; ++k)
         for (std::size_t i = 0; i < padded; ++i) in[k * padded + i] = given[k]->data()[std::min(i, n - 1)];
     run({in.data(), in.data() + padded, in.data() + 2 * padded, padded, years, forward, out.data(), padded});
+    return {std::move(out), padded};
+}
+
+// The first n of each row.
+Rows narrowed(const std::vector<double>& rows, std::size_t count, std::size_t padded, std::size_t n) {
     nb::capsule owner;
-    double* const data = owned(pyorch::chain_rows * n, owner);
-    for (std::size_t row = 0; row < pyorch::chain_rows; ++row) std::copy_n(&out[row * padded], n, data + row * n);
-    return Rows(data, {static_cast<std::size_t>(pyorch::chain_rows), n}, owner);
+    double* const data = owned(count * n, owner);
+    for (std::size_t row = 0; row < count; ++row) std::copy_n(&rows[row * padded], n, data + row * n);
+    return Rows(data, {count, n}, owner);
+}
+
+Rows black76(Doubles log_moneyness, Doubles ratio, Doubles volatility, double years, double forward,
+             const std::string& kernel) {
+    const auto [rows, padded] = chain_of(log_moneyness, ratio, volatility, years, forward, kernel);
+    return narrowed(rows, pyorch::chain_rows, padded, ratio.size());
+}
+
+Rows linear(Doubles log_moneyness, Doubles ratio, Doubles volatility, double years, double forward, double rate, bool put,
+            const std::string& kernel) {
+    if (!(rate >= 0)) throw nb::value_error("a rate of 0 or more");
+    const auto [rows, padded] = chain_of(log_moneyness, ratio, volatility, years, forward, kernel);
+    std::vector<double> out(pyorch::linear_rows * padded);
+    pyorch::linear_chain({rows.data(), padded, padded, put, forward, years, rate, out.data()});
+    return narrowed(out, pyorch::linear_rows, padded, ratio.size());
 }
 
 Row implied(Doubles value, Doubles log_moneyness, Doubles ratio, double years, Flags put) {
@@ -81,6 +104,8 @@ Rows values(const Pricer& pricer) {
 void bind_pricing(nb::module_& module) {
     module.def("black76", &black76, "log_moneyness"_a, "ratio"_a, "volatility"_a, "years"_a, "forward"_a,
                "kernel"_a = "", "The rows of pyorch.trading.black76.Chain, [rows, n].");
+    module.def("linear", &linear, "log_moneyness"_a, "ratio"_a, "volatility"_a, "years"_a, "forward"_a, "rate"_a, "put"_a,
+               "kernel"_a = "", "The rows of pyorch.trading.black76.LinearOption, [rows, n].");
     module.def("implied_volatility", &implied, "value"_a, "log_moneyness"_a, "ratio"_a, "years"_a, "put"_a,
                "Volatilities [n] of pyorch.trading.implied; NaN where there is none.");
     module.def("pricing_kernel", &pyorch::chain_kernel_name, "The widest kernel that this processor runs.");

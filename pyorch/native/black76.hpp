@@ -28,4 +28,19 @@ using ChainKernel = void (*)(const ChainTask&);
 ChainKernel chain_kernel(const char* name = nullptr);
 const char* chain_kernel_name();
 
+// Rows of a linear option, in the order of pyorch.trading.black76.LinearOption.
+enum LinearRow : int {
+    value_usd, linear_delta, linear_gamma, vega_usd, theta_usd, linear_vanna, volga_usd, linear_charm, rho_usd, linear_rows
+};
+
+// Calls or puts of a chain as linear options, discounted by e^(-rate * years), rate of 0 or more.
+struct LinearTask {
+    const double* rows;  // of the chain, [chain_rows][stride]
+    std::size_t count, stride;
+    bool put;
+    double forward, years, rate;
+    double* out;         // [linear_rows][stride]
+};
+void linear_chain(const LinearTask& task);
+
 }  // namespace pyorch

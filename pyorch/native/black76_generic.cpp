@@ -32,6 +32,27 @@ Named find(std::string_view name) {
 }
 }  // namespace
 
+void linear_chain(const LinearTask& task) {
+    const double discount = exponential(-task.rate * task.years), scale = discount * task.forward;
+    const double daily = task.rate / 365.0;
+    const auto row = [&](ChainRow one) { return task.rows + static_cast<std::size_t>(one) * task.stride; };
+    const auto out = [&](LinearRow one) { return task.out + static_cast<std::size_t>(one) * task.stride; };
+    const double* const fraction = row(task.put ? put_value : call_value);
+    const double* const delta = row(task.put ? put_delta : call_delta);
+    for (std::size_t i = 0; i < task.count; ++i) {
+        const double value = fraction[i] * scale;
+        out(value_usd)[i] = value;
+        out(linear_delta)[i] = delta[i] * discount;
+        out(linear_gamma)[i] = row(gamma_row)[i] * discount;
+        out(vega_usd)[i] = row(vega_row)[i] * scale;
+        out(theta_usd)[i] = row(theta_row)[i] * scale + daily * value;
+        out(linear_vanna)[i] = row(vanna_row)[i] * discount;
+        out(volga_usd)[i] = row(volga_row)[i] * scale;
+        out(linear_charm)[i] = row(charm_row)[i] * discount + daily * (delta[i] * discount);
+        out(rho_usd)[i] = -task.years * value;
+    }
+}
+
 ChainKernel chain_kernel(const char* name) { return find(name == nullptr ? "" : name).kernel; }
 const char* chain_kernel_name() { return find("").name; }
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pyorch import _native
 from pyorch.contract.figures import Figures
-from pyorch.trading.black76 import black76
+from pyorch.trading.black76 import black76, linear
 from pyorch.trading.elementary import logarithm
 from pyorch.trading.implied import implied_volatility
 from pyorch.trading.pricing import Option, Universe, value_options
@@ -25,6 +25,8 @@ STRIKES_USD = tuple(range(45_000, 75_000, 1000))
 HALF_TICK_USD = 0.05
 FORWARD_HALF_TICKS = 1_200_345
 TARGET_US = 60.0
+RATE = 0.04
+"""Of linear options."""
 GRID_YEARS = (60 / YEAR_SECONDS, 1 / 365, 7 / 365, 0.25, 1.0, 10.0)
 GRID_VOLATILITIES = (0.01, 0.05, 0.3, 0.6, 1.5, 5.0)
 GRID_RATIOS = np.array([0.01, 0.1, 0.5, 0.8, 0.95, 0.999, 1.0, 1.0001, 1.05, 1.3, 2.0, 10.0, 100.0])
@@ -133,6 +135,7 @@ def pricing(repeats: int, as_json: bool) -> None:
         same = same and np.array_equal(pricer.values(), definition)
         figures |= spread("chain" if name == widest else f"chain_{name}", taken)
     strikes = np.array(STRIKES_USD, np.float64)
+    smiles = definition[:, 1].reshape(len(EXPIRIES_S), len(STRIKES_USD), 2)[:, :, 0].copy()
     x, ratio = logarithm(strikes) - logarithm(forward), strikes / forward
     puts = ratio < 1
     arguments = []
@@ -143,6 +146,17 @@ def pricing(repeats: int, as_json: bool) -> None:
         same = same and np.array_equal(
             _native.implied_volatility(*arguments[-1]), implied_volatility(*arguments[-1])
         )
+    linears = [
+        (x, ratio, smiles[e], seconds / YEAR_SECONDS, forward, RATE, put)
+        for e, seconds in enumerate(EXPIRIES_S)
+        for put in (False, True)
+    ]
+    for one in linears:
+        chain = black76(*one[:5])
+        theirs = linear(chain, one[6], forward, one[3], RATE)
+        same = same and np.array_equal(_native.linear(*one), np.stack(theirs))
+    taken = samples_us(lambda: [_native.linear(*one) for one in linears], repeats)
+    figures |= spread("linear_600", taken)
     taken = samples_us(lambda: [_native.implied_volatility(*a) for a in arguments], repeats)
     figures |= spread("implied_300", taken)
     twin = samples_us(lambda: value_options(universe, surface, FORWARD_HALF_TICKS, 0), 20)

@@ -204,6 +204,10 @@ def test_native_rows_and_volatilities_equal_the_definition_on_every_kernel(
     for kernel in kernels():
         rows = _native.black76(x, ratio, sigma, years, forward, kernel)
         np.testing.assert_array_equal(rows, np.stack(definition))
+        for put_side, rate in ((False, 0.0), (True, 0.05)):
+            given = (x, ratio, sigma, years, forward, rate, put_side, kernel)
+            discounted = linear(definition, put_side, forward, years, rate)
+            np.testing.assert_array_equal(_native.linear(*given), np.stack(discounted))
     put = rng.random(strikes) < 0.5
     value = np.where(put, definition.put_value, definition.call_value)
     value = np.where(rng.random(strikes) < 0.1, rng.uniform(-0.1, 1.5, strikes), value)
@@ -226,3 +230,5 @@ def test_what_the_native_chain_cannot_price_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         _native.black76(*(np.array(part) for part in arguments[:3]), *arguments[3:])
+    with pytest.raises(ValueError, match="a rate of 0 or more"):
+        _native.linear(np.zeros(1), np.ones(1), np.ones(1), 1.0, 1.0, -0.01, False)
