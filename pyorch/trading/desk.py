@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from pyorch.trading.fix.decode import split_messages
 from pyorch.trading.inputs import INPUT_DTYPE, InputArray, InputKind, make_input
 from pyorch.trading.log import END, STRETCH, TEXT, LogWriter, Stretch
 from pyorch.trading.native import batch_of, input_words, native_settings, order_templates
+from pyorch.trading.outbox import Outbox
 from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.records import JournalBatch
 from pyorch.trading.recovery import Recovery
@@ -96,11 +96,12 @@ class Desk(Lent):
         )
         self._asked: deque[tuple[Order, int]] = deque()
         self._recovery = recovery
-        self._random = Random(settings.seed)
         self._logged_row = 0
         self._inputs: list[InputArray] = []
         self._batches: list[JournalBatch] = []
-        self._waiting: deque[tuple[int, list[bytes], int]] = deque()
+        self._outbox = Outbox(
+            log, lambda message, at_ns: self.exchange.submit(message, at_ns), settings
+        )
         self._texts = 0
         self.observer: Observer | None = None
         self._said: list[dict[str, Any]] = []
@@ -239,7 +240,7 @@ class Desk(Lent):
 
     def _catch_up(self) -> None:
         """Quoting begins again when the log has caught up."""
-        if self._stalled and not self._waiting and not self.log.full:
+        if self._stalled and not self._outbox and not self.log.full:
             self._stalled = False
             self._note(InputKind.JOURNAL_READY)
 
@@ -350,8 +351,7 @@ class Desk(Lent):
     def _queue(self, messages: list[bytes]) -> int:
         """Messages wait for the block that they are in; its number."""
         number = self._write()
-        delay_ns = self.settings.decision.draw_ns(self._random)
-        self._waiting.append((number, messages, self.now_ns + delay_ns))
+        self._outbox.put(number, messages, self.now_ns)
         return number
 
     def _stall(self) -> None:
@@ -361,8 +361,7 @@ class Desk(Lent):
         self._stalled = True
         self.exchange.withdraw(self.now_ns)
         self._drain()
-        unsent = sum(len(messages) for _, messages, _ in self._waiting)
-        self._waiting.clear()
+        unsent = self._outbox.forget()
         self.result.unsent += unsent
         self.say({"log_too_slow": f"{unsent} messages are not sent", "local_ns": self.now_ns})
         self._note(InputKind.JOURNAL_FULL)
@@ -394,15 +393,7 @@ class Desk(Lent):
         self._said = []
 
     def _send_written(self, wait: bool = False) -> None:
-        """Send what the log holds; ``wait`` for the rest."""
-        while self._waiting:
-            number, messages, sent_ns = self._waiting[0]
-            if not self.log.wait(number, self.settings.durable, None if wait else 0.0):
-                return
-            self._waiting.popleft()
-            self.result.messages += len(messages)
-            for message in messages:
-                self.exchange.submit(message, max(sent_ns, self.now_ns))
+        self.result.messages += self._outbox.send(self.now_ns, wait)
 
     def _propose_hedge(self) -> None:
         if self.now_ns - self._proposed_ns < PROPOSAL_NS:
