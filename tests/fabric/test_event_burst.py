@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from pyorch.contract.errors import DataError
-from pyorch.contract.events import Kind
+from pyorch.contract.errors import DataError, UsageError
+from pyorch.contract.events import Kind, Side
 from pyorch.market.book import Book
+from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.simulate import simulate
 from pyorch.market.wire import encode
+from pyorch.trading.sample import random_quoting_bundle
+from sim.commands import simulate as command
 from sim.event_burst import SETTLED_CYCLES, SILENCE_CYCLES, Waterfall, arrivals, busiest
 
 
@@ -31,7 +38,10 @@ def test_the_busiest_stretch_begins_with_the_book_before_it() -> None:
         events[:at][np.isin(events["kind"][:at], (Kind.DEPTH, Kind.SNAPSHOT, Kind.RESET))]
     )
     given.apply_all(snapshot)
-    assert given.levels(0, 20) == whole.levels(0, 20) and given.sequence == whole.sequence
+    assert (
+        given.levels(Side.BID, 20) == whole.levels(Side.BID, 20)
+        and given.sequence == whole.sequence
+    )
     with pytest.raises(DataError, match=r"messages; a burst of 1,000,000 needs more"):
         busiest(events, 1_000_000)
 
@@ -44,7 +54,7 @@ def test_the_line_brings_a_beat_a_cycle_and_no_frame_before_it_was_received() ->
     assert (np.diff(due) >= 1).all() and due[0] == 0
     begins = np.concatenate([[0], ends[:-1] + 1])
     apart = np.minimum(np.diff(received) * 0.05, SILENCE_CYCLES)
-    assert (np.diff(due[begins[1:]]) >= apart[1:] - 1).all() and due[begins[1]] >= SETTLED_CYCLES
+    assert (due[begins[1:]] >= np.cumsum(apart) + SETTLED_CYCLES - len(apart)).all()
 
 
 def test_the_steps_of_a_waterfall_are_those_of_one_decision() -> None:
@@ -52,3 +62,32 @@ def test_the_steps_of_a_waterfall_are_those_of_one_decision() -> None:
     fall = Waterfall("burst", 3, 0.1, steps, 0)
     assert fall.at(0.0) == [0, 0, 0, 1, 1]
     assert fall.at(0.5) == [1, 2, 3, 4, 10] and fall.at(1.0) == [5, 5, 5, 5, 20]
+
+
+def test_simulate_compares_market_spoilt_line_and_burst_and_says_where_the_cycles_go(
+    tmp_path: Path,
+) -> None:
+    """The bundle and shape of the tests of decisions, so that all share one compiled fabric."""
+    bundle = random_quoting_bundle(5, insert_timer_ticks(simulate(3, 20.0)), units=(4,))
+    bundle.save(tmp_path / "bundle")
+    words = f"{tmp_path / 'bundle'} --top events --style baked --instruments 2 --window-bits 11 --steps 60"
+    run = CliRunner().invoke(
+        command, [*words.split(), "--core-mhz", "40", "--json", "--out", str(tmp_path / "path")],
+        catch_exceptions=False,
+    )  # fmt: skip
+    found = json.loads(run.output)
+    figures = found["figures"]
+    assert found["ok"] and run.exit_code == 0
+    for name in ("market_events", "spoilt_line_events", "burst_events"):
+        assert figures[f"{name}_mismatches"] == 0 and figures[f"{name}_steps"] > 20, name
+    assert figures["burst_events_lost"] == 0 and figures["burst_events"] > 60
+    for kind in ("trade", "levels"):
+        whole = figures[f"{kind}_to_decision_cycles"]
+        assert whole == figures[f"{kind}_to_decision_predicted_cycles"]
+        assert whole == figures[f"idle_{kind}_worst_to_decision_cycles"]
+    assert figures["burst_worst_to_decision_cycles"] >= figures["burst_median_to_decision_cycles"]
+    assert figures["burst_median_to_decision_cycles"] >= figures["trade_to_decision_cycles"]
+    with pytest.raises(
+        UsageError, match=r"--aclk-mhz and --core-mhz are those of a fabric of two clocks"
+    ):
+        CliRunner().invoke(command, ["--core-mhz", "40"], catch_exceptions=False)
