@@ -138,22 +138,25 @@ def test_two_instruments_decide_as_two_cpu_loops_do(
 def test_eight_instruments_share_the_core_in_turn_however_skewed_the_load(
     bundle: Bundle, plan: QuotingPlan, tmp_path: Path
 ) -> None:
-    """Instrument 0 has ten times the events of each other one, all at once; nobody waits beyond the bound."""
+    """Instrument 0 has ten times the events of each other one; nobody waits beyond the bound."""
     shape = EventShape(instruments=8, paths=8, window_bits=10)
     manifest = emitted(bundle, plan, tmp_path / "path", shape, "folded")
     markets = [
-        with_snapshots(simulate(seed, 12.0 if seed == 0 else 1.2).events, 40) for seed in range(8)
+        with_snapshots(simulate(seed, 8.0 if seed == 0 else 0.8).events, 40) for seed in range(8)
     ]
+    times = markets[0]["local_ns"]
+    times[:] = times[0] + (times - times[0]) // 10
     rows = together(markets)
     played = play(tmp_path / "path", bundle, plan, encode(rows, beats_a_frame=FRAME_BEATS))
     counts = np.bincount(played.words["instrument"], minlength=8)
-    assert counts.min() > 20 and counts[0] > 5 * counts[1:].max(), counts
+    assert counts.min() > 20 and counts[0] > 4 * counts[1:].max(), counts
     assert played.waited.max() <= manifest.cycles["turn_wait"]
     means = [float(played.of(k).mean()) for k in range(8)]
-    assert max(means[1:]) <= means[0] + manifest.cycles["state_switch"] * 7, means
+    fairness = sum(means) ** 2 / (8 * sum(mean**2 for mean in means))  # Jain's index, 1: all alike
+    assert fairness > 0.9, means
     print(json.dumps({
         "decisions": counts.tolist(), "mean": means, "most": [int(played.of(k).max()) for k in range(8)],
-        "bound": manifest.cycles["turn_wait"], "cycles": manifest.cycles,
+        "fairness": fairness, "bound": manifest.cycles["turn_wait"], "cycles": manifest.cycles,
     }))  # fmt: skip
 
 
