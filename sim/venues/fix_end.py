@@ -73,6 +73,8 @@ class VenueEnd:
         """A report of the exchange leaves; of those without a session only fills are kept."""
         kind = row["kind"][0]
         if kind == InputKind.DISCONNECTED:
+            if self.link.session.up:  # an outage of the venue's own
+                self.acceptor.drop()
             return
         if not self.link.session.up:
             if kind == InputKind.FILLED:

@@ -41,10 +41,24 @@ seed = 7
 seed = 3
 [exchange.flow]
 random_per_s = 40.0
+stale_lots = 0
+informed_share = 0.0
 [[exchange.venues]]
 name = "VENUE"
 outward = { p50_us = 300.0, p99_us = 900.0 }
 inward = { p50_us = 300.0, p99_us = 900.0 }
+"""
+DRILL = """
+[[orders]]
+at_s = 2.0
+order = "kill"
+who = "R. Officer"
+why = "drill"
+[[orders]]
+at_s = 3.0
+order = "rearm"
+who = "R. Officer"
+why = "drill over"
 """
 PYORCH = [sys.executable, "-c", "from pyorch.app.cli import main; main()"]
 
@@ -53,10 +67,12 @@ PYORCH = [sys.executable, "-c", "from pyorch.app.cli import main; main()"]
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a configuration whose venues are served, with faults on the feeds."""
     folder = tmp_path_factory.mktemp("sessions")
-    (folder / "desk.toml").write_text(CONFIG)
+    (folder / "desk.toml").write_text(
+        CONFIG + "outages_s = [12, 24, 36, 48, 60, 72, 84, 96, 108]\n"
+    )
     words = ["serve-venues", str(folder / "desk.toml"), "--folder", str(folder / "venues")]
     world = subprocess.Popen(
-        [*PYORCH, *words, "--faults", "0.004"], stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        [*PYORCH, *words, "--faults", "0.0003"], stderr=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert world.stdout is not None and world.stderr is not None
     if not world.stdout.readline():
@@ -148,8 +164,7 @@ def test_a_killed_desk_goes_on_with_numbers_positions_and_quotes(served: Path) -
 
 
 def test_a_desk_at_work_ends_flat_in_orders_and_agreed_on_positions(tmp_path: Path) -> None:
-    text = CONFIG.replace("seconds = 240", "seconds = 40")
-    (tmp_path / "desk.toml").write_text(text)
+    (tmp_path / "desk.toml").write_text(CONFIG.replace("seconds = 240", "seconds = 90") + DRILL)
     config, bundle = load_desk(tmp_path / "desk.toml"), Bundle.load(shipped_bundle())
     world = World(config, tmp_path, bundle, tmp_path / "venues", FaultRates(), 1)
     with served_world(world):
@@ -163,7 +178,8 @@ def test_a_desk_at_work_ends_flat_in_orders_and_agreed_on_positions(tmp_path: Pa
             5.0,
             on_desk=desks.append,
         )
-        assert found.figures["surfaces_of_tickers"] > 3 and found.figures["inputs_connected"] == 1
+        assert found.figures["surfaces_of_tickers"] > 3 and found.figures["inputs_kill"] == 1
+        assert found.figures["inputs_rearm"] == 1 and found.figures["inputs_connected"] == 2
         assert found.figures["fix_messages"] > 3 and found.figures["fix_VENUE_logons"] == 1
         assert found.figures["rows_lost"] == 0 and found.figures["feed_starts"] == 2
         assert world.exchange.reconcile()[2] == []

@@ -73,6 +73,11 @@ class Acceptor:
                 await asyncio.sleep(TICK_S)
                 self.link.tick(self._clock())
 
+    def drop(self) -> None:
+        """End the connection that there is, without a logout."""
+        self.link.disconnected()
+        self._hang_up("dropped")
+
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             data = await asyncio.wait_for(_first_message(reader), FIRST_MESSAGE_S)
