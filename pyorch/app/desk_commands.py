@@ -136,10 +136,10 @@ def _run_live(
     ):
         attach = _page_of(watching, model)
 
-        def begin_with(desk: LiveDesk) -> None:
+        def begin_with(desk: LiveDesk, engine: str) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: desk.stop())
-            attach(desk, "cpu")
+            attach(desk, engine)
 
         found = run_live(
             settings, config.parent, model, out, venues, seconds, on_progress, begin_with

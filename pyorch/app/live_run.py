@@ -40,7 +40,6 @@ from pyorch.trading.inputs import InputArray, InputKind
 from pyorch.trading.json_rpc import DeribitRpc
 from pyorch.trading.live_desk import LEAVER, LiveDesk
 from pyorch.trading.live_market import LiveMarket, TickerOption, TickerSurface
-from pyorch.trading.live_status import StatusWriter
 from pyorch.trading.log import DiskFile, LogWriter, RunLog, read_log
 from pyorch.trading.log_replay import check_replay, replay_log
 from pyorch.trading.plan import NANO, QuotingPlan
@@ -51,8 +50,6 @@ ROWS = 1 << 22
 BEGINS_S = 60.0
 """For the first book to come."""
 WATCH_S = 0.5
-STATUS = "status.json"
-"""Beside the logs: how the desk stands (`pyorch.trading.live_status`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +69,13 @@ def run_live(
     venues: Path,
     seconds: float,
     on_progress: Callable[[float], None] | None = None,
-    on_desk: Callable[[LiveDesk], object] | None = None,
+    on_desk: Callable[[LiveDesk, str], object] | None = None,
 ) -> LiveResult:
     """Run for a time, then withdraw, end, replay the log and compare positions with the venues'.
 
     Args:
-        venues: folder of whoever serves the venues; on_desk: told the desk before it begins.
+        venues: folder of whoever serves the venues.
+        on_desk: called with the desk, and with its engine in words, before its first step.
 
     Raises:
         MismatchError: the log's replay sent other messages.
@@ -112,18 +110,16 @@ def run_live(
             rpc, clock,
         )  # fmt: skip
         stack.callback(far.close)
-        status = StatusWriter(out / STATUS)
-        stack.callback(status.close)
         table = config.desk
         desk = LiveDesk(
             bundle, plan, market.market, far,
             LogWriter(DiskFile(path), begin),
             DeskSettings(durable=table.durable, hedge_delta_btc=table.hedge_delta_btc, seed=table.seed),
             config.timed_orders, lot_btc=float(quoting.quoting.lot_btc), recovery=recovery,
-            market=market.market, clock=clock, seconds=seconds, status=status, engine=opened.client,
+            market=market.market, clock=clock, seconds=seconds, engine=opened.client,
         )  # fmt: skip
         if on_desk is not None:
-            on_desk(desk)
+            on_desk(desk, opened.in_words())
 
         def watch(_: float) -> None:
             market.watch()

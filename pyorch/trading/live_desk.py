@@ -15,7 +15,6 @@ from pyorch.trading.desk_settings import NEVER
 from pyorch.trading.exchange.far import FarExchange
 from pyorch.trading.inputs import InputKind
 from pyorch.trading.live_market import LiveMarket
-from pyorch.trading.live_status import StatusWriter
 
 IDLE_S = 0.0002
 """Pause when nothing has come."""
@@ -34,7 +33,6 @@ class LiveDesk(Desk):
         market: with its first rows.
         clock: the market's.
         seconds: how long.
-        status: told every time that something goes into the log.
 
     The others are `Desk`'s; the tape's rows are the market's.
     """
@@ -47,14 +45,12 @@ class LiveDesk(Desk):
         market: LiveMarket,
         clock: Callable[[], int],
         seconds: float,
-        status: StatusWriter,
         **more: Any,
     ) -> None:
         super().__init__(*args, **more)
         self.market, self._clock = market, clock
         self._began_ns = clock()
         self._end_ns = self._began_ns + round(seconds * 1e9)
-        self._status = status
         self._written_ns = 0
         self._leaving = False
 
@@ -92,24 +88,6 @@ class LiveDesk(Desk):
         self._catch_up()
         if not (came or len(reports) or wrote):
             time.sleep(IDLE_S)
-
-    def _write(self) -> int:
-        ticks = [batch.ticks for batch in self._batches]
-        number = super()._write()
-        facts = {
-            "local_ns": self.now_ns,
-            "row": self.steps.row,
-            "log_block": number,
-            "messages": self.result.messages,
-            "unsent": self.result.unsent,
-            "inputs": dict(self.result.inputs),
-            "positions_lots": list(self.steps.positions_lots),
-            "killed": self.switch.down,
-            "log_too_slow": self._stalled,
-            "sessions": self.exchange.figures(),
-        }
-        self._status.offer(ticks, facts)
-        return number
 
     def _is_due(self) -> bool:
         rows = self.steps.row - self._logged_row

@@ -21,13 +21,13 @@ from pyorch.app.desk_config import load_desk
 from pyorch.app.desk_run import market_of, plan_of
 from pyorch.app.live_run import logs_of, recover_run, run_live
 from pyorch.app.shipped import shipped_bundle
+from pyorch.app.watch.watching import watched
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import DataError, UsageError
 from pyorch.trading.fix.session_terms import RecordKind
 from pyorch.trading.fix.store import DiskStore
 from pyorch.trading.inputs import InputKind
 from pyorch.trading.live_desk import LiveDesk
-from pyorch.trading.live_status import read_desk_status
 from pyorch.trading.log import read_log
 from sim.feeds.faults import FaultRates
 from sim.venues.world import World
@@ -169,15 +169,16 @@ def test_a_desk_at_work_ends_flat_in_orders_and_agreed_on_positions(tmp_path: Pa
     world = World(config, tmp_path, bundle, tmp_path / "venues", FaultRates(), 1)
     with served_world(world):
         desks: list[LiveDesk] = []
-        found = run_live(
-            config,
-            tmp_path,
-            bundle,
-            tmp_path / "out",
-            tmp_path / "venues",
-            5.0,
-            on_desk=desks.append,
-        )
+        with watched("desk", port=0) as watching:
+
+            def attach(desk: LiveDesk, engine: str) -> None:
+                desks.append(desk)
+                assert watching.attach(desk, bundle, engine) is not None
+
+            found = run_live(
+                config, tmp_path, bundle, tmp_path / "out", tmp_path / "venues", 5.0,
+                on_desk=attach,
+            )  # fmt: skip
         assert found.figures["surfaces_of_tickers"] > 3 and found.figures["inputs_kill"] == 1
         assert found.figures["inputs_rearm"] == 1 and found.figures["inputs_connected"] == 2
         assert found.figures["fix_messages"] > 3 and found.figures["fix_VENUE_logons"] == 1
@@ -185,11 +186,12 @@ def test_a_desk_at_work_ends_flat_in_orders_and_agreed_on_positions(tmp_path: Pa
         assert world.exchange.reconcile()[2] == []
         assert list(desks[0].steps.positions_lots) == world.exchange.positions_lots()
     log = read_log(found.log)
-    status = read_desk_status(tmp_path / "out" / "status.json")
-    assert status.ticks > 100 and status.quotes == len(log.batch.quotes)
-    assert sum(status.stages["total"].counts) == status.ticks
-    assert status.facts["positions_lots"] == list(desks[0].steps.positions_lots)
-    assert status.facts["killed"] is False and status.facts["sessions"][0]["logons"] == 1
+    view = watching.view
+    assert view is not None and view.ended and view.figures()["unseen_observations"] == 0
+    assert view.counts["quotes"] == len(log.batch.quotes) and view.down == set()
+    assert {name: view.inputs[name] for name in ("kill", "rearm")} == {"kill": 1, "rearm": 1}
+    assert view.latest is not None
+    assert list(view.latest.positions_lots) == list(desks[0].steps.positions_lots)
     assert log.ended and log.begin["run"] == 1 and log.begin["taken"] == [0]
     _, plan = plan_of(config, tmp_path, bundle, market_of(config, tmp_path), "model")
     recovery, taken, number = recover_run(tmp_path / "out", bundle, plan)

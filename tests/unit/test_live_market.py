@@ -15,9 +15,7 @@ from pyorch.trading.exchange.market import Exchange
 from pyorch.trading.exchange.settings import ExchangeSettings, VenueSettings
 from pyorch.trading.json_rpc import DeribitRpc, RpcError
 from pyorch.trading.live_market import LiveMarket, TickerOption, TickerSurface
-from pyorch.trading.live_status import BUCKETS, StatusWriter, buckets_of, read_desk_status
 from pyorch.trading.plan import make_plan
-from pyorch.trading.records import TICK_DTYPE, TickFlag
 from pyorch.trading.sample import random_quoting_bundle
 from pyorch.trading.surface import YEAR_SECONDS
 from sim.feeds.spoken import SpokenOption, spoken_surface
@@ -145,30 +143,3 @@ def test_json_rpc_cancels_all_and_says_what_went_wrong() -> None:
             rpc.order(symbols[5], 0, "0.1", "0.01", "hedge-3")
         assert stand_in.calls["private/buy"] == 2, "an order is not sent again"
         assert stand_in.calls["private/cancel_all"] >= 5, "a mass cancel is"
-
-
-def test_durations_fall_below_their_buckets_power_of_two(tmp_path: Path) -> None:
-    durations = np.array([0, 1, 2, 3, 4, 1023, 1024, 2**32 - 1], np.uint32)
-    counts = buckets_of(durations)
-    assert len(counts) == BUCKETS
-    assert {k: n for k, n in enumerate(counts) if n} == {
-        0: 1,
-        1: 1,
-        2: 2,
-        3: 1,
-        10: 1,
-        11: 1,
-        32: 1,
-    }
-    writer = StatusWriter(tmp_path / "status.json")
-    ticks = np.zeros(3, TICK_DTYPE)
-    ticks["flags"], ticks["total_ns"], ticks["quotes"] = TickFlag.BOOK_VALID, 700, 2
-    ticks["flags"][0] = 0
-    writer.offer([ticks], {"killed": False})
-    writer.offer([], {"killed": True})
-    writer.close()
-    status = read_desk_status(tmp_path / "status.json")
-    assert (status.ticks, status.quotes, status.facts) == (2, 4, {"killed": True})
-    assert status.stages["total"].counts[10] == 2 and status.stages["total"].sum_ns == 1_400
-    with pytest.raises(UsageError, match=r"no status of a desk .*`pyorch run --venues` writes one"):
-        read_desk_status(tmp_path / "other.json")

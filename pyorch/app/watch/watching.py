@@ -49,6 +49,9 @@ class Watching:
     Raises:
         UsageError: alerts without a page, a file that cannot be read, or no such address.
         DeviceError: Redis does not answer.
+
+    Attributes:
+        view, snapshots: of the attached desk; None: there is no page, no Redis.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Watching:
         self._beside = (alerts or Path()).parent
         self._redis = connect(snapshots) if snapshots is not None else None
         self._server: WatchServer | None = None
+        self.view: View | None = None
         self.snapshots: FeatureSnapshots | None = None
 
     def attach(self, desk: Desk, bundle: Bundle, engine: str) -> str | None:
@@ -91,7 +95,7 @@ class Watching:
         drift = Drift(len(names.features), table.reference_ticks, table.window_ticks)
         if table.reference is not None:
             drift.reference = _features_of(self._beside / table.reference, bundle)
-        view = View(names, drift)
+        self.view = view = View(names, drift)
         alerts = Alerts.of(self._settings)
         server = WatchServer(view, alerts, desk.order, token=self._token, port=port)
         server.start()
