@@ -58,7 +58,7 @@ module decision_word #(
     localparam int HEAD = 7, BEATS = HEAD + (OUTPUTS + 1) / 2;
     localparam logic [1:0] IDLE = 0, RUN = 1, GIVE = 2;
 
-    initial if (OUTPUTS > 16 || RULES > 16) $fatal(1, "decision_word: at most 16 outputs and 16 rules");
+    initial if (OUTPUTS > 16 || RULES > 16 || DECIDE < 3) $fatal(1, "decision_word: at most 16 outputs and 16 rules, DECIDE from 3");
 
     reg [1:0] state;
     reg [4:0] passed;  // cycles of RUN

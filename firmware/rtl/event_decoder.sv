@@ -86,24 +86,26 @@ module event_decoder #(
     wire [63:0] beat = s_axis_tdata;
     wire plausible = beat[31:28] == VERSION && !beat[7] && !beat[3] && beat[23:16] != 0 && {1'b0, beat[15:8]} < INSTRUMENTS;
 
-    // ---- lateness: delay, then the least one, then the comparison; a cycle each
+    // ---- lateness. What an instrument had is read as soon as beat 0 names it, and compared with itself while the header still comes;
+    // three comparisons with the delay stand side by side when the event is judged, the last one and the memories' writes a cycle later.
     wire judged = state == JUDGE && (kind == DEPTH ? (taken || cut) : room);
     wire passed = ahead[31] && !anew;
     wire admitted = judged && !(kind == DEPTH && cut) && !passed;
-    wire watched = admitted && stale_on && !exchange_ns[63];
     wire [63-BUCKET:0] bucket = local_ns[63:BUCKET];
     wire [INSTRUMENT_BITS-1:0] slot = instrument[INSTRUMENT_BITS-1:0];
-    reg [63:0] delay;
     (* ram_style = "distributed" *) reg [63:0] least_now[0:(1<<INSTRUMENT_BITS)-1];
     (* ram_style = "distributed" *) reg [63:0] least_before[0:(1<<INSTRUMENT_BITS)-1];
     (* ram_style = "distributed" *) reg [63-BUCKET:0] bucket_now[0:(1<<INSTRUMENT_BITS)-1];
     reg [(1<<INSTRUMENT_BITS)-1:0] has_now, has_before;
-    wire same = has_now[slot] && bucket_now[slot] == bucket;
-    wire follows = has_now[slot] && bucket_now[slot] + 1'b1 == bucket && !(&bucket_now[slot][62-BUCKET:0] && !bucket_now[slot][63-BUCKET]);
-    wire [63:0] now = same && $signed(least_now[slot]) < $signed(delay) ? least_now[slot] : delay;
-    wire before_counts = same ? has_before[slot] : follows;
-    wire [63:0] earlier = same ? least_before[slot] : least_now[slot];
-    reg [63:0] least;
+    // right from two, three, four cycles behind beat 0 on; judged is four behind it
+    reg [63:0] had_now, had_before;
+    reg [63-BUCKET:0] had_bucket;
+    reg same, follows, falling;
+    reg [63:0] delay, earlier;
+    reg before_counts;
+    wire now_less = same && $signed(had_now) < $signed(delay);
+    wire earlier_less = before_counts && (now_less ? falling : $signed(earlier) < $signed(delay));
+    reg [63:0] now, least;
     reg watching, fresh;
     wire [63:0] late_by = delay - least;
     wire late_now = watching && $signed(late_by) > $signed(stale_ns);
@@ -111,22 +113,31 @@ module event_decoder #(
     assign row_stale = late && !is_reset;
 
     always @(posedge clk) begin
+        had_now <= least_now[slot];
+        had_before <= least_before[slot];
+        had_bucket <= bucket_now[slot];
+        same <= has_now[slot] && had_bucket == bucket;
+        follows <= has_now[slot] && had_bucket + 1'b1 == bucket && !(&had_bucket[62-BUCKET:0] && !had_bucket[63-BUCKET]);
+        falling <= $signed(had_before) < $signed(had_now);
+        before_counts <= same ? has_before[slot] : follows;
+        earlier <= same ? had_before : had_now;
         delay <= local_ns - exchange_ns;
         fresh <= judged;
+        watching <= admitted && stale_on && !exchange_ns[63];
         if (judged) begin
-            watching <= watched;
-            least <= before_counts && $signed(earlier) < $signed(now) ? earlier : now;
+            now <= now_less ? had_now : delay;
+            least <= earlier_less ? earlier : now_less ? had_now : delay;
         end
         if (fresh) begin
             late <= late_now;
             if (late_now) stale <= stale + 1'b1;
         end
-        if (watched) begin
+        if (watching) begin  // the row that follows keeps the instrument from changing
             has_now[slot] <= 1;
             has_before[slot] <= before_counts;
             bucket_now[slot] <= bucket;
             least_now[slot] <= now;
-            if (!same) least_before[slot] <= least_now[slot];
+            if (!same) least_before[slot] <= had_now;
         end
         if (rst) begin
             has_now <= 0;

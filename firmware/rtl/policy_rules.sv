@@ -1,8 +1,8 @@
 // The quoting policy after its conditions: dwell, effect, forecast; twin of pyorch/trading/policy.py, which defines it.
 //
-// `begins` with the tick's local time; two cycles later or more `decide`, with `met` and `kept` of all outputs; one cycle later
-// `fired`, `active` and the effect stand. The scores of a forecast's outputs stand from the cycle before `decide` on; the forecast
-// stands three cycles after it. A tick that does not count leaves everything as it is and has no effect.
+// `begins` with the tick's local time, which stays; three cycles later or more `decide`, with `met` and `kept` of all outputs; one
+// cycle later `fired`, `active` and the effect stand. The scores of a forecast's outputs stand from the cycle before `decide` on; the
+// forecast stands three cycles after it. A tick that does not count leaves everything as it is and has no effect.
 // `set` stands from the cycle of `begins` on. Registers are read a cycle ahead of their use, and rules compared with each other before
 // it is known which act: what is left for the cycle of `decide` is to choose.
 // Registers of a set (`write_address` of `policy_store`): docs/wire_events.md, "Policy set".
@@ -83,9 +83,11 @@ module policy_rules #(
     reg [63:0] now;
     reg [31:0] ticks_before;
     reg decided, forecast_due;
+    reg begun;  // a cycle behind `begins`, which comes straight from the core and would go to every dwell
     always @(posedge clk) begin
         warm <= ticks_before >= warm_up_now;
-        if (begins) begin
+        begun <= begins && !rst;
+        if (begun) begin
             now <= local_ns;
             ticks_before <= first ? 32'd0 : ticks;
             ticks <= first ? 32'd1 : &ticks ? ticks : ticks + 1'b1;
@@ -125,7 +127,7 @@ module policy_rules #(
                 dwell <= {dwell_high[set], dwell_low[set]};
                 acting <= $signed(now) < $signed(until_ns);
                 extended <= now + {16'd0, dwell};
-                if (begins && first) until_ns <= 0;
+                if (begun && first) until_ns <= 0;
                 if (decide) begin
                     fired[r] <= fires && counts;
                     active[r] <= acts;
@@ -203,7 +205,7 @@ module policy_rules #(
             if (counted && !leave) current <= raw;
             forecast_bp100 <= !counted ? 32'sd0 : leave ? current : raw;
         end
-        if (rst || (begins && first)) current <= 0;
+        if (rst || (begun && first)) current <= 0;
     end
 endmodule
 
