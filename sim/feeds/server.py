@@ -51,9 +51,11 @@ class ReplayServer:
         self._mute = False
         self._subscribed = asyncio.Event()
         self._server: Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._replay: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> ReplayServer:
+        self._loop = asyncio.get_running_loop()
         self._server = await self._serve(
             self._session,
             "127.0.0.1",
@@ -68,8 +70,7 @@ class ReplayServer:
     async def __aexit__(self, *ended: object) -> None:
         assert self._server is not None and self._replay is not None
         self._replay.cancel()
-        if self._socket is not None:
-            self._socket.transport.abort()
+        self._abort()
         self._server.close()
         await asyncio.gather(self._replay, return_exceptions=True)
 
@@ -81,21 +82,22 @@ class ReplayServer:
         return port
 
     def heal(self) -> None:
-        """No more faults; a connection that is mute ends, so that its client comes back."""
+        """No more faults from now on; `break_connection` ends what a fault left mute."""
         self.faults = Faults(type(self.faults.rates)(), 0)
-        if self._mute and self._socket is not None:
-            self._socket.transport.abort()
 
     def break_connection(self) -> None:
-        """End the session that there is, without a closing handshake."""
+        """End the session that there is, without a closing handshake; from any thread."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._abort)
+
+    def _abort(self) -> None:
         if self._socket is not None:
             self._socket.transport.abort()
 
     async def _session(self, socket: ServerConnection) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        if self._socket is not None:
-            self._socket.transport.abort()
+        self._abort()
         self._socket, self._mute = socket, False
         self.connections += 1
         self.stand_in.connected()

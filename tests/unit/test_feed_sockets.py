@@ -41,16 +41,17 @@ async def served(
             where["rest"] = f"http://127.0.0.1:{server.port}"
         feed, stop = Feed(venue.dialect(**where), QUICK), asyncio.Event()
         running = asyncio.ensure_future(Transport(feed, events.append).run(stop))
-        await server.finished.wait()
-        server.heal()
-        server.break_connection()
-        connections = server.connections
-        while not (
-            server.connections > connections
-            and all(feed.synchronised(k) for k, truth in enumerate(stand_in.truths) if truth.known)
-        ):
-            await asyncio.sleep(0.02)
-            assert not running.done()
+        async with asyncio.timeout(60.0):
+            await server.finished.wait()
+            connections = server.connections
+            server.heal()
+            server.break_connection()
+            while not (
+                server.connections > connections
+                and all(feed.synchronised(k) for k, one in enumerate(stand_in.truths) if one.known)
+            ):
+                await asyncio.sleep(0.02)
+                assert not running.done()
         stop.set()
         await running
     return feed, stand_in, np.concatenate(events)
