@@ -235,21 +235,23 @@ def netlist_check(
 @click.option("--faults", type=float, default=0.0, show_default=True,
               help="Share of feed messages lost, doubled, swapped, spoilt, each.")  # fmt: skip
 @click.option("--seed", default=1, show_default=True, help="Of the faults.")
+@click.option("--to-the-end", is_flag=True, help="Stop half a minute after the market's last row.")
 def serve_venues(
-    config: Path, bundle: Path | None, folder: Path, seconds: float | None, faults: float, seed: int
-) -> None:
+    config: Path, bundle: Path | None, folder: Path, seconds: float | None, faults: float, seed: int,
+    to_the_end: bool,
+) -> None:  # fmt: skip
     """Serve the market and the exchange of a desk's CONFIG on the loopback, for `pyorch run --venues`.
 
     Binance's and Deribit's websockets speak the configured market, FIX 4.4 sessions take orders in Deribit's
-    dialect, JSON-RPC is the second route. The market begins at once, and goes on whether a desk is there or
-    not.
+    dialect and ask for quotes, JSON-RPC is the second route. The market begins when somebody listens to both
+    feeds, and then goes on whether a desk is there or not.
     """
     from pyorch.app.desk_config import load_desk
     from pyorch.app.live_place import LivePlace
     from pyorch.app.shipped import shipped_bundle
     from pyorch.contract.bundle import Bundle
     from sim.feeds.faults import FaultRates
-    from sim.venues.world import serve_world
+    from sim.venues.world import World, serve_world
 
     def ready(place: LivePlace) -> None:
         click.echo(
@@ -259,7 +261,8 @@ def serve_venues(
 
     rates = FaultRates(faults, faults, faults, faults, close=faults / 10)
     model = Bundle.load(bundle or shipped_bundle())
-    serve_world(load_desk(config), config.parent, model, folder, rates, seed, seconds, ready)
+    world = World(load_desk(config), config.parent, model, folder, rates, seed, ends=to_the_end)
+    serve_world(world, seconds, ready)
 
 
 COMMANDS = [serve_venues, simulate, netlist_check]

@@ -27,8 +27,10 @@ _PATH = click.Path(path_type=Path)
               show_default=True, help="all: each arm into a folder of its own inside OUT.")  # fmt: skip
 @click.option("--venues", type=_PATH,
               help="Folder of `pyorch serve-venues`: run over its feeds and FIX sessions.")  # fmt: skip
-@click.option("--seconds", type=float, default=60.0, show_default=True,
-              help="With --venues: how long.")  # fmt: skip
+@click.option("--sessions", is_flag=True, help="The same over sessions, with venues of its own: they begin "
+              "with it, outlive a desk that is killed, and end with one that ends.")  # fmt: skip
+@click.option("--seconds", type=float,
+              help="Over sessions: how long; by default until the market's end.")  # fmt: skip
 @click.option("--watch", type=click.IntRange(0, 65535), help="Serve a live page on this port of the loopback "
               "interface; 0: any free one. The address is printed.")  # fmt: skip
 @click.option("--alerts", type=_PATH,
@@ -40,24 +42,32 @@ _PATH = click.Path(path_type=Path)
               "unix:///path/of/socket.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def run(
-    config: Path, bundle: Path | None, out: Path, arm: str, venues: Path | None, seconds: float,
-    watch: int | None, alerts: Path | None, pace: float | None, log: Path | None,
-    snapshots: str | None, as_json: bool,
+    config: Path, bundle: Path | None, out: Path, arm: str, venues: Path | None, sessions: bool,
+    seconds: float | None, watch: int | None, alerts: Path | None, pace: float | None,
+    log: Path | None, snapshots: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Run a desk (CONFIG, TOML) with the simulated exchange in the loop, then replay its log.
 
     The journal is for `pyorch report`; the log in it gives the same messages again, byte for byte, which is
-    checked before the journal gets its name. With --venues market and venues are in other processes, time is
-    the clock's, and a run that was killed goes on in the same folder.
+    checked before the journal gets its name. With --sessions or --venues market and venues are in other
+    processes, spoken to over websockets and FIX; time is the clock's, and a run that was killed goes on in
+    the same folder.
     """
-    if venues is not None:
-        if pace is not None:
+    if venues is not None or sessions:
+        if venues is not None and sessions:
+            raise UsageError("--sessions begins venues of its own, --venues names others: give one")
+        if pace is not None or arm != "model":
             raise UsageError(
-                "--pace is for simulated markets; those of --venues have their own speed"
+                "--pace and --arm are for a market in this process; over sessions the model quotes at the "
+                "venues' speed"
             )
         watch_options = {"port": watch, "alerts": alerts, "snapshots": snapshots}
         _run_live(config, bundle, out, venues, seconds, log, watch_options, as_json)
         return
+    if seconds is not None:
+        raise UsageError(
+            "--seconds is for a run over sessions; in this process market.seconds says how long"
+        )
     from pyorch.app.commands import progress
     from pyorch.app.desk_config import load_desk
     from pyorch.app.desk_figures import paired_gain
@@ -114,15 +124,18 @@ def _page_of(watching: Watching, model: Bundle) -> Callable[[Desk, str], None]:
 
 
 def _run_live(
-    config: Path, bundle: Path | None, out: Path, venues: Path, seconds: float,
+    config: Path, bundle: Path | None, out: Path, venues: Path | None, seconds: float | None,
     log: Path | None, watch_options: dict[str, Any], as_json: bool,
 ) -> None:  # fmt: skip
+    """Over sessions; without ``venues`` with those of its own."""
     import signal
+    from contextlib import nullcontext
 
     from pyorch.app.commands import progress
     from pyorch.app.desk_config import load_desk
     from pyorch.app.live_run import run_live
     from pyorch.app.shipped import shipped_bundle
+    from pyorch.app.venue_process import venues_of_own
     from pyorch.app.watch.watching import watched
     from pyorch.contract.bundle import Bundle
     from pyorch.contract.figures import Figures
@@ -130,7 +143,9 @@ def _run_live(
 
     settings = load_desk(config)
     model = Bundle.load(bundle or shipped_bundle())
+    served = nullcontext(venues) if venues else venues_of_own(config, bundle, out / "venues")
     with (
+        served as folder,
         watched(f"{config.stem}-live", log, **watch_options) as watching,
         progress("a desk at work, over sessions") as on_progress,
     ):
@@ -142,11 +157,11 @@ def _run_live(
             attach(desk, engine)
 
         found = run_live(
-            settings, config.parent, model, out, venues, seconds, on_progress, begin_with
+            settings, config.parent, model, out, folder, seconds, on_progress, begin_with
         )
-    figures = Figures(
-        f"pyorch run {config} --venues {venues} --seconds {seconds:g}", figures=found.figures
-    )
+    how = f"--venues {venues}" if venues else "--sessions"
+    how += f" --seconds {seconds:g}" if seconds is not None else ""
+    figures = Figures(f"pyorch run {config} {how}", figures=found.figures)
     figures.digests = {"model": model.digest()}
     figures.show(as_json)
     if not as_json:

@@ -103,3 +103,16 @@ def paired_gain(
     picks = np.random.default_rng(0).integers(0, len(values), (2000, len(values)))
     low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
     return {"mean_btc": float(values.mean()), "low_btc": float(low), "high_btc": float(high)}
+
+
+def beside_figures(parents: Sequence[dict[str, Any]], requests: dict[str, int]) -> dict[str, float]:
+    """Of parent orders and requests for quotes, name with unit → number."""
+    figures: dict[str, float] = {}
+    for number, parent in enumerate(parents):
+        figures[f"parent_{number}_done_share"] = parent["done_lots"] / parent["lots"]
+        for key in ("shortfall_ticks", "baseline_ticks"):
+            if parent[key] is not None:
+                figures[f"parent_{number}_{key}"] = parent[key]
+    for name, count in requests.items():
+        figures[f"requests_{name.replace(' ', '_')}"] = count
+    return figures

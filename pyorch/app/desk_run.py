@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from pyorch.app.answering import Answering, open_answering
+from pyorch.app.beside_quotes import beside_quotes
 from pyorch.app.desk_config import DeskConfig
-from pyorch.app.desk_figures import by_taker, fill_rows, marked_to_fair_btc
+from pyorch.app.desk_figures import beside_figures, by_taker, fill_rows, marked_to_fair_btc
 from pyorch.app.journal import Journal, JournalWriter
 from pyorch.app.outcomes import outcomes_at
 from pyorch.app.replay import arm_config, describe_run
@@ -27,16 +28,14 @@ from pyorch.market.tape import Tape, read_tape
 from pyorch.trading.bench_tick import first_seconds
 from pyorch.trading.config import QuotingConfig, load_config
 from pyorch.trading.desk import Desk
-from pyorch.trading.desk_activity import ForecastReader
 from pyorch.trading.desk_settings import DeskSettings
 from pyorch.trading.exchange.market import Exchange
 from pyorch.trading.exchange.over_fix import OverFix
-from pyorch.trading.executor import Executor, check_execution
+from pyorch.trading.executor import check_execution
 from pyorch.trading.log import DiskFile, LogWriter, read_log
 from pyorch.trading.log_replay import check_replay, replay_log
-from pyorch.trading.plan import QuotingPlan, make_plan
+from pyorch.trading.plan import Opening, QuotingPlan, make_plan
 from pyorch.trading.records import Refusal
-from pyorch.trading.request_quotes import RequestDesk
 
 DECIDED = {"fix", "request", "last_look"}
 """Texts with one of these keys are decisions; the others are for people."""
@@ -55,7 +54,7 @@ def market_of(config: DeskConfig, beside: Path) -> Tape:
 
 
 def plan_of(
-    config: DeskConfig, beside: Path, bundle: Bundle, tape: Tape, arm: str
+    config: DeskConfig, beside: Path, bundle: Bundle, market: Tape | Opening, arm: str
 ) -> tuple[QuotingConfig, QuotingPlan]:
     """Quoting configuration and plan of an arm; the venues that are quoted must be the exchange's.
 
@@ -65,7 +64,7 @@ def plan_of(
     quoting = load_config(beside / config.desk.quoting if config.desk.quoting else None)
     quoting = arm_config(quoting, arm)
     chain = beside / config.market.chain if config.market.chain else None
-    plan = make_plan(quoting, bundle, tape, chain=chain, acknowledged=True)
+    plan = make_plan(quoting, bundle, market, chain=chain, acknowledged=True)
     names = tuple(venue.name for venue in config.exchange.venues)
     if names != plan.targets:
         raise UsageError(
@@ -95,12 +94,12 @@ def engines_of(config: DeskConfig, beside: Path, bundle: Bundle) -> Answering:
 
 
 def begin_of(
-    bundle: Bundle, config: DeskConfig, quoting: QuotingConfig, tape: Tape, engines: str
+    bundle: Bundle, config: DeskConfig, quoting: QuotingConfig, market: dict[str, Any], engines: str
 ) -> dict[str, Any]:
-    """The log's first block."""
+    """The log's first block; ``market``: what is said of it there."""
     return {
         "bundle": bundle.digest(),
-        "tape": {"name": tape.name, "digest": tape.digest(), "rows": len(tape.events)},
+        **market,
         "desk": msgspec.to_builtins(config),
         "quoting": msgspec.to_builtins(quoting),
         "engine": engines,
@@ -141,18 +140,8 @@ def run_desk(
         on_exchange(exchange)
     lot_btc = float(quoting.quoting.lot_btc)
     table = config.desk
-    for number, one in enumerate(config.parents):
-        if one.option >= len(plan.universe.options):
-            raise UsageError(
-                f"parents[{number}].option is {one.option}; the universe has {len(plan.universe.options)} "
-                "options, numbered from 0"
-            )
-        others = [other.option for other in config.parents[:number]]
-        if one.option in others:
-            raise UsageError(
-                f"parents[{number}].option is {one.option}, as parents[{others.index(one.option)}]'s; a "
-                "venue holds one order of ours an option beside the quotes: give each option one parent order"
-            )
+    first_ns = int(tape.events["local_ns"][0])
+    executor, asked = beside_quotes(config, plan, bundle, arm, lot_btc, first_ns)
     settings = DeskSettings(
         decision=table.decision, durable=table.durable, hedge_delta_btc=table.hedge_delta_btc,
         seed=table.seed,
@@ -163,16 +152,9 @@ def run_desk(
         tempfile.TemporaryDirectory(dir=out.parent) as folder,
     ):
         path = Path(folder) / LOG
-        log = LogWriter(DiskFile(path), begin_of(bundle, config, quoting, tape, opened.in_words()))
-        reader = ForecastReader.of(bundle) if arm == "model" else None
-        first_ns = int(tape.events["local_ns"][0])
+        told = {"tape": {"name": tape.name, "digest": tape.digest(), "rows": len(tape.events)}}
+        log = LogWriter(DiskFile(path), begin_of(bundle, config, quoting, told, opened.in_words()))
         over_fix = OverFix(exchange, plan, first_ns) if table.route == "fix" else None
-        executor = Executor(
-            config.execution, config.parents, reader, plan.limits.venue_of, lot_btc, first_ns
-        )
-        excluded = frozenset(one.option for one in config.parents)
-        half_tick = plan.universe.half_tick_usd
-        asked = RequestDesk(config.requests, reader, excluded, plan.terms.tick_nano, half_tick)
         paced = () if pace is None else (Pace(pace, first_ns),)
         desk = Desk(
             bundle, plan, tape, over_fix or exchange, log, settings, config.timed_orders, lot_btc=lot_btc,
@@ -259,13 +241,7 @@ def desk_figures(journal: Journal) -> dict[str, float]:
         for key in ("edge_bp", "markout_1000_bp"):
             if row[key] is not None:
                 figures[f"{row['by']}_{key}"] = row[key]
-    for number, parent in enumerate(facts["parents"]):
-        figures[f"parent_{number}_done_share"] = parent["done_lots"] / parent["lots"]
-        for key in ("shortfall_ticks", "baseline_ticks"):
-            if parent[key] is not None:
-                figures[f"parent_{number}_{key}"] = parent[key]
-    for name, count in facts["requests"].items():
-        figures[f"requests_{name.replace(' ', '_')}"] = count
+    figures |= beside_figures(facts["parents"], facts["requests"])
     for name, count in facts["inputs"].items():
         figures[f"inputs_{name}"] = count
     for session in facts["sessions"]:

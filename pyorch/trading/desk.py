@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ from pyorch.trading.stated_answer import AnswerSource
 BLOCK_ROWS = 1024
 """Rows of the market after which a block is written without a message."""
 PROPOSAL_NS = 1_000_000_000
+SCHEDULED = "scheduled"
+"""In the text of an order that the run began with: a desk that goes on counts them."""
 SECOND_ROUTE_S = 5.0
 """How long a kill waits for its second route before it says that it may have failed."""
 
@@ -48,7 +50,8 @@ class Desk(Lent):
 
     Args:
         tape: with its timer ticks.
-        plan: with ``acknowledged`` limits; orders: (seconds after the first row, order), scheduled.
+        plan: with ``acknowledged`` limits; orders: (seconds after ``first_ns``, order), scheduled.
+        first_ns: when the market began; None: with the first row.
         activities: what works beside the quotes (`pyorch.trading.desk_activity`).
         engine: answers the ticks; None: the native engine. Who answers, and what is late, is in the log.
         recovery: of the desk that this one goes on after, by `pyorch.trading.recovery.recover`.
@@ -67,8 +70,9 @@ class Desk(Lent):
         exchange: Counterparty,
         log: LogWriter,
         settings: DeskSettings,
-        orders: tuple[tuple[float, Order], ...] = (),
+        orders: Sequence[tuple[float, Order]] = (),
         *,
+        first_ns: int | None = None,
         lot_btc: float = 0.1,
         recovery: Recovery | None = None,
         activities: tuple[Activity, ...] = (),
@@ -89,12 +93,12 @@ class Desk(Lent):
         )
         venues = range(max(1, len(plan.targets)))
         self.templates = [order_templates(plan.codec_of(venue)) for venue in venues]
-        self._first_ns = int(tape.events["local_ns"][0])
-        self.now_ns = self._first_ns
+        self.now_ns = int(tape.events["local_ns"][0])
+        begun_ns = self.now_ns if first_ns is None else first_ns
         self._orders = deque(
-            sorted(((self._first_ns + round(at * 1e9), o) for at, o in orders), key=lambda x: x[0])
+            sorted(((begun_ns + round(at * 1e9), o) for at, o in orders), key=lambda x: x[0])
         )
-        self._asked: deque[tuple[Order, int]] = deque()
+        self._asked: deque[tuple[Order, int, bool]] = deque()
         self._recovery = recovery
         self._logged_row = 0
         self._inputs: list[InputArray] = []
@@ -116,11 +120,15 @@ class Desk(Lent):
             lambda: self.exchange.kill(self.now_ns), lambda: self.steps.kill(True)
         )
 
-    def order(self, order: Order) -> None:
-        """An operator's order, from any thread; it acts before the next row, a kill at once."""
+    def order(self, order: Order, scheduled: bool = False) -> None:
+        """An operator's order, from any thread; it acts before the next row, a kill at once.
+
+        Args:
+            scheduled: it is one of those that the run began with; the log says so (`SCHEDULED`).
+        """
         if order.kind is InputKind.KILL:
             self.switch.pull()
-        self._asked.append((order, self.switch.pulls))
+        self._asked.append((order, self.switch.pulls, scheduled))
 
     def run(self, on_progress: Callable[[float], None] | None = None) -> DeskResult:
         """Take the whole tape; the log is ended and closed.
@@ -211,12 +219,15 @@ class Desk(Lent):
             self._write()
         if reached and due < NEVER:
             self._let_happen(due)
-        for activity in self.activities:
-            if activity.due_ns() <= self.now_ns:
-                activity.act(self)
+        self._act()
         self._propose_hedge()
         self._send_written()
         self._catch_up()
+
+    def _act(self) -> None:
+        for activity in self.activities:
+            if activity.due_ns() <= self.now_ns:
+                activity.act(self)
 
     def _advance(self, until_ns: int, until_row: int) -> bool:
         """Rows of the market, up to the first message; whether there was one, written and sent."""
@@ -280,10 +291,12 @@ class Desk(Lent):
 
     def _take_orders(self) -> None:
         while self._orders and self._orders[0][0] <= self.now_ns:
-            self.order(self._orders.popleft()[1])
+            self.order(self._orders.popleft()[1], scheduled=True)
+        asked = bool(self._asked)
         while self._asked:
-            order, pull = self._asked.popleft()
-            self.say(order.to_json() | {"local_ns": self.now_ns})
+            order, pull, scheduled = self._asked.popleft()
+            mark = {SCHEDULED: True} if scheduled else {}
+            self.say(order.to_json() | mark | {"local_ns": self.now_ns})
             if order.kind is InputKind.REARM:
                 self._await_switch()
                 try:
@@ -302,6 +315,8 @@ class Desk(Lent):
             if order.kind is InputKind.KILL:
                 self._await_switch()
             self._take(order.to_input(self.now_ns, self.steps.row, self._texts))
+        if asked:  # who ordered it and that it acts are on the disk together
+            self._write()
 
     def _await_switch(self, error: BaseException | None = None) -> None:
         """Until the second route was taken; one that was not goes into the log, and into ``error``."""

@@ -73,6 +73,9 @@ class Activity(Protocol):
     def hear(self, row: InputArray, hands: Hands) -> None:
         """An input that the desk took in."""
 
+    def leave(self, hands: Hands) -> None:
+        """The run ends soon: what rests is taken back, nothing new is begun."""
+
 
 @dataclass(frozen=True, slots=True)
 class ForecastReader:

@@ -29,6 +29,11 @@ from pyorch.trading.records import Refusal
 ROOM_NS = 50_000_000
 """How soon a child follows when quotes made room for it."""
 SELF_CROSS = Refusal.SELF_CROSS.name.lower()
+PROGRESS = (
+    "arrival_half_ticks", "last_half_ticks", "paper_lots", "paper_ticks", "halted_until_ns", "actions",
+    "refused",
+)  # fmt: skip
+"""Of a parent order's state, what each logged decision holds."""
 GONE = (InputKind.CANCELLED, InputKind.PROTECTION, InputKind.DISCONNECTED, InputKind.CONNECTED)
 """What a venue says when it holds nothing of ours any more."""
 
@@ -80,6 +85,10 @@ class ParentState:
     actions: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
 
+    def progress(self) -> dict[str, Any]:
+        """Beside children and fills what a desk that goes on needs (`pyorch.trading.parent_progress`)."""
+        return {name: getattr(self, name) for name in PROGRESS}
+
     @property
     def side(self) -> int:
         """0 buys, 1 sells."""
@@ -113,6 +122,7 @@ class Executor:
             schedule = Schedule(table, begin)
             self.parents.append(ParentState(table, lots, schedule, begin, end))
         self._due_ns = min((one.begin_ns for one in self.parents), default=NEVER)
+        self._leaving = False
 
     def due_ns(self) -> int:
         """The next decision."""
@@ -128,12 +138,19 @@ class Executor:
             if one.begin_ns <= now_ns:
                 self._work(number, one, forecast, hands)
         active = [one for one in self.parents if one.child or not self._over(one, now_ns)]
-        pause_ns = ROOM_NS if any(one.reserved for one in active) else self._interval_ns
+        hurry = self._leaving or any(one.reserved for one in active)
+        pause_ns = ROOM_NS if hurry else self._interval_ns
         later = max(now_ns + pause_ns, min((p.begin_ns for p in active), default=NEVER))
         self._due_ns = later if active else NEVER
 
     def _over(self, one: ParentState, now_ns: int) -> bool:
-        return one.done_lots >= one.lots or now_ns > one.end_ns + self._interval_ns
+        late = now_ns > one.end_ns + self._interval_ns
+        return self._leaving or one.done_lots >= one.lots or late
+
+    def leave(self, hands: Hands) -> None:
+        """Children are taken back, and none follows."""
+        self._leaving = True
+        self._due_ns = min(self._due_ns, hands.now_ns)
 
     def _work(self, number: int, one: ParentState, forecast: Forecast, hands: Hands) -> None:
         now_ns, option = hands.now_ns, one.table.option
@@ -175,6 +192,7 @@ class Executor:
             "market": asdict(market),
             "situation": asdict(situation),
             "decision": asdict(decision) | {"action": name},
+            "progress": one.progress(),
         }
         sent = hands.place(
             option, one.side, decision.price_ticks, decision.lots, decision.rests, why

@@ -32,7 +32,7 @@ class LiveDesk(Desk):
     Args:
         market: with its first rows.
         clock: the market's.
-        seconds: how long.
+        end_ns: of the run, in the market's time.
 
     The others are `Desk`'s; the tape's rows are the market's.
     """
@@ -44,13 +44,13 @@ class LiveDesk(Desk):
         *args: Any,
         market: LiveMarket,
         clock: Callable[[], int],
-        seconds: float,
+        end_ns: int,
         **more: Any,
     ) -> None:
         super().__init__(*args, **more)
         self.market, self._clock = market, clock
         self._began_ns = clock()
-        self._end_ns = self._began_ns + round(seconds * 1e9)
+        self._end_ns = end_ns
         self._written_ns = 0
         self._leaving = False
 
@@ -74,6 +74,8 @@ class LiveDesk(Desk):
         if not self._leaving and now_ns >= self._end_ns - LEAVES_NS:
             self._leaving = True
             self.order(Order(InputKind.PAUSE, LEAVER, "the run ends"))
+            for activity in self.activities:
+                activity.leave(self)
         self._take_orders()
         self._reset_protection()
         reports = self.exchange.advance(self.now_ns)
@@ -83,6 +85,7 @@ class LiveDesk(Desk):
         if not wrote and not self._stalled and self._is_due():
             self._write()
             self._written_ns = self.now_ns
+        self._act()
         self._propose_hedge()
         self._send_written()
         self._catch_up()

@@ -1,7 +1,8 @@
 """Rings of live feeds as one market: rows in order of arrival, timers in silence, a surface from tickers.
 
 The underlying's rows are passed on as they are; of the options' feed the venue's mark volatilities become
-SURFACE rows. All of it lies in one array that does not move, so that the native steps read it as it grows.
+SURFACE rows, its books are kept beside (`pyorch.trading.option_books`). The rows lie in one array that does
+not move, so that the native steps read it as it grows.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pyorch.contract.errors import UsageError
 from pyorch.contract.events import EVENT_DTYPE, EventArray, Flag, Kind, Side
 from pyorch.market.clock import DEFAULT_PERIOD_NS
 from pyorch.market.feeds.ring import FeedRingReader
+from pyorch.trading.option_books import OptionBooks
 from pyorch.trading.surface import YEAR_SECONDS
 
 MOST_ROWS = 4096
@@ -35,6 +37,8 @@ class TickerOption:
 
 class TickerSurface:
     """At-the-money volatility and skew of one expiry from the venue's mark volatilities.
+
+    Its options are the feed's first ones.
 
     A parabola in y = ln(K/F) / √years through the options' volatilities, F being the underlying price that
     the venue names with them. There is a new one when every option has been heard anew.
@@ -57,6 +61,8 @@ class TickerSurface:
         """Rows of the options' feed, whole messages."""
         for row in events[np.isin(events["kind"], (Kind.INDEX, Kind.IMPLIED))]:
             at = int(row["instrument"])
+            if at >= len(self._options):
+                continue
             if row["kind"] == Kind.INDEX:
                 self._forwards[at] = int(row["quantity_lots"]) / 10_000
             elif row["side"] == Side.NONE and row["price_ticks"] > 0 and self._forwards[at] > 0:
@@ -82,12 +88,14 @@ class LiveMarket:
     """What a live desk's steps read.
 
     Args:
-        underlying: instrument 0; options: of the tickers that ``surface`` is made from.
+        underlying: instrument 0; options: of the tickers that ``surface`` is made from, and of ``books``.
+        first_ns: no row is earlier.
         shift_ns: the receivers' clock is so much later than the market's (0 but for replayed days).
         capacity: rows of the whole run; when they are used up the run ends.
 
     Attributes:
         events: [capacity] rows; filled: how many of them there are; surfaces: rows made of tickers.
+        books: of the options.
     """
 
     def __init__(
@@ -95,15 +103,18 @@ class LiveMarket:
         underlying: FeedRingReader,
         options: FeedRingReader,
         surface: TickerSurface,
+        books: OptionBooks,
+        first_ns: int,
         shift_ns: int,
         capacity: int,
         period_ns: int = DEFAULT_PERIOD_NS,
     ) -> None:
         self.events = np.zeros(capacity, EVENT_DTYPE)
         self.filled = self.surfaces = 0
-        self._underlying, self._options, self._surface = underlying, options, surface
+        self._underlying, self._options = underlying, options
+        self._surface, self.books = surface, books
         self._shift_ns, self._period_ns = shift_ns, period_ns
-        self._local_ns = 0
+        self._local_ns = first_ns
         self._is_whole = True
 
     @property
@@ -128,13 +139,15 @@ class LiveMarket:
             self._local_ns = int(part["local_ns"][-1])
             self._is_whole = bool(part["flags"][-1] & int(Flag.LAST))
             self.filled += len(rows)
-        self._surface.hear(self._options.read())
+        beside = self._options.read()
+        self._surface.hear(beside)
+        self.books.hear(beside)
         if self._is_whole:
             found = None if self.full else self._surface.take(now_ns)
             if found is not None:
                 self.surfaces += 1
                 self._add(Kind.SURFACE, max(now_ns, self._local_ns), *found)
-            while self._local_ns and now_ns - self._local_ns > self._period_ns and not self.full:
+            while self.filled and now_ns - self._local_ns > self._period_ns and not self.full:
                 self._add(Kind.TIMER, self._local_ns + self._period_ns)
         return self.filled - before
 

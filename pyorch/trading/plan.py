@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.errors import DataError, UsageError
-from pyorch.contract.events import Flag, Side
+from pyorch.contract.events import Flag, Instrument, Side
 from pyorch.market.book import Book
 from pyorch.market.tape import Tape
 from pyorch.trading.arming import arm_rules, arm_shift
@@ -116,6 +116,31 @@ class QuotingPlan:
         return replace(self, surface_ppm=parameters_ppm, surface_label=label)
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where a market begins: all that a plan needs of it.
+
+    Attributes:
+        origin_ns: the receiver's time of the first row.
+        forward_half_ticks: best bid + best ask at the first valid book, in ticks.
+        underlying: instrument 0.
+    """
+
+    origin_ns: int
+    forward_half_ticks: int
+    underlying: Instrument
+
+    @classmethod
+    def of(cls, tape: Tape) -> Opening:
+        """Of a tape.
+
+        Raises:
+            DataError: the tape never has a valid two-sided book.
+        """
+        first_ns = int(tape.events["local_ns"][0])
+        return cls(first_ns, opening_forward_half_ticks(tape), tape.instruments[0])
+
+
 def opening_forward_half_ticks(tape: Tape) -> int:
     """Best bid + best ask of instrument 0 at its first valid book, in ticks.
 
@@ -139,10 +164,10 @@ def opening_forward_half_ticks(tape: Tape) -> int:
     )
 
 
-def make_universe(config: QuotingConfig, tape: Tape) -> Universe:
-    """Strikes around the tape's opening forward, expiries at 08:00 UTC of the configured days."""
-    half_tick_usd = float(tape.instruments[0].tick_size) / 2
-    forward = opening_forward_half_ticks(tape) * half_tick_usd
+def make_universe(config: QuotingConfig, opening: Opening) -> Universe:
+    """Strikes around the opening forward, expiries at 08:00 UTC of the configured days."""
+    half_tick_usd = float(opening.underlying.tick_size) / 2
+    forward = opening.forward_half_ticks * half_tick_usd
     shape = config.universe
     centre = int(forward / shape.strike_step_usd + 0.5)
     first = centre - shape.strikes // 2
@@ -151,7 +176,7 @@ def make_universe(config: QuotingConfig, tape: Tape) -> Universe:
             f"universe.strikes: {shape.strikes} strikes of {shape.strike_step_usd} USD around a forward "
             f"of {forward:.0f} USD begin at or below 0; take a smaller strike_step_usd"
         )
-    origin_ns = int(tape.events["local_ns"][0])
+    origin_ns = opening.origin_ns
     origin_day = origin_ns // (DAY_S * NANO)
     expiries_s, options = [], []
     for expiry, days in enumerate(shape.expiries_days):
@@ -165,14 +190,14 @@ def make_universe(config: QuotingConfig, tape: Tape) -> Universe:
             if shape.both_rights:
                 options.append(Option(f"{name}-P", expiry, strike, "put"))
     return Universe(
-        tuple(options), tuple(expiries_s), half_tick_usd, tape.instruments[0].symbol or "BTC"
+        tuple(options), tuple(expiries_s), half_tick_usd, opening.underlying.symbol or "BTC"
     )
 
 
 def make_plan(
     config: QuotingConfig,
     bundle: Bundle,
-    tape: Tape,
+    market: Tape | Opening,
     positions_lots: tuple[int, ...] | None = None,
     chain: Path | None = None,
     acknowledged: bool = False,
@@ -180,6 +205,7 @@ def make_plan(
     """Resolve everything.
 
     Args:
+        market: a tape, or where a market begins whose rows come later.
         acknowledged: venues answer; otherwise a message counts as taken in when it is sent.
         chain: an option chain in Parquet whose first snapshot's surface is transplanted to the tape, for
             tapes without one of their own; None: the configuration's.
@@ -197,7 +223,8 @@ def make_plan(
             f"the model has {spec.features} features of {spec.input.width} bits and {outputs} outputs; "
             f"a journal record holds {MAXIMUM_FEATURES} of 16 bits with sign and {MAXIMUM_OUTPUTS} outputs"
         )
-    universe = make_universe(config, tape)
+    opening = market if isinstance(market, Opening) else Opening.of(market)
+    universe = make_universe(config, opening)
     count = len(universe.options)
     positions = positions_lots if positions_lots is not None else (0,) * count
     if len(positions) != count:
@@ -259,7 +286,7 @@ def make_plan(
         outputs=outputs,
         probability_outputs=tuple(k for k, kind in enumerate(kinds) if kind != "linear"),
         warm_up_ticks=quoting.warm_up_ticks,
-        origin_ns=int(tape.events["local_ns"][0]),
+        origin_ns=opening.origin_ns,
         targets=config.targets,
     )
     if chain is None:

@@ -122,6 +122,12 @@ def last_look(
     return "moved" if against > settings.last_look_bp * NANO_PER_BP else None
 
 
+def _value(hands: Hands, option: int) -> int:
+    """Of the last pricing; 0 before the first."""
+    values = hands.values_nano()
+    return values[option] if values else 0
+
+
 class RequestDesk:
     """Answers requests; see `pyorch.trading.desk_activity.Activity`.
 
@@ -154,6 +160,9 @@ class RequestDesk:
 
     def act(self, hands: Hands) -> None:
         """Nothing: it is asked."""
+
+    def leave(self, hands: Hands) -> None:
+        """Nothing: a desk that pauses answers nobody."""
 
     def hear(self, row: InputArray, hands: Hands) -> None:
         """Requests, acceptances, and deals that are booked."""
@@ -190,8 +199,7 @@ class RequestDesk:
     def _answer(self, request: Request, hands: Hands) -> None:
         self._count("requests")
         price: int | str = "no value"
-        values = hands.values_nano()
-        value = values[request.option]
+        value = _value(hands, request.option)
         slippage_bp = self._slippage_bp(hands)
         if request.option in self._excluded:
             price = "a parent order is at work"
@@ -225,7 +233,7 @@ class RequestDesk:
     def _look(self, answered: Answered, hands: Hands) -> None:
         request = answered.request
         place = (request.option, request.side)
-        value = hands.values_nano()[request.option]
+        value = _value(hands, request.option)
         why = last_look(self.settings, answered, value, hands.now_ns)
         if why is None and place in self._booking:
             why = "another deal is being booked"

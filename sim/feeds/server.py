@@ -14,6 +14,9 @@ from pyorch.contract.errors import EnvironmentMissingError
 from sim.feeds.faults import Break, Faults
 from sim.feeds.stand_in import StandIn
 
+STILL_S = 0.02
+"""How often a clock that stands still is looked at."""
+
 if TYPE_CHECKING:
     from websockets.asyncio.server import Server, ServerConnection
     from websockets.http11 import Request, Response
@@ -26,7 +29,10 @@ class ReplayServer:
         stand_in: the venue.
         faults: what happens to messages and connections.
         speed: times the recording's; texts before a client has subscribed wait for it.
-        now_ns: a clock that the recording keeps to instead, whoever is there.
+        now_ns: a clock that the recording keeps to instead, whoever is there; it may stand still at first.
+
+    Attributes:
+        subscribed: somebody has asked for something; finished: the recording is over.
     """
 
     def __init__(
@@ -49,7 +55,7 @@ class ReplayServer:
         self.connections = 0
         self._socket: ServerConnection | None = None
         self._mute = False
-        self._subscribed = asyncio.Event()
+        self.subscribed = asyncio.Event()
         self._server: Server | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._replay: asyncio.Task[None] | None = None
@@ -108,7 +114,7 @@ class ReplayServer:
                 for answer in self.stand_in.asked(text):
                     for one in self.faults.passed(answer):
                         await self._send(socket, one)
-                self._subscribed.set()
+                self.subscribed.set()
         except ConnectionClosed:
             if self._socket is socket:
                 self._socket = None
@@ -117,18 +123,26 @@ class ReplayServer:
         loop = asyncio.get_running_loop()
         late_s = 0.0
         if self._now_ns is None:
-            await self._subscribed.wait()
-            first_ns, began = self.stand_in.next_ns, loop.time()
-        else:
-            first_ns, began = self._now_ns(), loop.time()
+            await self.subscribed.wait()
+        first_ns, began = self.stand_in.next_ns, loop.time()
+
+        def ahead_s(next_ns: int) -> float:
+            if self._now_ns is not None:
+                return (next_ns - self._now_ns()) / 1e9 + late_s
+            return began + (next_ns - first_ns) / 1e9 / self.speed + late_s - loop.time()
+
         while (next_ns := self.stand_in.next_ns) >= 0:
-            due = began + (next_ns - first_ns) / 1e9 / self.speed + late_s
-            if due - loop.time() > 0.001:
-                await asyncio.sleep(due - loop.time())
+            while (wait_s := ahead_s(next_ns)) > 0.001:
+                await asyncio.sleep(min(wait_s, STILL_S))
             for text in self.stand_in.advance():
                 late_s += self.faults.stall_ns() / 1e9 / self.speed
                 await self._sent(text)
         self.finished.set()
+
+    async def say(self, text: bytes) -> None:
+        """A text of now, beside the recording."""
+        for one in self.stand_in.say(text):
+            await self._sent(one)
 
     async def _sent(self, text: bytes) -> None:
         socket = self._socket

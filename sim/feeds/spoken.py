@@ -75,21 +75,13 @@ class SpokenOption:
 def spoken_surface(
     tape: Tape, options: Sequence[SpokenOption], expiry_ns: int, curvature: float
 ) -> list[Recorded]:
-    """A tape's surface rows as Deribit's tickers of options of one expiry, behind a book of each.
+    """A tape's surface rows as Deribit's tickers of options of one expiry.
 
     Args:
         curvature: of the volatility in standardised log-moneyness, beside the rows' volatility and skew.
     """
     tick = Decimal(tape.instruments[0].tick_size)
-    at_ns, texts, mid = int(tape.events["local_ns"][0]), list[Recorded](), 0.0
-    for one in options:
-        stamp = at_ns // _MILLISECOND_NS
-        snapshot = _Message(
-            int(Kind.SNAPSHOT), stamp, -1, 1, -1, [int(Side.BID), int(Side.ASK)], ["0.0100", "0.0300"],
-            ["1.0", "1.0"],
-        )  # fmt: skip
-        text = msgspec.json.encode(_deribit(one.symbol, snapshot))
-        texts.append(Recorded(at_ns, text))
+    texts, mid = list[Recorded](), 0.0
     of_first = tape.events["instrument"] == 0
     rows = tape.events[of_first & np.isin(tape.events["kind"], (Kind.BEST, Kind.SURFACE))]
     best = {int(Side.BID): 0, int(Side.ASK): 0}
@@ -106,6 +98,44 @@ def spoken_surface(
                 text = _ticker(one.symbol, local_ns, mid, percent + 100 * curvature * y * y)
                 texts.append(Recorded(local_ns, text))
     return texts
+
+
+class SpokenBook:
+    """An option's book in Deribit's words, each time as it differs from the last time.
+
+    Args:
+        called: what the venue calls it; prices and amounts are written in its sizes.
+    """
+
+    def __init__(self, called: Instrument) -> None:
+        self._called = called
+        self._tick, self._lot = Decimal(called.tick_size), Decimal(called.lot_size)
+        self._last: tuple[dict[int, int], dict[int, int]] | None = None
+        self._number = 0
+
+    def say(self, sides: Sequence[Sequence[tuple[int, int]]], local_ns: int) -> bytes | None:
+        """A snapshot at first, then a change; None: nothing has changed.
+
+        Args:
+            sides: (price in ticks, lots) of bids and of asks.
+        """
+        now = dict(sides[0]), dict(sides[1])
+        if now == self._last:
+            return None
+        before, kind = (({}, {}), Kind.SNAPSHOT) if self._last is None else (self._last, Kind.DEPTH)
+        levels = [
+            (int(side), price, now[side].get(price, 0))
+            for side in (Side.BID, Side.ASK)
+            for price in {**before[side], **now[side]}
+            if before[side].get(price) != now[side].get(price)
+        ]
+        self._last, self._number = now, self._number + 1
+        message = _Message(
+            int(kind), local_ns // _MILLISECOND_NS, -1, self._number, self._number - 1,
+            [side for side, _, _ in levels], [f"{price * self._tick:f}" for _, price, _ in levels],
+            [f"{lots * self._lot:f}" for _, _, lots in levels],
+        )  # fmt: skip
+        return msgspec.json.encode(_deribit(self._called.symbol, message))
 
 
 def _ticker(symbol: str, local_ns: int, underlying: float, percent: float) -> bytes:

@@ -99,8 +99,11 @@ class StandIn:
 
     def advance(self) -> list[bytes]:
         """Apply the next recorded text; what of it goes to the client."""
-        text = self._recorded[self._at].text
         self._at += 1
+        return self.say(self._recorded[self._at - 1].text)
+
+    def say(self, text: bytes) -> list[bytes]:
+        """Apply a text of now; what of it goes to the client."""
         if self.dialect.rest and b'"lastUpdateId"' in text[:40]:
             for index, truth in enumerate(self.truths):
                 if not truth.known:

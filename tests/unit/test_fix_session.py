@@ -365,6 +365,22 @@ def test_orders_older_than_the_limit_are_never_sent_again() -> None:
     assert (peer.session.counts.lapsed, peer.session.counts.resent) == (2, 1)
 
 
+def test_with_a_limit_of_nothing_nothing_is_sent_again_not_even_what_left_a_moment_ago() -> None:
+    peer = Peer(resend_limit_ns=0)
+    peer.log_on()
+    application = peer.link.application
+
+    def hear(message: Message, link: Link) -> None:  # its clock is ahead of the bytes' arrival
+        link.now_ns += SECOND
+        Echo().hear(message, link)
+
+    application.hear = hear  # type: ignore[method-assign]
+    order, ask = peer.bytes_of(f"35=D|34=2|{ORDER}"), peer.bytes_of("35=2|34=3|7=2|16=0")
+    answers = peer.raw(order + ask)
+    assert [one.split("|")[0] for one in answers] == ["35=D", "35=4"]
+    assert (peer.session.counts.lapsed, peer.session.counts.resent) == (1, 0)
+
+
 def test_a_resend_request_for_what_was_never_sent_is_rejected(peer: Peer) -> None:
     wanted = "58=Value is incorrect (out of range) for this tag|371=7|372=2|373=5"
     assert peer.say("35=2|34=2|7=9|16=0") == [f"35=3|34=2|45=2|{wanted}"]

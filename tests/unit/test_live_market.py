@@ -1,24 +1,36 @@
 """Rings as one market, a surface of tickers, and the second route's JSON-RPC."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pyorch.contract.errors import DeviceError, UsageError
+from pyorch.contract.errors import DataError, DeviceError, UsageError
 from pyorch.contract.events import EVENT_DTYPE, EventArray, Instrument, Kind, Side
 from pyorch.market.feeds.feed_rows import pack_message
+from pyorch.market.feeds.live import Feed
+from pyorch.market.feeds.live_deribit import DeribitDialect
 from pyorch.market.feeds.ring import FeedRing, FeedRingReader
 from pyorch.market.simulate import simulate
 from pyorch.trading.config import load_config
 from pyorch.trading.exchange.market import Exchange
 from pyorch.trading.exchange.settings import ExchangeSettings, VenueSettings
+from pyorch.trading.execution import ExecutionSettings, ParentTable
+from pyorch.trading.executor import PROGRESS, Executor
+from pyorch.trading.fix.codec import Decimals, FixCodec
+from pyorch.trading.inputs import InputArray, InputKind, make_input
 from pyorch.trading.json_rpc import DeribitRpc, RpcError
 from pyorch.trading.live_market import LiveMarket, TickerOption, TickerSurface
+from pyorch.trading.option_books import OptionBooks
+from pyorch.trading.parent_progress import go_on, progress_of, progressed
 from pyorch.trading.plan import make_plan
+from pyorch.trading.quoting import Sent
+from pyorch.trading.records import Reason
+from pyorch.trading.risk import Quote
 from pyorch.trading.sample import random_quoting_bundle
 from pyorch.trading.surface import YEAR_SECONDS
-from sim.feeds.spoken import SpokenOption, spoken_surface
+from sim.feeds.spoken import SpokenBook, SpokenOption, spoken_surface
 from sim.venues.rpc import RpcStandIn, rpc_served
 
 DAY_NS = 86_400 * 10**9
@@ -63,14 +75,21 @@ def test_spoken_tickers_are_the_tapes_surface() -> None:
     rows = tape.events[tape.events["kind"] == Kind.SURFACE]
     options = [SpokenOption(f"S{strike}", strike) for strike in STRIKES]
     texts = spoken_surface(tape, options, EXPIRY_NS, 0.1)
-    assert len(texts) == len(STRIKES) * (1 + len(rows)) and len(rows) > 3
+    assert len(texts) == len(STRIKES) * len(rows) and len(rows) > 3
 
 
 def test_rows_surfaces_and_timers_stand_between_whole_messages(tmp_path: Path) -> None:
     rings = [FeedRing(tmp_path / name, name, (INSTRUMENT,) * 3, 1 << 10) for name in "ab"]
     readers = [FeedRingReader(tmp_path / name) for name in "ab"]
     surface = TickerSurface([TickerOption(strike, EXPIRY_NS) for strike in STRIKES])
-    market = LiveMarket(readers[0], readers[1], surface, shift_ns=1_000, capacity=64)
+    books = OptionBooks((), codec())
+    market = LiveMarket(
+        readers[0], readers[1], surface, books, first_ns=3_500, shift_ns=1_000, capacity=64
+    )
+    early = pack_message((4_000, -1, -1, -1, -1), int(Kind.RESET), 0, (int(Side.NONE),), (0,), (0,))
+    assert market.gather(9_999_999_999) == 0, "no timers before the first row"
+    rings[0].write(np.frombuffer(early, EVENT_DTYPE))
+    assert market.gather(3_400) == 1 and market.events["local_ns"][0] == 3_500
     sides = (int(Side.BID), int(Side.BID), int(Side.ASK))
     book = pack_message((5_000, -1, 1, 2, 1), int(Kind.DEPTH), 0, sides, (1, 2, 3), (1, 1, 1))
     rows = np.frombuffer(book, EVENT_DTYPE)
@@ -80,15 +99,102 @@ def test_rows_surfaces_and_timers_stand_between_whole_messages(tmp_path: Path) -
     assert market.gather(4_000) == 2, "in the middle of a message nothing is put between"
     rings[0].write(rows[2:])
     assert market.gather(4_000) == 2 and market.surfaces == 1
-    kinds = market.events["kind"][: market.filled].tolist()
+    kinds = market.events["kind"][1 : market.filled].tolist()
     assert kinds == [Kind.DEPTH] * 3 + [Kind.SURFACE]
-    assert market.events["local_ns"][: market.filled].tolist() == [4_000] * 4
+    assert market.events["local_ns"][1 : market.filled].tolist() == [4_000] * 4
     assert market.gather(4_000 + 2 * 10**8 + 1) == 2
-    timers = market.events[4 : market.filled]
+    timers = market.events[5 : market.filled]
     assert timers["kind"].tolist() == [Kind.TIMER] * 2
     assert timers["local_ns"].tolist() == [4_000 + 10**8, 4_000 + 2 * 10**8]
     market.gather(10**12)
     assert market.full and market.filled == 63 and market.gather(2 * 10**12) == 0
+
+
+def codec() -> FixCodec:
+    sizes = Decimals.of("0.0001"), Decimals.of("0.1")
+    return FixCodec("US", "THEM", "ACCOUNT", "BTC", ("A", "B", "C"), *sizes)
+
+
+def test_what_others_show_in_an_option_is_the_book_without_ours() -> None:
+    books, ours = OptionBooks((2,), codec()), codec()
+    called = Instrument("C", "deribit", "0.0001", "0.1")
+    dialect, spoken = DeribitDialect((called,)), SpokenBook(called)
+    feed = Feed(dialect)
+    feed.start(1)
+    feed.opened(2)
+    now_ns = 1_700_000_000 * 10**9
+
+    def say(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> None:
+        text = spoken.say((bids, asks), now_ns)
+        assert text is not None
+        books.hear(feed.received(now_ns, text).events)
+
+    assert books.best(2, now_ns) == (0, 0, 0, 0), "no book yet"
+    say([(100, 7), (99, 5)], [(103, 4)])
+    assert books.best(2, now_ns) == (100, 7, 103, 4)
+    assert books.best(1, now_ns) == (0, 0, 0, 0), "its book is not listened to"
+    assert spoken.say(([(100, 7), (99, 5)], [(103, 4)]), now_ns) is None, "nothing has changed"
+
+    books.sent(
+        ours.mass_quotes(1, now_ns, [Sent(2, Reason.MOVE, Quote(101, 103, 20, 3))])[0], now_ns
+    )
+    say([(101, 20), (100, 7), (99, 5)], [(103, 7)])
+    assert books.best(2, now_ns) == (100, 7, 103, 4)
+    books.sent(
+        ours.mass_quotes(2, now_ns, [Sent(2, Reason.MOVE, Quote(99, 104, 20, 3))])[0], now_ns
+    )
+    assert books.best(2, now_ns) == (100, 7, 103, 4), "the book does not know the new quote yet"
+    say([(100, 7), (99, 25)], [(103, 4), (104, 3)])
+    assert books.best(2, now_ns) == (100, 7, 103, 1), "some of 103 may still be ours"
+    assert books.best(2, now_ns + 10**9) == (100, 7, 103, 4)
+    say([(101, 6), (99, 25)], [(104, 3), (105, 1)])
+    assert books.best(2, now_ns) == (99, 5, 105, 1), "101 was ours a moment ago"
+    assert books.best(2, now_ns + 10**9) == (101, 6, 105, 1)
+    books.sent(ours.order(3, now_ns, 2, 0, 102, 4, True), now_ns)
+    say([(102, 4), (101, 6)], [(104, 3), (105, 1)])
+    assert books.best(2, now_ns + 10**9) == (101, 6, 105, 1)
+    books.sent(ours.cancel_all(4, now_ns), now_ns)
+    say([(101, 6)], [(105, 1)])
+    books.hear(feed.closed(now_ns, "gone").events)
+    assert books.best(2, now_ns) == (0, 0, 0, 0), "the book is void"
+
+
+def test_parent_orders_go_on_where_the_log_and_the_sessions_leave_them() -> None:
+    tables = (ParentTable(at_s=1.0, over_s=9.0, option=2, side="buy", contracts=3.0),)
+
+    def made() -> Executor:
+        return Executor(ExecutionSettings(), tables, None, (0, 0, 0), 0.1, 0)
+
+    first = made()
+    before = progress_of(first)
+    said = dict.fromkeys(PROGRESS, 0) | {"arrival_half_ticks": 205, "actions": {"small": 1}}
+    said |= {"refused": {}, "paper_lots": 9}
+    order = codec().order(17, 10**18, 2, 0, 102, 4, True).decode("latin-1")
+    texts: list[dict[str, Any]] = [
+        {"parent": 0, "progress": said, "fix": order},
+        {"order": "PAUSE"},
+    ]
+
+    def filled(sequence: int, lots: int, option: int = 2, value: int = 1) -> InputArray:
+        return make_input(
+            InputKind.FILLED, 0, option=option, sequence=sequence, lots=lots, price_ticks=101,
+            value=value,
+        )  # fmt: skip
+
+    inputs = [filled(17, 2), filled(17, 5, option=1), filled(17, 5, value=0), filled(16, 5)]
+    after = progressed(before, texts, [np.concatenate(inputs), filled(17, 1)])
+    assert before == progress_of(first), "nothing of the log's first block is changed"
+    second = made()
+    go_on(second, after)
+    (one,) = second.parents
+    assert (one.done_lots, one.paid_ticks, one.children, one.sent) == (3, 303, 1, {17})
+    assert (one.arrival_half_ticks, one.paper_lots, one.actions) == (205, 9, {"small": 1})
+    assert one.child is None and progress_of(second) == after
+    other = Executor(ExecutionSettings(), (), None, (0,), 0.1, 0)
+    with pytest.raises(
+        DataError, match=r"the log has the parent orders .* the configuration others"
+    ):
+        go_on(other, after)
 
 
 def test_json_rpc_cancels_all_and_says_what_went_wrong() -> None:

@@ -50,3 +50,6 @@ class Pace:
 
     def hear(self, row: InputArray, hands: Hands) -> None:
         """Nothing to do."""
+
+    def leave(self, hands: Hands) -> None:
+        """Nothing to do."""

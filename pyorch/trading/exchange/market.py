@@ -181,6 +181,19 @@ class Exchange:
             book = self.venues[self.venue_of[option]].books[option]
             return (*book.best_of_others(BID, DESK), *book.best_of_others(ASK, DESK))
 
+    def levels(
+        self, option: int, now_ns: int
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """The whole book of an option, ours with it: (price in ticks, lots) of bids and asks, best first."""
+        self.best(option, now_ns)
+        with self._lock:
+            book = self.venues[self.venue_of[option]].books[option]
+            bids, asks = (
+                sorted((price, sum(order.lots for order in level)) for price, level in side.items())
+                for side in book.levels
+            )
+            return [one for one in reversed(bids) if one[1]], [one for one in asks if one[1]]
+
     def next_ns(self) -> int:
         """When something happens next, or a report arrives."""
         with self._lock:
@@ -237,7 +250,7 @@ class Exchange:
         for number, venue in enumerate(self.settings.venues):
             for at_s in venue.outages_s:
                 begins = self._first_ns + round(at_s * 1e9)
-                self._push(begins, "cut", number)
+                self._push(begins, "outage", number)
                 self._push(begins + venue.outage_ms * 1_000_000, "join", number)
 
     def _send_report(self, number: int, now_ns: int, row: InputArray) -> None:
@@ -276,7 +289,12 @@ class Exchange:
     def _on_cut(self, now_ns: int, number: int) -> None:
         self.venues[number].cut(now_ns)
 
+    def _on_outage(self, now_ns: int, number: int) -> None:
+        self.venues[number].out = True
+        self.venues[number].cut(now_ns)
+
     def _on_join(self, now_ns: int, number: int) -> None:
+        self.venues[number].out = False
         self.venues[number].join(now_ns)
 
     def _on_kill(self, now_ns: int, number: int) -> None:
@@ -290,7 +308,8 @@ class Exchange:
 
     def _on_greet(self, now_ns: int, number: int) -> None:
         venue = self.venues[number]
-        (venue.logon if venue.connected else venue.join)(now_ns)
+        if not venue.out:
+            (venue.logon if venue.connected else venue.join)(now_ns)
 
     def _on_beside(self, now_ns: int, number: int, order: Decoded) -> None:
         self.venues[number].order(order, now_ns)

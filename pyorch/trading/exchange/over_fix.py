@@ -23,10 +23,17 @@ import numpy as np
 from pyorch.contract.errors import DataError
 from pyorch.trading.exchange.market import Exchange
 from pyorch.trading.exchange.reports import read_report, report_message
-from pyorch.trading.fix.codec import SOH, FixCodec, sending_time
+from pyorch.trading.exchange.request_speech import (
+    ASKED,
+    REQUESTS,
+    Askers,
+    look_body,
+    quote_body,
+)
+from pyorch.trading.fix.codec import SOH, FixCodec
 from pyorch.trading.fix.dialects import Dialect, deribit, otc
 from pyorch.trading.fix.link import Link
-from pyorch.trading.fix.message import Field, Message, read_message, timestamp_ns, write_message
+from pyorch.trading.fix.message import Field, Message, read_message, write_message
 from pyorch.trading.fix.session import Session
 from pyorch.trading.fix.session_terms import SECOND_NS, SessionSettings
 from pyorch.trading.fix.store import MemoryStore
@@ -37,8 +44,6 @@ DESK_SAYS = frozenset({"i", "Z", "D", "F", "S", "AF", "8"})
 VENUE_SAYS = frozenset({"b", "8", "9", "R", "AJ"})
 SIMULATED = ("simulated", "simulated", "desk")
 """User, secret and protection group of the simulated venues' dialect."""
-REQUESTS = "REQUESTS"
-"""CompID of those who ask for quotes."""
 
 
 @dataclass(slots=True)
@@ -71,7 +76,7 @@ class VenueRoute:
         self.heard: list[InputArray] = []
         self.unsent = self.logons = 0
         self._kinds: dict[int, str] = {}
-        self._asked: dict[int, int] = {}
+        self._askers = Askers(exchange, codec)
         self._reports = 0
         self._wire = Wire()
         self._tick_ns = now_ns
@@ -119,11 +124,8 @@ class VenueRoute:
                 self.ask_status()
                 self._pump(now_ns)
             return
-        if kind == InputKind.REQUEST:
-            self._asked[int(row["sequence"][0])] = int(row["option"][0])
-        elif kind == InputKind.ACCEPTANCE:
-            row = row.copy()
-            row["option"] = self._asked[int(row["sequence"][0])]
+        if kind in ASKED:
+            row = self._askers.told(row)
         self._reports += 1
         self._say(self.venue, *report_message(row, self._kinds, self.codec, self._reports), now_ns)
 
@@ -156,7 +158,7 @@ class VenueRoute:
             request = (584, message.get(584) or b"")
             self.venue.send(kind, [*body, request, (911, b"0"), (912, b"Y")])
         elif message.kind in ("S", "8"):
-            self._hear_answer(message)
+            self._askers.hear(message, self.venue.now_ns)
         else:
             raw = as_the_desk_wrote(message, self.dialect, self.codec, self._kinds)
             self.exchange.submit(raw, self.venue.now_ns)
@@ -169,18 +171,6 @@ class VenueRoute:
                 f"venue {self.codec.target} rejected message {message.get(45)!r} of the desk: {text}"
             )
         self.heard.append(read_report(message, self.number, self.codec, self.desk.now_ns))
-
-    def _hear_answer(self, message: Message) -> None:
-        now_ns = self.venue.now_ns
-        if message.kind == "8":
-            self.exchange.confirm(message.number(37) or 0, message.get(39) == b"2", now_ns)
-            return
-        request = message.number(131) or 0
-        option, side = self._asked[request], 0 if message.get(132) is not None else 1
-        price = (message.get(132 + side) or b"0").replace(b".", b"")
-        until_ns = timestamp_ns(message.get(62) or b"") or 0
-        ticks = int(price) // self.codec.price.units
-        self.exchange.respond(request, option, side, ticks, until_ns, now_ns)
 
     def _say(self, link: Link, kind: str, body: list[Field], now_ns: int) -> None:
         if not link.session.up:
@@ -295,7 +285,7 @@ class OverFix:
         heard: list[InputArray] = []
         for at in range(len(rows)):
             row = rows[at : at + 1].copy()
-            asked = row["kind"][0] in (InputKind.REQUEST, InputKind.ACCEPTANCE)
+            asked = row["kind"][0] in ASKED
             route = self.requests if asked else self.routes[int(row["venue"][0])]
             now_ns = int(row["local_ns"][0])
             route.tick(now_ns)
@@ -325,25 +315,13 @@ class OverFix:
     def respond(
         self, request: int, option: int, side: int, price: int, until_ns: int, now_ns: int
     ) -> None:
-        """A quote (S) on request: a bid for who sells to us (side 0), an offer for who buys."""
-        number = b"%d" % request
-        until = sending_time(until_ns)[:-3] + b"%09d" % (until_ns % SECOND_NS)
-        body: list[Field] = [(131, number), (117, number), (55, self._symbol(option))]
-        body += [(132 + side, self._plan.codec.price.text(price)), (62, until)]
+        """Our answer to a request for a quote leaves."""
+        body = quote_body(request, option, side, price, until_ns, self._plan.codec)
         self.requests.answer("S", body, now_ns)
 
     def confirm(self, request: int, deal: bool, now_ns: int) -> None:
-        """The last look: a report (8) that the deal is done, or refused."""
-        number = b"%d" % request
-        status = b"2" if deal else b"8"
-        body: list[Field] = [
-            (37, number),
-            (17, number),
-            (150, b"F" if deal else b"8"),
-            (39, status),
-        ]
-        body += [(55, b"NONE"), (54, b"1"), (151, b"0"), (14, b"0"), (6, b"0")]
-        self.requests.answer("8", body, now_ns)
+        """Our last look leaves."""
+        self.requests.answer("8", look_body(request, deal), now_ns)
 
     def reset_protection(self) -> None:
         """Quotes are taken again."""
@@ -361,6 +339,3 @@ class OverFix:
             }
             for route in (*self.routes, self.requests)
         ]
-
-    def _symbol(self, option: int) -> bytes:
-        return self._plan.codec.symbols[option].encode()

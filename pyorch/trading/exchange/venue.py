@@ -44,6 +44,7 @@ class Venue:
         number: index of the venue; report: called with each report and when it was sent.
 
     Attributes:
+        out: it is down by itself, whoever wants to log on; connected: a session is up.
         positions_lots: per option what the venue has booked for us.
         last_sequence: of our last message taken in; duplicates: messages that came twice.
     """
@@ -62,7 +63,7 @@ class Venue:
         self.books = [OptionBook() for _ in range(options)]
         self.quotes: list[tuple[Order | None, Order | None]] = [(None, None)] * options
         self.orders: dict[int, Order] = {}
-        self.connected = True
+        self.connected, self.out = True, False
         self.locked = False
         self.protected = False
         self.last_sequence = 0

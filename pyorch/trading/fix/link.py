@@ -44,7 +44,8 @@ class Link:
         write: takes bytes for the other side; hang_up: ends the connection, told why.
 
     Attributes:
-        now_ns: of the step that is being carried out.
+        now_ns: of the step that is being carried out; an application that sends at a later time sets it, and
+            what follows is no earlier.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Link:
         """Bytes from the other side."""
         self.now_ns = now_ns
         self.session.feed(data)
-        while (outputs := self.session.step(now_ns)) is not None:
+        while (outputs := self.session.step(self.now_ns)) is not None:
             self._carry_out(outputs)
 
     def tick(self, now_ns: int) -> None:

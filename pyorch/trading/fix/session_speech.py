@@ -82,7 +82,7 @@ class Speech:
         gap = first
         for number in range(first, last + 1):
             kept = self.state.kept.get(number)
-            if kept is not None and now_ns - kept.sent_ns > self.settings.resend_limit_ns:
+            if kept is not None and now_ns - kept.sent_ns >= self.settings.resend_limit_ns:
                 self.counts.lapsed += 1
                 self._outputs.append(Lapsed(read_message(kept.raw)))
                 del self.state.kept[number]

@@ -26,7 +26,7 @@ class SessionSettings:
         initiator: we connect and log on first.
         heartbeat_s: HeartBtInt of an initiator; an acceptor takes the initiator's.
         reset_on_logon: each logon begins with number 1 on both sides; of an initiator: it asks for it.
-        resend_limit_ns: application messages that were sent longer ago are never sent again; a gap fill
+        resend_limit_ns: application messages that were sent so long ago are never sent again; a gap fill
             takes their place.
         sending_time_limit_ns: how far SendingTime may be from our clock.
         logon_timeout_ns, logout_timeout_ns: how long an answer may take before the connection is closed.

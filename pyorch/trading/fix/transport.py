@@ -36,6 +36,7 @@ class Acceptor:
 
     Attributes:
         port: where it listens, once started; link: the session at work.
+        admits: whether a connection is given to the session; one that is not is closed.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Acceptor:
         session = Session(settings, state_of(store.records), book)
         self.link = Link(session, store, application, self._write, self._hang_up)
         self.port = 0
+        self.admits = True
 
     async def serve(
         self, host: str, port: int, on_listening: Callable[[int], None] | None = None
@@ -81,7 +83,7 @@ class Acceptor:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             data = await asyncio.wait_for(_first_message(reader), FIRST_MESSAGE_S)
-            if data is not None and self._wire is None:
+            if data is not None and self._wire is None and self.admits:
                 self._wire = writer
                 self.link.connected(self._clock())
                 while data and self._wire is writer:
