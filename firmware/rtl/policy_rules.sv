@@ -16,6 +16,7 @@ module policy_rules #(
 ) (
     input  wire                         clk,
     input  wire                         rst,
+    input  wire                         tick_instrument,  // stands from `begins` on; for several paths (hls/emit/banking.py)
     input  wire                         set,
     input  wire                         write_set,
     input  wire                         begins,

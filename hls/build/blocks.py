@@ -18,7 +18,8 @@ BLOCKS = {
     "path.decoder": "event decoder", "path.book": "book", "path.vector": "features, normalise",
     "path.ticks": "core", "path.core": "core", "path.scoring": "softmax, sigmoid, calibrate, conditions",
     "path.policy": "policy", "path.store": "policy registers", "path.words": "decision word",
-    "path.waiting": "queue of ticks", "registers": "registers, weight loader",
+    "path.waiting": "queue of ticks", "path.g_several": "queues and states of instruments",
+    "registers": "registers, weight loader",
 }  # fmt: skip
 """Instance → what the report calls it."""
 OTHER = "around"

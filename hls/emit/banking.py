@@ -2,7 +2,8 @@
 
 A register that outlives a tick becomes a memory of one word an instrument, read and written at the present
 one's place (port or wire ``which``): rows and ticks go through a block one after the other, so nothing else
-changes. Registers within a tick stay. During a reset ``which`` counts through all instruments.
+changes. What a block writes in a cycle is gathered and goes back as one word. Registers within a tick stay.
+During a reset ``which`` counts through all instruments.
 """
 
 from __future__ import annotations
@@ -79,8 +80,7 @@ BLOCKS = {
         {},
         "rst ? sweep : tick_instrument",
         {
-            "    input  wire                         clk,\n": "    input  wire                         clk,\n"
-            "    input  wire [{top}:0] tick_instrument,  // stands from `begins` on\n",
+            "input  wire                         tick_instrument,": "input  wire [{top}:0] tick_instrument,",
         },
     ),
 }  # fmt: skip
@@ -107,29 +107,27 @@ def banked(text: str, kept: Kept, paths: int) -> str:
         AssertionError: a register or a text that is to change is not there.
     """
     top = bits_of(paths) - 1
+    last = (1 << top + 1) - 1
     for old, new in (kept.changes or {}).items():
         assert old in text, old
         text = text.replace(old, new.replace("{top}", str(top)).replace("{paths}", str(paths)))
     ports, body = text.split("\n);\n", 1)
     declared = []
     for name in kept.registers:
-        ports, wide, port = _taken_port(ports, name)
-        if port:
-            declared.append(f"    reg {wide}{name}_of[0:{(1 << top + 1) - 1}];\n")
-            declared.append(f"    assign {name} = {name}_of[which];\n")
+        ports, wide = _taken_port(ports, name)
+        if wide is None:
+            body = _taken(body, name, last)
         else:
-            body = _taken(body, name, (1 << top + 1) - 1)
-    lines = [_used(line, kept) for line in body.splitlines()]
-    body = "\n".join(lines) + "\n"
+            declared.append(_memory(wide, name, last) + f"    assign {name} = {name}_of[which];\n")
+    body = _written(body, kept.registers)
     for name, bits in kept.arrays.items():
         body = _longer(body, name, bits, top)
     if kept.which:
-        head = SWEEP.format(top=top) + f"    wire [{top}:0] which = {kept.which};\n"
-        at = _after_parameters(body)
-        return ports + "\n);\n" + body[:at] + head + "".join(declared) + body[at:]
-    ports = re.sub(
-        r"(\n +input  wire +clk,\n)", rf"\1    input  wire [{top}:0] which,\n", ports, count=1
-    )
+        declared.insert(0, SWEEP.format(top=top) + f"    wire [{top}:0] which = {kept.which};\n")
+    else:
+        ports = re.sub(
+            r"(\n +input  wire +clk,\n)", rf"\1    input  wire [{top}:0] which,\n", ports, count=1
+        )
     at = _after_parameters(body)
     return ports + "\n);\n" + body[:at] + "".join(declared) + body[at:]
 
@@ -140,16 +138,22 @@ def _after_parameters(body: str) -> int:
     return ends[-1] if ends else 0
 
 
-def _taken_port(ports: str, name: str) -> tuple[str, str, bool]:
+def _memory(wide: str, name: str, last: int) -> str:
+    """The memory of a register, and the word that goes back into it."""
+    return f"    reg {wide}{name}_of[0:{last}];\n    reg {wide}{name}_next;\n"
+
+
+def _taken_port(ports: str, name: str) -> tuple[str, str | None]:
+    """The ports without the register, and its width; None if it is no port."""
     found = re.search(rf"\n +output reg +((?:signed )? *(?:\[[^\]]*\])?) +{name}\b", ports)
     if found is None:
-        return ports, "", False
+        return ports, None
     text = found.group(0).replace("output reg ", "output wire", 1)
-    return ports.replace(found.group(0), text), f"{found.group(1)} ", True
+    return ports.replace(found.group(0), text), f"{found.group(1)} "
 
 
 def _taken(body: str, name: str, last: int) -> str:
-    """The body with a memory where the register was declared."""
+    """The body with a memory where the register was declared; its name reads the present word."""
     for found in re.finditer(
         r"^( +)reg ((?:signed )?(?:\[[^\]]*\] )?)([^;]*);", body, re.MULTILINE
     ):
@@ -157,18 +161,72 @@ def _taken(body: str, name: str, last: int) -> str:
         names = [one.strip() for one in rest.split(",")]
         left = [one for one in names if re.split(r"[ =\[]", one)[0] != name]
         if len(left) < len(names):
-            text = f"{indent}reg {wide}{name}_of[0:{last}];"
+            text = _memory(wide, name, last) + f"{indent}wire {wide}{name} = {name}_of[which];"
             if left:
                 text += f"\n{indent}reg {wide}{', '.join(left)};"
             return body[: found.start()] + text + body[found.end() :]
     raise AssertionError(f"no register {name}")
 
 
-def _used(line: str, kept: Kept) -> str:
-    code, slashes, comment = line.partition("//")
-    for name in kept.registers:
-        code = re.sub(rf"(?<![.\w]){name}\b(?!_of)", f"{name}_of[which]", code)
-    return code + slashes + comment
+_CLOCKED = "always @(posedge clk) "
+
+
+def _written(body: str, registers: tuple[str, ...]) -> str:
+    """Every clocked block gathers a new word of each register that it writes, and writes it whole at its end.
+
+    So a memory has one address, one read and one write: memory by synthesis, not registers and selections.
+    """
+    parts = body.split(_CLOCKED)
+    text, seen = parts[0], set[str]()
+    for part in parts[1:]:
+        end = _end_of_statement(part)
+        code, rest = part[:end], part[end:]
+        code, names = _gathered(code, registers)
+        if names:
+            assert not seen & set(names), f"{names}: written by two blocks"
+            seen |= set(names)
+            first = "".join(f"        {name}_next = {name};\n" for name in names)
+            last = "".join(f"        {name}_of[which] <= {name}_next;\n" for name in names)
+            code = code.strip()
+            inner = code[len("begin") : -len("end")] if code.startswith("begin") else f"\n{code}\n"
+            code = f"begin\n{first}        {inner.strip()}\n{last}    end"
+        text += _CLOCKED + code + rest
+    assert seen == set(registers), set(registers) - seen
+    return text
+
+
+def _end_of_statement(text: str) -> int:
+    """Behind the statement that the text begins with."""
+    depth = 0
+    for found in re.finditer(r"//[^\n]*|\b(begin|case|end|endcase)\b|;", text):
+        word = found.group(0)
+        depth += (word in ("begin", "case")) - (word in ("end", "endcase"))
+        if depth == 0 and word in ("end", ";"):
+            return found.end()
+    raise AssertionError("a block without an end")
+
+
+def _gathered(code: str, registers: tuple[str, ...]) -> tuple[str, list[str]]:
+    """The code with assignments to gathered words instead of registers, and to which."""
+    names: list[str] = []
+    one = "|".join(registers)
+
+    def gathered(found: re.Match[str]) -> str:
+        own = re.findall(rf"\b(?:{one})\b(?![^\[]*\])", found["target"])
+        if not own:
+            return found.group(0)
+        parts = found["target"].strip("{} ").split(",")
+        assert len(parts) == len(own), found["target"]
+        names.extend(name for name in own if name not in names)
+        target = re.sub(rf"\b({one})\b(?![^\[]*\])", r"\1_next", found["target"])
+        return f"{found['lead']}{target}= "
+
+    code = re.sub(
+        r"(?P<lead>^\s*|[);:]\s*|\b(?:begin|else)\s+)"
+        r"(?P<target>\{[^{}]*\}\s|\w+(?:\[[^\[\]]*(?:\[[^\]]*\][^\[\]]*)?\])?\s)<= ",
+        gathered, code, flags=re.MULTILINE,
+    )  # fmt: skip
+    return code, names
 
 
 def _longer(body: str, name: str, bits: str, top: int) -> str:
@@ -208,18 +266,18 @@ def banked_features(text: str, plan: FeaturePlan, paths: int) -> str:
         ") control (\n        .clk(clk)",
         ") control (\n        .clk(clk), .in_instrument(in_instrument), .out_instrument(out_instrument)",
     )
-    ports = f"    input  wire [{top}:0] in_instrument,\n    output wire [{top}:0] out_instrument,\n"
-    text = re.sub(r"(\n +input  wire +clk,\n)", lambda m: m.group(1) + ports, text, count=1)
-    kept = Kept(("features", "changed"), {}, "out_instrument")
+    text = re.sub(r"put ( ?wire) +((?:in|out)_instrument,)", rf"put \1 [{top}:0] \2", text)
+    text = text.replace("    assign out_instrument = 0;\n", "")
     head, body = text.split("\n);\n", 1)
-    head, wide, _ = _taken_port(head, "features")
     last = (1 << top + 1) - 1
+    head, wide = _taken_port(head, "features")
+    assert wide is not None
     declared = (
-        f"    reg {wide}features_of[0:{last}];\n    assign features = features_of[which];\n"
-        f"    wire [{top}:0] which = out_instrument;\n"
+        f"    wire [{top}:0] which = out_instrument;\n{_memory(wide, 'features', last)}"
+        "    assign features = features_of[which];\n"
     )
-    body = "\n".join(_used(line, kept) for line in _taken(body, "changed", last).splitlines())
-    return head + "\n);\n" + declared + body + "\n"
+    body = _written(_taken(body, "changed", last), ("features", "changed"))
+    return head + "\n);\n" + declared + body
 
 
 def paths_of(shape_paths: int, instruments: int) -> int:

@@ -158,14 +158,12 @@ def policy_format_of(spec: ModelSpec, shape: EventShape) -> str:
 def _paths(plan: EventPlan) -> dict[str, str]:
     """The sources that depend on how many instruments have a path."""
     features, paths = market_features(plan.features), plan.shape.paths
-    scores = {"decision_scores.sv": decision_scores(plan)}
-    if paths == 1:
-        path = (rtl_folder() / "event_path.sv").read_text()
-        return {"market_features.sv": features, **scores, "event_path.sv": path}
-    names = ("fair_queue.sv", "instrument_states.sv", "event_paths.sv")
+    if paths > 1:
+        features = banked_features(features, plan.features, paths)
+    names = ("fair_queue.sv", "instrument_states.sv", "event_path.sv")
     return (
-        banked_sources(paths)
-        | {"market_features.sv": banked_features(features, plan.features, paths), **scores}
+        (banked_sources(paths) if paths > 1 else {})
+        | {"market_features.sv": features, "decision_scores.sv": decision_scores(plan)}
         | {name: (rtl_folder() / name).read_text() for name in names}
     )
 

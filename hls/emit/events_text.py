@@ -220,6 +220,6 @@ def events_top(
         f"{_TITLE}{OPEN}module events_top (\n{ports},\n    output wire [ 3:0] stages  // {stages}\n);\n"
         f"{_RESET if paths == 1 else _LONG_RESET}{declared}{front}"
         + instance("event_registers", "registers", registers, register_ports)
-        + instance("event_path" if paths == 1 else "event_paths", "path", path, path_ports)
+        + instance("event_path", "path", path, path_ports)
         + f"endmodule\n{CLOSE}"
     )

@@ -16,6 +16,8 @@ module market_features #(
 ) (
     input  wire                      clk,
     input  wire                      rst,
+    input  wire                      in_instrument,  // for several paths: hls/emit/banking.py
+    output wire                      out_instrument,
     input  wire                      row_taken,      // by the book, and its local time
     input  wire [              63:0] row_local_ns,
     input  wire                      in_best,
@@ -62,6 +64,7 @@ module market_features #(
     wire [41:0] square;
     wire signed [30:0] offset;
     assign out_mid = mid;
+    assign out_instrument = 0;
     wire signed [51:0] micro = (mid <<< 8) + offset;
     feature_control #(.FIRST_WINDOW({first_window}), .FIRST_LEVEL({first_level}),
         .FIRST_AVERAGE({first_average}), .FIRST_PASSED({first_passed}), .STEPS({steps}),

@@ -12,7 +12,6 @@ from click.testing import CliRunner
 
 from hls.emit.commands import emit
 from hls.emit.events import EventShape
-from hls.emit.events_project import emit_events
 from hls.emit.project import emit_bundle, image_for
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.decision import (
@@ -50,6 +49,7 @@ from sim.bench.events.decision_player import (
 )
 from sim.bench.events.line import joined, spoilt, with_snapshots
 from sim.bench.events.player import STALE_NS
+from sim.bench.events.small import SmallDesk, emit_planned, small_desk
 
 RECORDINGS = {
     "coinm_btcusd_perp_2024": (
@@ -64,34 +64,29 @@ SHAPE = EventShape(instruments=2, window_bits=11)
 
 
 @pytest.fixture(scope="module")
-def tape() -> Tape:
-    return insert_timer_ticks(simulate(3, 20.0))
+def desk() -> SmallDesk:
+    return small_desk()
 
 
 @pytest.fixture(scope="module")
-def bundle(tape: Tape) -> Bundle:
-    return random_quoting_bundle(5, tape, units=(4,))
+def tape(desk: SmallDesk) -> Tape:
+    return desk.tape
 
 
 @pytest.fixture(scope="module")
-def plan(tape: Tape, bundle: Bundle) -> QuotingPlan:
-    return replace(make_plan(load_config(), bundle, tape), warm_up_ticks=20)
+def bundle(desk: SmallDesk) -> Bundle:
+    return desk.bundle
 
 
-def emitted(
-    bundle: Bundle, plan: QuotingPlan, folder: Path, style: str = "baked", shape: EventShape = SHAPE
-) -> FabricManifest:
-    image = policy_image(
-        bundle.spec, bundle.weights["calibration"], plan.rules, plan.fair_shift, plan.warm_up_ticks,
-        shape.rules,
-    )  # fmt: skip
-    return emit_events(bundle, style, folder, image, shape)
+@pytest.fixture(scope="module")
+def plan(desk: SmallDesk) -> QuotingPlan:
+    return desk.plan
 
 
 @pytest.fixture(scope="module")
 def project(bundle: Bundle, plan: QuotingPlan, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("events") / "path"
-    emitted(bundle, plan, folder)
+    emit_planned(bundle, plan, folder, SHAPE)
     return folder
 
 
@@ -294,7 +289,7 @@ def test_the_command_line_emits_a_feature_path(bundle: Bundle, tmp_path: Path) -
 def test_an_image_with_other_scores_or_features_is_refused_by_a_feature_path(
     bundle: Bundle, plan: QuotingPlan, tmp_path: Path
 ) -> None:
-    fabric = emitted(bundle, plan, tmp_path / "path", "loadable")
+    fabric = emit_planned(bundle, plan, tmp_path / "path", SHAPE, "loadable")
     weights = {name: value.copy() for name, value in bundle.weights.items()}
     weights[f"{bundle.spec.layers[-1].name}.bias"][0] ^= 1
     image = image_for(replace(bundle, weights=weights), fabric)
@@ -317,21 +312,21 @@ def test_what_a_feature_path_cannot_carry_is_refused(
     bundle: Bundle, plan: QuotingPlan, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError, match=r"--levels 2: the features read 10 levels"):
-        emitted(bundle, plan, tmp_path / "p", shape=EventShape(levels=2))
+        emit_planned(bundle, plan, tmp_path / "p", EventShape(levels=2))
     with pytest.raises(UsageError, match=r"4 rules in a fabric with room for 3"):
-        emitted(bundle, plan, tmp_path / "p", shape=EventShape(rules=3))
+        emit_planned(bundle, plan, tmp_path / "p", EventShape(rules=3))
     with pytest.raises(UsageError, match=r"has no feature schema"):
-        emitted(replace(bundle, schema=None), plan, tmp_path / "p")
+        emit_planned(replace(bundle, schema=None), plan, tmp_path / "p", SHAPE)
     windowed = replace(bundle, spec=replace(bundle.spec, mode="window"))
     with pytest.raises(
         ModelError, match=r"is served from windows; the feature path carries stateful"
     ):
-        emitted(windowed, plan, tmp_path / "p")
+        emit_planned(windowed, plan, tmp_path / "p", SHAPE)
     long = tuple(replace(rule, dwell_ns=1 << 48) for rule in plan.rules)
     with pytest.raises(
         UsageError, match=r"rule article-down: dwell_ns is 281474976710656; a register"
     ):
-        emitted(bundle, replace(plan, rules=long), tmp_path / "p")
+        emit_planned(bundle, replace(plan, rules=long), tmp_path / "p", SHAPE)
     assert not (tmp_path / "p").exists()
 
 
@@ -360,7 +355,7 @@ def test_decisions_are_the_cpu_loops_on_every_recording_complete(
     tape = insert_timer_ticks(read_recordings([recordings / "binance" / file for file in files]))
     bundle = random_quoting_bundle(6, tape, units=(4,))
     plan = make_plan(load_config(), bundle, tape)
-    emitted(bundle, plan, tmp_path / "path", shape=EventShape(window_bits=bits))
+    emit_planned(bundle, plan, tmp_path / "path", EventShape(window_bits=bits))
     frames = encode(tape.events, beats_a_frame=FRAME_BEATS)
     words = play(tmp_path / "path", bundle, plan, frames).words
     assert len(words) > 1000 and (words["active"] != 0).any()

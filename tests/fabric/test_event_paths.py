@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,49 +13,22 @@ from numpy.typing import NDArray
 
 from hls.emit.banking import BLOCKS, banked_sources
 from hls.emit.events import EventShape
-from hls.emit.events_project import emit_events
-from pyorch.contract.bundle import Bundle
 from pyorch.contract.decision import Decisions
 from pyorch.contract.errors import UsageError
 from pyorch.contract.events import EventArray, Flag
-from pyorch.contract.fabric import FabricManifest, rtl_folder
-from pyorch.market.clock import insert_timer_ticks
+from pyorch.contract.fabric import rtl_folder
 from pyorch.market.simulate import simulate
-from pyorch.market.tape import Tape
 from pyorch.market.wire import FRAME_BEATS, Frames, encode
 from pyorch.market.wire_decoder import WireDecoder
-from pyorch.trading.config import load_config
-from pyorch.trading.plan import QuotingPlan, make_plan
-from pyorch.trading.policy_image import policy_image
-from pyorch.trading.sample import random_quoting_bundle
 from sim.bench.events.decision_player import DecisionPlayer, Stamp, decided, differences
 from sim.bench.events.line import joined, spoilt, with_snapshots
 from sim.bench.events.player import STALE_NS
+from sim.bench.events.small import SmallDesk, emit_planned, small_desk
 
 
 @pytest.fixture(scope="module")
-def tape() -> Tape:
-    return insert_timer_ticks(simulate(3, 20.0))
-
-
-@pytest.fixture(scope="module")
-def bundle(tape: Tape) -> Bundle:
-    return random_quoting_bundle(5, tape, units=(4,))
-
-
-@pytest.fixture(scope="module")
-def plan(tape: Tape, bundle: Bundle) -> QuotingPlan:
-    return replace(make_plan(load_config(), bundle, tape), warm_up_ticks=20)
-
-
-def emitted(
-    bundle: Bundle, plan: QuotingPlan, folder: Path, shape: EventShape, style: str = "baked"
-) -> FabricManifest:
-    image = policy_image(
-        bundle.spec, bundle.weights["calibration"], plan.rules, plan.fair_shift, plan.warm_up_ticks,
-        shape.rules,
-    )  # fmt: skip
-    return emit_events(bundle, style, folder, image, shape)
+def desk() -> SmallDesk:
+    return small_desk()
 
 
 def together(markets: list[EventArray]) -> EventArray:
@@ -84,7 +58,7 @@ class Played:
 
 
 def play(
-    project: Path, bundle: Bundle, plan: QuotingPlan, frames: Frames, idle: float = 0.0,
+    project: Path, desk: SmallDesk, frames: Frames, idle: float = 0.0,
     stall: float = 0.0,
 ) -> Played:  # fmt: skip
     """Through the fabric; the decisions of every instrument must be those of a CPU loop of its own."""
@@ -100,7 +74,7 @@ def play(
     for instrument in range(path.paths):
         rows = line.events.copy()
         rows["instrument"] = np.where(line.events["instrument"] == instrument, 0, 1)
-        expected, _ = decided(bundle, plan, player.manifest, rows, line.numbers)
+        expected, _ = decided(desk.bundle, desk.plan, player.manifest, rows, line.numbers)
         expected["instrument"] = instrument
         own = words[words["instrument"] == instrument]
         assert not differences(own, expected), instrument
@@ -116,38 +90,36 @@ def waits(player: DecisionPlayer, words: Decisions) -> NDArray[np.int64]:
     return found
 
 
-def test_two_instruments_decide_as_two_cpu_loops_do(
-    bundle: Bundle, plan: QuotingPlan, tmp_path: Path
-) -> None:
+def test_two_instruments_decide_as_two_cpu_loops_do(desk: SmallDesk, tmp_path: Path) -> None:
     """A third one is on the line and has no path; then frames are lost, doubled, swapped, cut, spoilt."""
     shape = EventShape(instruments=3, paths=2, window_bits=10)
-    manifest = emitted(bundle, plan, tmp_path / "path", shape)
+    manifest = emit_planned(desk.bundle, desk.plan, tmp_path / "path", shape)
     rows = together([with_snapshots(simulate(seed, 6.0).events, 40) for seed in (1, 2, 3)])
-    whole = play(tmp_path / "path", bundle, plan, encode(rows, beats_a_frame=FRAME_BEATS))
+    whole = play(tmp_path / "path", desk, encode(rows, beats_a_frame=FRAME_BEATS))
     counts = np.bincount(whole.words["instrument"])
     assert len(counts) == 2 and counts.min() > 200, counts
     assert whole.waited.min() >= 1 and whole.waited.max() <= manifest.cycles["turn_wait"]
     first = whole.words["first"] & ~whole.words["void"]
     assert len(set(whole.words["instrument"][first].tolist())) == 2
     line = joined(spoilt(encode(rows, session=2).split(), np.random.default_rng(4), 0.005))
-    words = play(tmp_path / "path", bundle, plan, line, idle=0.1, stall=0.3).words
+    words = play(tmp_path / "path", desk, line, idle=0.1, stall=0.3).words
     assert words["void"].sum() > 5 and (words["active"] != 0).any()
 
 
 @pytest.mark.full
 def test_eight_instruments_share_the_core_in_turn_however_skewed_the_load(
-    bundle: Bundle, plan: QuotingPlan, tmp_path: Path
+    desk: SmallDesk, tmp_path: Path
 ) -> None:
     """Instrument 0 has ten times the events of each other one; nobody waits beyond the bound."""
     shape = EventShape(instruments=8, paths=8, window_bits=10)
-    manifest = emitted(bundle, plan, tmp_path / "path", shape, "folded")
+    manifest = emit_planned(desk.bundle, desk.plan, tmp_path / "path", shape, "folded")
     markets = [
         with_snapshots(simulate(seed, 8.0 if seed == 0 else 0.8).events, 40) for seed in range(8)
     ]
     times = markets[0]["local_ns"]
     times[:] = times[0] + (times - times[0]) // 10
     rows = together(markets)
-    played = play(tmp_path / "path", bundle, plan, encode(rows, beats_a_frame=FRAME_BEATS))
+    played = play(tmp_path / "path", desk, encode(rows, beats_a_frame=FRAME_BEATS))
     counts = np.bincount(played.words["instrument"], minlength=8)
     assert counts.min() > 20 and counts[0] > 4 * counts[1:].max(), counts
     assert played.waited.max() <= manifest.cycles["turn_wait"]
@@ -161,28 +133,27 @@ def test_eight_instruments_share_the_core_in_turn_however_skewed_the_load(
 
 
 def test_a_block_for_one_instrument_and_for_several_differ_in_what_is_kept_alone(
-    bundle: Bundle, plan: QuotingPlan, tmp_path: Path
+    desk: SmallDesk, tmp_path: Path
 ) -> None:
-    one = emitted(bundle, plan, tmp_path / "one", EventShape(instruments=2))
-    assert "event_path.sv" in one.sources and not {"event_paths.sv", "fair_queue.sv"} & set(
-        one.sources
-    )
+    """Memories of one word an instrument, each with one read and one write: no registers by synthesis."""
+    emit_planned(desk.bundle, desk.plan, tmp_path / "one", EventShape(instruments=2))
     several = banked_sources(3)
     for name, kept in BLOCKS.items():
         plain = (rtl_folder() / name).read_text()
         assert (tmp_path / "one" / name).read_text() == plain, name
         for register in kept.registers:
-            assert f"{register}_of[0:3];" in several[name], (name, register)
+            memory = re.findall(rf"\b{register}_of\[.*", several[name])
+            assert memory[0] == f"{register}_of[0:3];" and len(memory) == 3, (name, register)
+            assert memory[1].split(";")[0] == f"{register}_of[which]", (name, register)
+            assert memory[2] == f"{register}_of[which] <= {register}_next;", (name, register)
         assert several[name].count("always @") >= plain.count("always @")
 
 
-def test_more_paths_than_instruments_or_room_are_refused(
-    bundle: Bundle, plan: QuotingPlan, tmp_path: Path
-) -> None:
+def test_more_paths_than_instruments_or_room_are_refused(desk: SmallDesk, tmp_path: Path) -> None:
     with pytest.raises(
         UsageError, match=r"--paths 3: of 2 instruments on the line 1 to 2 have a path"
     ):
-        emitted(bundle, plan, tmp_path / "p", EventShape(instruments=2, paths=3))
+        emit_planned(desk.bundle, desk.plan, tmp_path / "p", EventShape(instruments=2, paths=3))
     with pytest.raises(UsageError, match=r"--paths 17: of 99 instruments on the line 1 to 16 have"):
-        emitted(bundle, plan, tmp_path / "p", EventShape(instruments=99, paths=17))
+        emit_planned(desk.bundle, desk.plan, tmp_path / "p", EventShape(instruments=99, paths=17))
     assert not (tmp_path / "p").exists()

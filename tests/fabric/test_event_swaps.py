@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hls.emit.events import EventShape
-from hls.emit.events_project import emit_events
 from hls.emit.project import image_for
 from pyorch.contract.bundle import Bundle
-from pyorch.contract.decision import SWAP_POLICY, SWAP_WEIGHTS, PolicyImage
+from pyorch.contract.decision import SWAP_POLICY, SWAP_WEIGHTS
 from pyorch.contract.decision import EventRegister as Register
 from pyorch.contract.fabric import WeightImage
 from pyorch.contract.fixed import IntArray
 from pyorch.inference.reference import advance, answer, zero_state
-from pyorch.market.clock import insert_timer_ticks
-from pyorch.market.simulate import simulate
 from pyorch.market.wire import FRAME_BEATS, encode
 from pyorch.market.wire_decoder import WireDecoder
-from pyorch.trading.config import load_config
-from pyorch.trading.plan import QuotingPlan, make_plan
 from pyorch.trading.policy import Adjustment, Policy
-from pyorch.trading.policy_image import policy_image
-from pyorch.trading.sample import random_quoting_bundle
 from sim.bench.events.decision_player import DecisionPlayer, decided, differences
 from sim.bench.events.player import STALE_NS
+from sim.bench.events.small import WARM_UP, emit_planned, image_of, small_desk
 
 SHAPE = EventShape(window_bits=11)
-WARM_UP = 20
-
-
-def image_of(bundle: Bundle, plan: QuotingPlan) -> PolicyImage:
-    return policy_image(
-        bundle.spec, bundle.weights["calibration"], plan.rules, plan.fair_shift, plan.warm_up_ticks,
-        SHAPE.rules,
-    )  # fmt: skip
 
 
 def load_weights(player: DecisionPlayer, image: WeightImage) -> None:
@@ -67,11 +52,10 @@ def scores_across(first: Bundle, second: Bundle, features: IntArray, swap: int) 
 def test_weights_and_policy_swapped_together_under_load_give_no_mixed_decision(
     tmp_path: Path,
 ) -> None:
-    tape = insert_timer_ticks(simulate(3, 20.0))
-    models = [random_quoting_bundle(seed, tape, units=(4,)) for seed in (5, 7)]
-    plans = [replace(make_plan(load_config(), m, tape), warm_up_ticks=WARM_UP) for m in models]
-    images = [image_of(model, plan) for model, plan in zip(models, plans, strict=True)]
-    manifest = emit_events(models[0], "loadable", tmp_path / "path", images[0], SHAPE)
+    desks = [small_desk(seed) for seed in (5, 7)]
+    tape, models, plans = desks[0].tape, [one.bundle for one in desks], [one.plan for one in desks]
+    images = [image_of(model, plan, SHAPE.rules) for model, plan in zip(models, plans, strict=True)]
+    manifest = emit_planned(models[0], plans[0], tmp_path / "path", SHAPE, "loadable")
     assert manifest.events is not None
     frames = encode(tape.events, beats_a_frame=FRAME_BEATS)
     player = DecisionPlayer(tmp_path / "path")
