@@ -56,7 +56,6 @@ std::pair<std::int64_t, std::int64_t> time_stages(const pyorch::QuotingSettings&
     std::vector<pyorch::Sent> sent;
     std::vector<std::size_t> ends(n);
     sent.reserve(n * 4);
-    std::vector<char> out(encoder.message_bytes());
     const auto row = [&](std::size_t t) { return ticks.data() + 6 * t; };
 
     const std::uint32_t reading = reading_ns();
@@ -86,8 +85,7 @@ std::pair<std::int64_t, std::int64_t> time_stages(const pyorch::QuotingSettings&
             if (moved || judged_anew || !adjustments[t].same_effect(quoted) || quoter.pending()) {
                 quoted = adjustments[t];
                 std::fill(quoter.next_sequence.begin(), quoter.next_sequence.end(), ++sequence);
-                quoter.update(pricer, tick[2], quoted, policy.rules(), tick[0],
-                              static_cast<double>(tick[1]) * s.half_tick_usd, reference, gate);
+                quoter.update(pricer, tick[2], quoted, policy.rules(), tick[0], reference, gate);
                 found = true;
             }
         }
@@ -102,7 +100,7 @@ std::pair<std::int64_t, std::int64_t> time_stages(const pyorch::QuotingSettings&
         const std::uint64_t begin = pyorch::clock_cycles();
         while (from < ends[t]) {
             const std::size_t count = std::min(ends[t] - from, pyorch::FixEncoder::maximum_entries);
-            bytes += static_cast<std::int64_t>(encoder.mass_quote(++sequence, row(t)[0], &sent[from], count, out.data()));
+            bytes += static_cast<std::int64_t>(encoder.mass_quote(++sequence, row(t)[0], &sent[from], count).size());
             from += count;
         }
         note(2, t, begin);

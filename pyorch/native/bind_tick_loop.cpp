@@ -98,7 +98,7 @@ void bind_tick_loop(nb::module_& module) {
         .def_prop_ro("ticks", [](DeskSteps& desk) { return desk.path().ticks(); })
         .def("sequence", [](DeskSteps& desk, std::size_t venue) { return desk.path().sequence(venue); }, "venue"_a)
         .def_prop_ro("refusals", [](DeskSteps& desk) { return desk.path().gate().counts(); })
-        .def_prop_ro("positions_lots", [](DeskSteps& desk) { return desk.path().gate().positions_lots; })
+        .def_prop_ro("positions_lots", [](DeskSteps& desk) { return desk.path().gate().positions_lots.values(); })
         .def_prop_ro("values_nano", [](DeskSteps& desk) {
                  const pyorch::Pricer& pricer = desk.path().pricer();
                  std::vector<std::int64_t> values;
@@ -107,9 +107,7 @@ void bind_tick_loop(nb::module_& module) {
                  return values;
              }, "Per option its value in 1e-9 BTC, of the last pricing.")
         .def_prop_ro("deltas_ppm", [](DeskSteps& desk) {
-                 std::vector<std::int64_t> deltas;
-                 for (const pyorch::Greeks& greeks : desk.path().gate().greeks) deltas.push_back(greeks[0]);
-                 return deltas;
+                 return desk.path().gate().lot.greeks[0].values();
              }, "Per option, of the last pricing.")
         .def_prop_ro("open_lots", [](DeskSteps& desk) {
                  std::vector<std::pair<std::int64_t, std::int64_t>> open;

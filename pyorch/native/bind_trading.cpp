@@ -57,6 +57,7 @@ void bind_settings(nb::module_& module) {
         .def_rw("probability_outputs", &QuotingSettings::probability_outputs)
         .def_rw("warm_up_ticks", &QuotingSettings::warm_up_ticks)
         .def_rw("origin_ns", &QuotingSettings::origin_ns)
+        .def_rw("kernel", &QuotingSettings::kernel)
         .def_rw("tick_ring", &QuotingSettings::tick_ring)
         .def_rw("quote_ring", &QuotingSettings::quote_ring)
         .def_rw("fix_ring", &QuotingSettings::fix_ring)
@@ -172,7 +173,7 @@ void bind_trading(nb::module_& module) {
              "records.Refusal of an order beside the quotes, or the number of refusals: it may go out.")
         .def("invalidate", &QuotingPath::invalidate, "row"_a, "local_ns"_a, "sequence"_a,
              "The book became invalid: withdraw everything, forget dwell and warm-up.")
-        .def_prop_ro("positions_lots", [](const QuotingPath& p) { return p.gate().positions_lots; })
+        .def_prop_ro("positions_lots", [](const QuotingPath& p) { return p.gate().positions_lots.values(); })
         .def_prop_ro("open_lots", [](const QuotingPath& p) {
                  std::vector<std::pair<std::int64_t, std::int64_t>> open;
                  for (std::size_t option = 0; option < p.gate().exposures.size(); ++option)

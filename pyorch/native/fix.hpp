@@ -5,17 +5,13 @@
 #include <cstring>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "fix_text.hpp"
 #include "quoting.hpp"
 
 namespace pyorch {
-
-// Multiples of a decimal step: `units` of the last of `places` decimal places.
-struct Decimals {
-    std::int64_t units = 1;
-    int places = 0;
-};
 
 struct FixIdentity {
     std::string sender, target, account, underlying;
@@ -34,77 +30,42 @@ class FixEncoder {
         set_ = "301=0\001296=1\001302=1\001311=" + id.underlying + "\001304=";
         std::size_t longest = 0;
         for (std::size_t option = 0; option < id.symbols.size(); ++option) {
-            entries_.push_back("299=" + std::to_string(option) + "\00155=" + id.symbols[option] + "\001132=");
+            entries_.emplace_back("299=" + std::to_string(option) + "\00155=" + id.symbols[option] + "\001132=");
             longest = std::max(longest, entries_.back().size());
         }
         // Every number has at most 20 characters and a point.
-        body_.resize(512 + header_.size() + account_.size() + set_.size() + maximum_entries * (longest + 128));
-        message_bytes_ = body_.size() + 64;
+        message_bytes_ = 576 + header_.size() + account_.size() + set_.size() + maximum_entries * (longest + 128);
+        buffer_.resize(message_bytes_ + text_slack);
     }
 
     // Upper bound of the bytes of one message.
     std::size_t message_bytes() const { return message_bytes_; }
 
-    // Encodes sent[0..count), count <= 16, at `out` (message_bytes() long); returns how many bytes.
-    std::size_t mass_quote(std::int64_t sequence, std::int64_t local_ns, const Sent* sent, std::size_t count, char* out) {
+    // Encodes sent[0..count), count <= 16. What is returned is valid until the next message.
+    std::string_view mass_quote(std::int64_t sequence, std::int64_t local_ns, const Sent* sent, std::size_t count) {
         char* p = opening('i', sequence, local_ns);
-        p = text(p, set_);
-        p = number(p, static_cast<std::int64_t>(count));
-        p = text(p, "\001295=", 5);
-        p = number(p, static_cast<std::int64_t>(count));
+        p = put_text(p, set_);
+        p = put_number(p, static_cast<std::int64_t>(count));
+        p = put_text(p, "\001295=");
+        p = put_number(p, static_cast<std::int64_t>(count));
         *p++ = '\001';
         for (std::size_t i = 0; i < count; ++i) {
-            p = text(p, entries_[sent[i].option]);
-            p = decimal(p, sent[i].quote.bid_ticks, price_);
-            p = text(p, "\001133=", 5);
-            p = decimal(p, sent[i].quote.ask_ticks, price_);
-            p = text(p, "\001134=", 5);
-            p = decimal(p, sent[i].quote.bid_lots, size_);
-            p = text(p, "\001135=", 5);
-            p = decimal(p, sent[i].quote.ask_lots, size_);
-            *p++ = '\001';
+            const Quote& quote = sent[i].quote;
+            p = entries_[sent[i].option].copy(p);
+            p = put_decimal(p, quote.bid_ticks, price_);
+            p = put_text(p, "\001133=");
+            p = put_decimal(p, quote.ask_ticks, price_);
+            if (quote.bid_lots != bid_lots_ || quote.ask_lots != ask_lots_) keep_sizes(quote.bid_lots, quote.ask_lots);
+            p = TextPiece::copy(p, sizes_, sizes_length_);
         }
-        return finish(p, out);
+        return finish(p);
     }
 
-    std::size_t cancel_all(std::int64_t sequence, std::int64_t local_ns, char* out) {
-        return finish(text(opening('Z', sequence, local_ns), "298=4\001", 6), out);
+    std::string_view cancel_all(std::int64_t sequence, std::int64_t local_ns) {
+        return finish(put_text(opening('Z', sequence, local_ns), "298=4\001"));
     }
 
    protected:
-    static char* text(char* p, const char* s, std::size_t n) {
-        std::memcpy(p, s, n);
-        return p + n;
-    }
-    static char* text(char* p, const std::string& s) { return text(p, s.data(), s.size()); }
-    static char* number(char* p, std::int64_t value) {
-        char digits[20];
-        int n = 0;
-        do {
-            digits[n++] = static_cast<char>('0' + value % 10);
-            value /= 10;
-        } while (value > 0);
-        while (n > 0) *p++ = digits[--n];
-        return p;
-    }
-    static char* padded(char* p, std::int64_t value, int width) {
-        for (int i = width - 1; i >= 0; --i, value /= 10) p[i] = static_cast<char>('0' + value % 10);
-        return p + width;
-    }
-    // At least places + 1 digits, the point before the last `places`; divisions by the constant 10 only.
-    static char* decimal(char* p, std::int64_t multiple, const Decimals& decimals) {
-        std::uint64_t value = static_cast<std::uint64_t>(multiple * decimals.units);
-        char digits[24];
-        int n = 0;
-        do {
-            if (n == decimals.places && n > 0) digits[n++] = '.';
-            digits[n++] = static_cast<char>('0' + value % 10);
-            value /= 10;
-        } while (value > 0 || n <= decimals.places);
-        while (n > 0) *p++ = digits[--n];
-        return p;
-    }
-
     // YYYYMMDD-HH:MM:SS.sss; the date's text is kept for as long as the day lasts.
     char* sending_time(char* p, std::int64_t local_ns) {
         const std::int64_t milliseconds = floor_divide(local_ns, 1'000'000);
@@ -118,52 +79,68 @@ class FixEncoder {
             const std::int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
             const std::int64_t shifted = (5 * of_year + 2) / 153;
             const std::int64_t month = shifted < 10 ? shifted + 3 : shifted - 9;
-            padded(date_, year_of_era + era * 400 + (month <= 2), 4);
-            padded(date_ + 4, month, 2);
-            padded(date_ + 6, of_year - (153 * shifted + 2) / 5 + 1, 2);
+            put_padded(date_, year_of_era + era * 400 + (month <= 2), 4);
+            put_padded(date_ + 4, month, 2);
+            put_padded(date_ + 6, of_year - (153 * shifted + 2) / 5 + 1, 2);
         }
         const std::int64_t of_day = milliseconds - day * 86'400'000;
-        p = text(p, date_, 8);
+        p = put_text(p, date_, 8);
         *p++ = '-';
-        p = padded(p, of_day / 3'600'000, 2);
+        p = put_padded(p, of_day / 3'600'000, 2);
         *p++ = ':';
-        p = padded(p, of_day / 60'000 % 60, 2);
+        p = put_padded(p, of_day / 60'000 % 60, 2);
         *p++ = ':';
-        p = padded(p, of_day / 1000 % 60, 2);
+        p = put_padded(p, of_day / 1000 % 60, 2);
         *p++ = '.';
-        return padded(p, of_day % 1000, 3);
+        return put_padded(p, of_day % 1000, 3);
     }
 
     // MsgType and the header's fields; the last one's end is the next one's to write.
-    char* head(const char* kind, std::int64_t sequence, std::int64_t local_ns) {
-        char* p = text(text(body_.data(), "35=", 3), kind, std::strlen(kind));
-        p = number(text(p, header_), sequence);
-        return sending_time(text(p, "\00152=", 4), local_ns);
+    template <std::size_t N>
+    char* head(const char (&kind)[N], std::int64_t sequence, std::int64_t local_ns) {
+        char* p = put_text(put_text(body(), "35="), kind);
+        p = put_number(put_text(p, header_), sequence);
+        return sending_time(put_text(p, "\00152="), local_ns);
     }
 
     char* opening(char kind, std::int64_t sequence, std::int64_t local_ns) {
-        const char type[] = {kind, '\0'};
-        char* p = head(type, sequence, local_ns);
-        p = number(text(p, "\001117=", 5), sequence);
-        return text(p, account_);
+        char* p = head({kind, '\0'}, sequence, local_ns);
+        p = put_number(put_text(p, "\001117="), sequence);
+        return put_text(p, account_);
     }
 
-    std::size_t finish(const char* end, char* out) {
-        const auto length = static_cast<std::size_t>(end - body_.data());
-        char* p = number(text(out, "8=FIX.4.4\0019=", 12), static_cast<std::int64_t>(length));
+    // Begin and length before what was written from body() on, the checksum behind it.
+    std::string_view finish(char* end) {
+        char opening[text_block];
+        char* p = put_number(put_text(opening, "8=FIX.4.4\0019="), static_cast<std::int64_t>(end - body()));
         *p++ = '\001';
-        p = text(p, body_.data(), length);
-        unsigned sum = 0;
-        for (const char* c = out; c < p; ++c) sum += static_cast<unsigned char>(*c);
-        p = padded(text(p, "10=", 3), sum & 0xFF, 3);
-        *p++ = '\001';
-        return static_cast<std::size_t>(p - out);
+        char* const begin = body() - (p - opening);
+        put_text(begin, opening, static_cast<std::size_t>(p - opening));
+        const std::uint8_t sum = byte_sum(begin, end);
+        end = put_padded(put_text(end, "10="), sum, 3);
+        *end++ = '\001';
+        return {begin, static_cast<std::size_t>(end - begin)};
     }
 
     Decimals price_, size_;
+
+   private:
+    char* body() { return buffer_.data() + text_block; }
+
+    // The sizes of an entry: mostly those of the one before.
+    void keep_sizes(std::int64_t bid_lots, std::int64_t ask_lots) {
+        char* p = put_decimal(put_text(sizes_, "\001134="), bid_lots_ = bid_lots, size_);
+        p = put_decimal(put_text(p, "\001135="), ask_lots_ = ask_lots, size_);
+        *p++ = '\001';
+        sizes_length_ = static_cast<std::size_t>(p - sizes_);
+    }
+
     std::string header_, account_, set_;
-    std::vector<std::string> entries_;
-    std::vector<char> body_;
+    std::vector<TextPiece> entries_;
+    char sizes_[4 * text_block] = {};
+    std::size_t sizes_length_ = 0;
+    std::int64_t bid_lots_ = -1, ask_lots_ = -1;
+    std::vector<char> buffer_;
     std::size_t message_bytes_ = 0;
     std::int64_t day_ = 0;
     bool date_known_ = false;

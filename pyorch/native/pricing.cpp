@@ -6,13 +6,14 @@
 #include <utility>
 
 #include "elementary.hpp"
+#include "fair_shift.hpp"
 
 namespace pyorch {
 
 Pricer::Pricer(const std::vector<std::int64_t>& strikes_usd, std::vector<std::int64_t> expiries_s, int rights,
                double half_tick_usd, const std::string& kernel)
     : expiries_s_(std::move(expiries_s)), rights_(rights), half_tick_usd_(half_tick_usd),
-      kernel_(chain_kernel(kernel.c_str())) {
+      kernel_(chain_kernel(kernel.c_str())), columns_(quote_kernels(kernel.c_str())) {
     if (expiries_s_.empty() || strikes_usd.empty() || rights < 1 || rights > 2)
         throw std::invalid_argument("a universe has expiries, strikes and one or two rights");
     if (kernel_ == nullptr) throw std::invalid_argument("no kernel " + kernel + " on this processor");
@@ -26,13 +27,17 @@ Pricer::Pricer(const std::vector<std::int64_t>& strikes_usd, std::vector<std::in
     ratio_.resize(padded_);
     volatility_.resize(expiries_s_.size() * padded_);
     rows_.resize(expiries_s_.size() * chain_rows * padded_);
-    for (std::size_t option = 0; option < options(); ++option)
-        value_at_.push_back((option / per_expiry_ * chain_rows + (is_put(option) ? put_value : call_value)) * padded_ +
-                            option % per_expiry_ / static_cast<std::size_t>(rights));
+    for (std::size_t option = 0; option < options(); ++option) {
+        const std::size_t expiry = option / per_expiry_, strike = option % per_expiry_ / static_cast<std::size_t>(rights);
+        const std::size_t row = expiry * chain_rows + (is_put(option) ? put_value : call_value);
+        places_.push_back({static_cast<std::uint32_t>(expiry), static_cast<std::uint32_t>(row * padded_ + strike),
+                           static_cast<std::uint32_t>(expiry * padded_ + strike)});
+    }
 }
 
 void Pricer::price(const Surface& surface, std::int64_t forward_half_ticks, std::int64_t minutes) {
     const double forward = static_cast<double>(forward_half_ticks) * half_tick_usd_;
+    forward_ = forward;
     const double log_forward = logarithm(forward);
     for (std::size_t i = 0; i < padded_; ++i) {
         moneyness_[i] = log_strikes_[i] - log_forward;
@@ -55,22 +60,24 @@ void Pricer::price(const Surface& surface, std::int64_t forward_half_ticks, std:
     }
 }
 
-OptionValue Pricer::value(std::size_t option) const {
-    const int put = is_put(option) ? 1 : 0;
-    const std::size_t first = value_at_[option] - static_cast<std::size_t>(call_value + put) * padded_;
-    const std::size_t strike = option % per_expiry_ / static_cast<std::size_t>(rights_);
-    const auto at = [&](int row) { return rows_[first + static_cast<std::size_t>(row) * padded_]; };
-    return {at(call_value + put),
-            volatility_[option / per_expiry_ * padded_ + strike],
-            at(call_delta + put),
-            at(gamma_row),
-            at(vega_row),
-            at(theta_row),
-            at(call_premium_adjusted_delta + put),
-            at(call_coin_delta + put),
-            at(vanna_row),
-            at(volga_row),
-            at(charm_row)};
+void Pricer::integers(LotIntegers& lot) const {
+    lot.exact = true;
+    for (std::size_t expiry = 0; expiry < expiries_s_.size(); ++expiry) {
+        const std::size_t first = expiry * per_expiry_;
+        lot.exact &= columns_->integers(
+            {rows_.data() + expiry * chain_rows * padded_, padded_, padded_, rights_, forward_, lot.below.data() + first,
+             lot.above.data() + first,
+             {lot.greeks[0].data() + first, lot.greeks[1].data() + first, lot.greeks[2].data() + first}});
+    }
+    if (lot.exact) return;
+    for (std::size_t option = 0; option < options(); ++option) {
+        const OptionValue v = value(option);
+        lot.below[option] = std::floor(v.value_btc * 1e9);
+        lot.above[option] = std::ceil(v.value_btc * 1e9);
+        lot.greeks[0][option] = delta_ppm(v.premium_adjusted_delta);
+        lot.greeks[1][option] = static_cast<std::int64_t>(std::floor(v.gamma * forward_ * 0.01 * 1e6 + 0.5));
+        lot.greeks[2][option] = static_cast<std::int64_t>(std::floor(v.vega * 1e7 + 0.5));
+    }
 }
 
 }  // namespace pyorch

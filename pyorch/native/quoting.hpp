@@ -1,88 +1,24 @@
-// Fair values and adjustments → two-sided quotes, throttled; pyorch.trading.quoting defines it.
+// Fair values and adjustments → two-sided quotes, throttled; pyorch.trading.quoting defines it. All options pass through the
+// kernels of quote_columns.hpp; the code here takes those whose quote changes, and those that the kernels leave to it.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
-#include <utility>
+#include <cstdlib>
 #include <vector>
 
 #include "fair_shift.hpp"
 #include "policy.hpp"
 #include "pricing.hpp"
+#include "quote_columns.hpp"
+#include "quote_protection.hpp"
+#include "quote_terms.hpp"
 #include "reference_value.hpp"
 #include "risk.hpp"
 
 namespace pyorch {
-
-struct Terms {
-    std::int64_t tick_nano = 1, coarse_tick_factor = 1, coarse_from_nano = 0, base_nano = 0;
-    std::int64_t size_lots = 1, minimum_size_lots = 1, minimum_change_ticks = 1, minimum_interval_ns = 0;
-};
-
-// The adjustment as it applies to one option.
-struct Guard {
-    std::int64_t bid_bp100 = 0, ask_bp100 = 0, bid_percent = 100, ask_percent = 100;
-    bool operator==(const Guard&) const = default;
-
-    static Guard of(const Effect& a, bool is_put) {
-        return is_put ? Guard{a.extra_up_bp100, a.extra_down_bp100, a.size_up_percent, a.size_down_percent}
-                      : Guard{a.extra_down_bp100, a.extra_up_bp100, a.size_down_percent, a.size_up_percent};
-    }
-    bool grew_from(const Guard& old) const {
-        return bid_bp100 > old.bid_bp100 || ask_bp100 > old.ask_bp100 || bid_percent < old.bid_percent ||
-               ask_percent < old.ask_percent;
-    }
-};
-
-inline std::int64_t floor_divide(std::int64_t a, std::int64_t b) {
-    const std::int64_t q = a / b;
-    return q - (a % b != 0 && (a < 0) != (b < 0));
-}
-
-inline Quote make_quote(const Terms& terms, double value_btc, const Guard& protection, std::int64_t shifted) {
-    const double value = value_btc * 1e9;
-    const auto below = static_cast<std::int64_t>(std::floor(value)) + shifted;
-    const auto above = static_cast<std::int64_t>(std::ceil(value)) + shifted;
-    const auto bid = [&](std::int64_t extra) {
-        const std::int64_t raw = below - terms.base_nano - extra;
-        const std::int64_t step = raw >= terms.coarse_from_nano ? terms.coarse_tick_factor : 1;
-        return floor_divide(raw, terms.tick_nano * step) * step;
-    };
-    const auto ask = [&](std::int64_t extra) {
-        const std::int64_t raw = above + terms.base_nano + extra;
-        const std::int64_t step = raw >= terms.coarse_from_nano ? terms.coarse_tick_factor : 1;
-        return -floor_divide(-raw, terms.tick_nano * step) * step;
-    };
-    Quote quote{bid(0), std::max<std::int64_t>(ask(0), 1), 0, 0};
-    if (protection.bid_bp100 > 0) quote.bid_ticks = std::min(quote.bid_ticks - 1, bid(protection.bid_bp100 * 1000));
-    if (protection.ask_bp100 > 0) quote.ask_ticks = std::max(quote.ask_ticks + 1, ask(protection.ask_bp100 * 1000));
-    quote.ask_ticks = std::max(quote.ask_ticks, quote.bid_ticks + 1);
-    quote.bid_lots = std::max(terms.minimum_size_lots, terms.size_lots * protection.bid_percent / 100);
-    quote.ask_lots = std::max(terms.minimum_size_lots, terms.size_lots * protection.ask_percent / 100);
-    if (quote.bid_ticks < 1) quote.bid_ticks = quote.bid_lots = 0;
-    return quote;
-}
-
-enum class Reason : std::uint32_t { first = 1, widen = 2, narrow = 3, move = 4, withdraw = 5, reduce = 6 };
-
-struct Sent {
-    std::uint32_t option;
-    Reason reason;
-    Quote quote;
-};
-
-// In this order message credit and notional are given out: what takes risk away goes first.
-inline constexpr Reason priority[] = {Reason::withdraw, Reason::reduce, Reason::widen,
-                                      Reason::move,     Reason::narrow, Reason::first};
-
-// A lot's Greeks in the gate's integers.
-inline Greeks greeks_of(const Pricer& pricer, std::size_t option, double forward_usd) {
-    return {delta_ppm(pricer.premium_adjusted_delta(option)),
-            static_cast<std::int64_t>(std::floor(pricer.gamma(option) * forward_usd * 0.01 * 1e6 + 0.5)),
-            static_cast<std::int64_t>(std::floor(pricer.vega(option) * 1e7 + 0.5))};
-}
 
 // Decides which options to quote anew: withdrawn, wider and new ones at once, the others no faster than the throttle.
 class Quoter {
@@ -92,9 +28,10 @@ class Quoter {
     // venues: how many.
     Quoter(Terms terms, const InventorySkew& skew, const RiskGate& gate, std::size_t venues)
         : down(venues, 0), next_sequence(venues, 1), terms_(terms), skew_(skew), live_(gate.positions_lots.size()),
-          left_(live_.size()), placed_(venues, 0) {
-        own_nano_.reserve(live_.size());
-        for (const std::int64_t position : gate.positions_lots) own_nano_.push_back(skew_.own_nano(position));
+          own_nano_(live_.size()), shown_ticks_{own_nano_, own_nano_}, shown_lots_{own_nano_, own_nano_},
+          ticks_{own_nano_, own_nano_}, look_(live_.size()), protections_(live_.size(), venues), left_(live_.size()),
+          placed_(venues, 0) {
+        for (std::size_t option = 0; option < live_.size(); ++option) position(gate, option);
         wanted_.reserve(live_.size());
         sent_.reserve(live_.size());
     }
@@ -108,22 +45,26 @@ class Quoter {
     std::int64_t inventory_bp100() const { return inventory_bp100_; }
     const std::vector<Sent>& sent() const { return sent_; }
     bool live() const {
-        return std::any_of(live_.begin(), live_.end(), [](const Live& live) { return !(live.quote == Quote{}); });
+        for (std::size_t option = 0; option < live_.size(); ++option)
+            if (!(shown(option) == Quote{})) return true;
+        return false;
     }
 
-    const Quote& shown(std::size_t option) const { return live_[option].quote; }
+    Quote shown(std::size_t option) const {
+        return {shown_ticks_[0][option], shown_ticks_[1][option], shown_lots_[0][option], shown_lots_[1][option]};
+    }
 
     // What the collar is around, where it is known.
-    static std::int64_t around(std::size_t option, const Pricer& pricer, const ReferenceValues& reference) {
+    static std::int64_t around(std::size_t option, const RiskGate& gate, const ReferenceValues& reference) {
         if (reference.used()) return reference.known() ? reference.nano(option) : 0;
-        return static_cast<std::int64_t>(std::floor(pricer.value_btc(option) * 1e9));
+        return static_cast<std::int64_t>(gate.lot.below[option]);
     }
 
     // venue < 0: all of them.
     void withdraw(RiskGate& gate, int venue) {
         for (std::size_t option = 0; option < live_.size(); ++option)
             if (venue < 0 || gate.exposures.venue(option) == static_cast<std::uint32_t>(venue)) {
-                live_[option].quote = {};
+                show(option, {});
                 live_[option].protection = {};
             }
         if (!gate.exposures.acknowledged()) gate.exposures.forget();
@@ -132,106 +73,164 @@ class Quoter {
     void rejected(std::size_t option, std::int64_t sequence) {
         Live& live = live_[option];
         if (live.sequence != sequence) return;
-        live.quote = {};
+        show(option, {});
         live.protection = {};
         live.refused = true;
     }
     // What is held of an option is another than thought.
     void position(const RiskGate& gate, std::size_t option) {
         own_nano_[option] = skew_.own_nano(gate.positions_lots[option]);
+        skew_fits_ &= std::abs(own_nano_[option]) < columns_reach;
     }
     void filled(const RiskGate& gate, std::size_t option, int side, std::int64_t lots, std::int64_t sequence) {
         position(gate, option);
-        Live& live = live_[option];
-        if (live.sequence != sequence) return;
-        const std::int64_t left = std::max<std::int64_t>(0, live.quote.lots(side) - lots);
+        if (live_[option].sequence != sequence) return;
+        Quote quote = shown(option);
+        const std::int64_t left = std::max<std::int64_t>(0, quote.lots(side) - lots);
         if (left == 0)
-            live.quote.leave_out(side);
+            quote.leave_out(side);
         else
-            (side == 0 ? live.quote.bid_lots : live.quote.ask_lots) = left;
+            (side == 0 ? quote.bid_lots : quote.ask_lots) = left;
+        show(option, quote);
     }
 
     // rules: the policy's, for those of limited reach.
     void update(const Pricer& pricer, std::int64_t minutes, const Adjustment& adjustment,
-                const std::vector<Rule>& rules, std::int64_t local_ns, double forward_usd,
-                const ReferenceValues& reference, RiskGate& gate) {
+                const std::vector<Rule>& rules, std::int64_t local_ns, const ReferenceValues& reference,
+                RiskGate& gate) {
         pending_ = false;
         refused_ = 0;
         wanted_.clear();
+        wanted_for_ = {};
         sent_.clear();
         std::fill(placed_.begin(), placed_.end(), 0);
-        std::int64_t held = 0;
-        for (std::size_t option = 0; option < live_.size(); ++option) {
-            gate.greeks[option] = greeks_of(pricer, option, forward_usd);
-            held += gate.greeks[option][0] * gate.positions_lots[option];
-        }
-        gate.sum();
-        inventory_bp100_ = skew_.underlying_bp100(held);
+        pricer.integers(gate.lot);
+        inventory_bp100_ = skew_.underlying_bp100(gate.sum());
         const std::int64_t underlying_bp100 = adjustment.forecast_bp100 + inventory_bp100_;
-        const bool reducing = reduce(gate);
+        protections_.refresh(pricer, minutes, adjustment, rules, terms_, {widen_bp100, size_cap_lots}, down, gate);
+        const bool reducing = !gate.within(shown_lots_) && reduce(gate);
+        look_at_all(underlying_bp100, reference, gate);
         for (std::size_t option = 0; option < live_.size(); ++option) {
-            const Live& live = live_[option];
-            const Refusal stands =
-                pricer.expired(option, minutes)
-                    ? Refusal::none
-                    : gate.judge(option, live.quote, !reference.used() || reference.known(),
-                                 around(option, pricer, reference), terms_.tick_nano);
-            if (stands != Refusal::none) {
-                gate.count(stands);
-                ++refused_;
+            const std::int64_t look = look_[option];
+            if (look == look_nothing && !reducing) continue;
+            if (look == look_unknown) {
+                const Refusal stands =
+                    pricer.expired(option, minutes)
+                        ? Refusal::none
+                        : gate.judge(option, shown(option), !reference.used() || reference.known(),
+                                     around(option, gate, reference), terms_.tick_nano);
+                if (stands != Refusal::none) {
+                    gate.count(stands);
+                    ++refused_;
+                    pending_ = true;
+                    want(static_cast<std::uint32_t>(option), Reason::withdraw, {}, unprotected_);
+                    continue;
+                }
+            }
+            if (reducing && !(left_[option] == shown(option))) {
+                want(static_cast<std::uint32_t>(option), Reason::reduce, left_[option], live_[option].protection);
                 pending_ = true;
-                wanted_.push_back({{static_cast<std::uint32_t>(option), Reason::withdraw, {}}, {}});
                 continue;
             }
-            if (reducing && !(left_[option] == live.quote)) {
-                wanted_.push_back({{static_cast<std::uint32_t>(option), Reason::reduce, left_[option]}, live.protection});
-                pending_ = true;
-                continue;
-            }
-            consider(static_cast<std::uint32_t>(option), pricer, minutes, adjustment, rules, underlying_bp100, local_ns,
-                     gate);
+            consider(static_cast<std::uint32_t>(option), quote_of(option, pricer, underlying_bp100, gate), local_ns);
         }
-        for (const Reason reason : priority)
+        for (const Reason reason : priority) {
+            if (wanted_for_[static_cast<std::size_t>(reason)] == 0) continue;
             for (Candidate& candidate : wanted_)
-                if (candidate.sent.reason == reason) send(candidate, pricer, local_ns, reference, gate);
+                if (candidate.sent.reason == reason) send(candidate, local_ns, reference, gate);
+        }
     }
 
    private:
+    // What the venue was told last, beside the shown quote.
     struct Live {
-        Quote quote;
         Guard protection;
         std::int64_t sent_ns = 0, sequence = 0;
         bool refused = false;
     };
     struct Candidate {
         Sent sent;
-        Guard protection;
+        const Guard* protection;
     };
+    void want(std::uint32_t option, Reason reason, const Quote& quote, const Guard& protection) {
+        wanted_.push_back({{option, reason, quote}, &protection});
+        ++wanted_for_[static_cast<std::size_t>(reason)];
+    }
 
-    void consider(std::uint32_t option, const Pricer& pricer, std::int64_t minutes, const Adjustment& adjustment,
-                  const std::vector<Rule>& rules, std::int64_t underlying_bp100, std::int64_t local_ns,
-                  const RiskGate& gate) {
-        const Live& live = live_[option];
-        const Effect effect = adjustment.limited == 0 ? static_cast<const Effect&>(adjustment)
-                                                      : effect_of(rules, adjustment.active, pricer.expiry_of(option));
-        Guard protection = Guard::of(effect, pricer.is_put(option));
-        protection.bid_bp100 = std::max(protection.bid_bp100, widen_bp100);
-        protection.ask_bp100 = std::max(protection.ask_bp100, widen_bp100);
-        Quote quote;
-        if (!pricer.expired(option, minutes) && !down[gate.exposures.venue(option)]) {
-            std::int64_t shifted = own_nano_[option];
-            if (underlying_bp100 != 0) shifted += shift_nano(underlying_bp100, gate.greeks[option][0]);
-            quote = make_quote(terms_, pricer.value_btc(option), protection, shifted);
-            if (size_cap_lots > 0) {
-                quote.bid_lots = std::min(quote.bid_lots, size_cap_lots);
-                quote.ask_lots = std::min(quote.ask_lots, size_cap_lots);
-            }
+    void show(std::size_t option, const Quote& quote) {
+        shown_ticks_[0][option] = quote.bid_ticks;
+        shown_ticks_[1][option] = quote.ask_ticks;
+        shown_lots_[0][option] = quote.bid_lots;
+        shown_lots_[1][option] = quote.ask_lots;
+    }
+
+    // Which options need a closer look, and the new quotes' prices.
+    void look_at_all(std::int64_t underlying_bp100, const ReferenceValues& reference, const RiskGate& gate) {
+        const bool other = reference.used();
+        const LotIntegers& lot = gate.lot;
+        const LotIntegers& around = other ? reference.lot() : lot;
+        const auto fits = [](std::int64_t value) { return value < columns_reach && value > -columns_reach; };
+        const std::int64_t collar = gate.limits().price_collar_ticks, coarse = terms_.coarse_tick_factor;
+        if (!lot.exact || !around.exact || (other && !reference.known()) || !fits(underlying_bp100) ||
+            !fits(terms_.base_nano) || !fits(terms_.coarse_from_nano) || collar > columns_reach / terms_.tick_nano ||
+            coarse > columns_reach / terms_.tick_nano || !skew_fits_) {
+            std::fill_n(look_.data(), look_.size(), look_unknown);
+            return;
         }
-        if (quote == live.quote) return;
+        const auto& orders = gate.exposures.order_lots();
+        const auto real = [](std::int64_t value) { return static_cast<double>(value); };
+        gate.columns().quotes({
+            .options = live_.size(),
+            .below = lot.below.data(),
+            .above = lot.above.data(),
+            .delta = lot.greeks[0].data(),
+            .own_nano = own_nano_.data(),
+            .quotable = protections_.quotable(),
+            .extra = {protections_.extra(0), protections_.extra(1)},
+            .lots = {protections_.lots(0), protections_.lots(1)},
+            .any_extra = protections_.any_extra(),
+            .shown_ticks = {shown_ticks_[0].data(), shown_ticks_[1].data()},
+            .shown_lots = {shown_lots_[0].data(), shown_lots_[1].data()},
+            .orders = {orders[0].data(), orders[1].data()},
+            .around = around.below.data(),
+            .around_delta = around.greeks[0].data(),
+            .around_bp100 = other ? real(reference.moved_bp100()) : 0.0,
+            .underlying_bp100 = real(underlying_bp100),
+            .tick = real(terms_.tick_nano),
+            .coarse_tick = real(terms_.tick_nano * coarse),
+            .coarse_factor = real(coarse),
+            .coarse_from = real(terms_.coarse_from_nano),
+            .base = real(terms_.base_nano),
+            .collar = real(collar * terms_.tick_nano),
+            .ticks = {ticks_[0].data(), ticks_[1].data()},
+            .look = look_.data(),
+        });
+    }
+
+    Quote quote_of(std::size_t option, const Pricer& pricer, std::int64_t underlying_bp100, const RiskGate& gate) const {
+        const std::int64_t lots[] = {protections_.lots(0)[option], protections_.lots(1)[option]};
+        if (look_[option] != look_unknown) {
+            const std::int64_t bid = ticks_[0][option], ask = ticks_[1][option];
+            return {bid, ask, bid == 0 ? 0 : lots[0], ask == 0 ? 0 : lots[1]};
+        }
+        if (!protections_.quotable()[option]) return {};
+        std::int64_t shifted = own_nano_[option];
+        if (underlying_bp100 != 0) shifted += shift_nano(underlying_bp100, gate.lot.greeks[0][option]);
+        Quote quote = make_quote(terms_, pricer.value_btc(option), protections_.guard(option), shifted);
+        quote.bid_lots = std::min(quote.bid_lots, lots[0]);
+        quote.ask_lots = std::min(quote.ask_lots, lots[1]);
+        return quote;
+    }
+
+    void consider(std::uint32_t option, const Quote& quote, std::int64_t local_ns) {
+        const Live& live = live_[option];
+        const Quote standing = shown(option);
+        const Guard& protection = protections_.guard(option);
+        if (quote == standing) return;
         Reason reason = Reason::move;
         if (quote == Quote{}) {
             reason = Reason::withdraw;
-        } else if (live.quote == Quote{}) {
+        } else if (standing == Quote{}) {
             if (live.refused && local_ns - live.sent_ns < terms_.minimum_interval_ns) {
                 pending_ = true;
                 return;
@@ -241,9 +240,9 @@ class Quoter {
             reason = Reason::widen;
         } else {
             const bool narrows = !(protection == live.protection);
-            const bool small = std::abs(quote.bid_ticks - live.quote.bid_ticks) < terms_.minimum_change_ticks &&
-                               std::abs(quote.ask_ticks - live.quote.ask_ticks) < terms_.minimum_change_ticks &&
-                               quote.bid_lots == live.quote.bid_lots && quote.ask_lots == live.quote.ask_lots;
+            const bool small = std::abs(quote.bid_ticks - standing.bid_ticks) < terms_.minimum_change_ticks &&
+                               std::abs(quote.ask_ticks - standing.ask_ticks) < terms_.minimum_change_ticks &&
+                               quote.bid_lots == standing.bid_lots && quote.ask_lots == standing.ask_lots;
             if (small && !narrows) return;
             if (local_ns - live.sent_ns < terms_.minimum_interval_ns) {
                 pending_ = true;
@@ -251,7 +250,7 @@ class Quoter {
             }
             if (narrows) reason = Reason::narrow;
         }
-        wanted_.push_back({{option, reason, quote}, protection});
+        want(option, reason, quote, protection);
     }
 
     // What must go so that the worst case of the live quotes is within all limits; whether anything must.
@@ -262,7 +261,7 @@ class Quoter {
         std::int64_t total = 0;
         bool reduced = false;
         for (std::size_t option = 0; option < live_.size(); ++option) {
-            Quote& quote = left_[option] = live_[option].quote;
+            Quote& quote = left_[option] = shown(option);
             for (const int side : {0, 1}) {
                 const std::int64_t held = side == 0 ? positions[option] : -positions[option];
                 if (quote.lots(side) > 0 && held + quote.lots(side) + orders(option, side) > gate.bounds[limit_position]) {
@@ -273,7 +272,7 @@ class Quoter {
             const std::int64_t bid = quote.bid_lots + orders(option, 0), ask = quote.ask_lots + orders(option, 1);
             total += bid + ask;
             for (std::size_t m = 0; m < 3; ++m) {
-                const std::int64_t each = gate.greeks[option][m], held = each * positions[option];
+                const std::int64_t each = gate.lot.greeks[m][option], held = each * positions[option];
                 worst[m][0] += std::abs(each) * (each < 0 ? bid : ask) - held;
                 worst[m][1] += std::abs(each) * (each > 0 ? bid : ask) + held;
             }
@@ -285,13 +284,13 @@ class Quoter {
                 // A side left out for another measure no longer counts: the sum anew.
                 bound = 0;
                 for (std::size_t option = 0; option < live_.size(); ++option) {
-                    const std::int64_t each = gate.greeks[option][m], held = each * positions[option];
+                    const std::int64_t each = gate.lot.greeks[m][option], held = each * positions[option];
                     const int side = (each > 0) != upward;
                     bound += (upward ? held : -held) +
                              std::abs(each) * (left_[option].lots(side) + orders(option, side));
                 }
                 for (std::size_t option = 0; option < live_.size() && bound > gate.bounds[limit_delta + m]; ++option) {
-                    const std::int64_t each = gate.greeks[option][m];
+                    const std::int64_t each = gate.lot.greeks[m][option];
                     const int side = (each > 0) != upward;
                     const std::int64_t lots = left_[option].lots(side);
                     if (each == 0 || lots == 0) continue;
@@ -309,13 +308,11 @@ class Quoter {
         return reduced;
     }
 
-    void send(Candidate& candidate, const Pricer& pricer, std::int64_t local_ns, const ReferenceValues& reference,
-              RiskGate& gate) {
+    void send(Candidate& candidate, std::int64_t local_ns, const ReferenceValues& reference, RiskGate& gate) {
         Sent& sent = candidate.sent;
-        Live& live = live_[sent.option];
         if (sent.reason != Reason::withdraw && sent.reason != Reason::reduce) {
             const bool known = !reference.used() || reference.known();
-            if (gate.check(sent.option, sent.quote, known, around(sent.option, pricer, reference), terms_.tick_nano) !=
+            if (gate.check(sent.option, sent.quote, known, around(sent.option, gate, reference), terms_.tick_nano) !=
                 Refusal::none) {
                 ++refused_;
                 pending_ = true;  // room may come, or another reference
@@ -323,7 +320,7 @@ class Quoter {
                     sent.quote = {};
                     sent.reason = Reason::withdraw;
                 }
-                if (sent.quote == live.quote) return;
+                if (sent.quote == shown(sent.option)) return;
             }
             if (sent.reason != Reason::withdraw && !gate.take_credit(local_ns)) {
                 ++refused_;
@@ -334,16 +331,23 @@ class Quoter {
         const std::uint32_t venue = gate.exposures.venue(sent.option);
         const std::int64_t sequence = next_sequence[venue] + placed_[venue]++ / static_cast<std::int64_t>(maximum_entries);
         gate.place(sent.option, sequence, sent.quote);
-        live = {sent.quote, candidate.protection, local_ns, sequence, false};
+        show(sent.option, sent.quote);
+        live_[sent.option] = {*candidate.protection, local_ns, sequence, false};
         sent_.push_back(sent);
     }
 
     Terms terms_;
     InventorySkew skew_;
-    std::vector<std::int64_t> own_nano_;
+    bool skew_fits_ = true;
     std::vector<Live> live_;
+    Integers own_nano_;
+    std::array<Integers, 2> shown_ticks_, shown_lots_, ticks_;  // [bid, ask]; ticks_: of the new quotes
+    Integers look_;
+    Protections protections_;
     std::vector<Quote> left_;
+    static constexpr Guard unprotected_{};
     std::vector<Candidate> wanted_;
+    std::array<std::size_t, 7> wanted_for_{};  // per reason
     std::int64_t inventory_bp100_ = 0;
     std::vector<Sent> sent_;
     std::vector<std::int64_t> placed_;  // per venue, quotes of this update

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "exposure.hpp"
@@ -23,8 +24,7 @@ class QuotingOutput {
    public:
     QuotingOutput(const QuotingSettings& s, std::size_t options)
         : options_(options), encoders_(encoders_of(s)), ticks_(s.tick_ring),
-          quotes_(std::max(s.quote_ring, 2 * options)), fix_(std::max(s.fix_ring, 2 * room_for_messages())),
-          scratch_(room_for_messages()) {}
+          quotes_(std::max(s.quote_ring, 2 * options)), fix_(std::max(s.fix_ring, 2 * room_for_messages())) {}
 
     std::atomic<bool> abandoned{false};  // nobody reads the rings any more
 
@@ -41,7 +41,7 @@ class QuotingOutput {
 
     void cancel_all(TickRecord& record, std::size_t venue, VenueSession& session) {
         session.sent(1, record.local_ns);
-        append(record, encoders_[venue].cancel_all(session.sequence, record.local_ns, scratch_.data()));
+        append(record, encoders_[venue].cancel_all(session.sequence, record.local_ns));
         record.flags |= tick_cancelled;
     }
 
@@ -66,7 +66,7 @@ class QuotingOutput {
             const auto flush = [&] {
                 if (count == 0) return;
                 append(record, encoders_[v].mass_quote(sessions[v].sequence + ++messages, record.local_ns, part.data(),
-                                                       count, scratch_.data()));
+                                                       count));
                 count = 0;
             };
             for (const Sent& one : sent) {
@@ -85,6 +85,13 @@ class QuotingOutput {
         fix_.publish();
         ticks_.advance(1);
         ticks_.publish();
+    }
+
+    // After a tick: the memory that the next one may write comes near, as much as all options need.
+    void prepare() {
+        ticks_.fetch(1);
+        quotes_.fetch(options_);
+        fix_.fetch(options_ * usual_entry_bytes);
     }
 
     Ring<TickRecord>& tick_ring() { return ticks_; }
@@ -108,20 +115,21 @@ class QuotingOutput {
         for (const FixEncoder& encoder : encoders_) longest = std::max(longest, encoder.message_bytes());
         return (options_ / FixEncoder::maximum_entries + 5 * encoders_.size()) * longest;
     }
-    void append(TickRecord& record, std::size_t bytes) {
-        fix_.reserve(bytes, abandoned);
-        fix_.write(scratch_.data(), bytes);
-        record.fix_bytes += static_cast<std::uint32_t>(bytes);
+    void append(TickRecord& record, std::string_view message) {
+        fix_.reserve(message.size(), abandoned);
+        fix_.write(message.data(), message.size());
+        record.fix_bytes += static_cast<std::uint32_t>(message.size());
         ++record.fix_messages;
         ++messages_;
     }
+
+    static constexpr std::size_t usual_entry_bytes = 96;
 
     std::size_t options_;
     std::vector<FixEncoder> encoders_;
     Ring<TickRecord> ticks_;
     Ring<QuoteRecord> quotes_;
     Ring<char> fix_;
-    std::vector<char> scratch_;
     std::int64_t messages_ = 0;
 };
 

@@ -41,7 +41,8 @@ class QuotingPath {
    public:
     explicit QuotingPath(const QuotingSettings& s)
         : settings_(s), surface_(s.surface_ppm, s.expiries_s, s.origin_ns), policy_(s.rules, s.fair_shift),
-          pricer_(s.strikes_usd, s.expiries_s, s.rights, s.half_tick_usd), gate_(s.limits),
+          pricer_(s.strikes_usd, s.expiries_s, s.rights, s.half_tick_usd, s.kernel),
+          gate_(s.limits, quote_kernels(s.kernel.c_str())),
           reference_(pricer_, surface_, s.limits.reference_interval_ns, s.limits.reference_age_ns),
           venues_(s.venues()), quoter_(s.terms, s.inventory, gate_, venues_.size()), output_(s, pricer_.options()) {
         noted.reserve(64);
@@ -130,8 +131,7 @@ class QuotingPath {
                 quoted_adjustment_ = adjustment;
                 dirty_ = false;
                 for (std::size_t v = 0; v < venues_.size(); ++v) quoter_.next_sequence[v] = venues_[v].sequence + 1;
-                quoter_.update(pricer_, record.minutes, adjustment, policy_.rules(), in.local_ns,
-                               static_cast<double>(in.forward_half_ticks) * settings_.half_tick_usd, reference_, gate_);
+                quoter_.update(pricer_, record.minutes, adjustment, policy_.rules(), in.local_ns, reference_, gate_);
                 record.refused = quoter_.refused();
             }
             record.inventory_bp100 = static_cast<std::int32_t>(quoter_.inventory_bp100());
@@ -153,6 +153,8 @@ class QuotingPath {
         ++since_reset_;
         if (!full()) output_.publish();
     }
+
+    void prepare() { output_.prepare(); }  // between two ticks
 
     // The book became invalid: withdraw everything, forget dwell and warm-up.
     void invalidate(std::int64_t row, std::int64_t local_ns, std::int64_t sequence) {
@@ -258,9 +260,9 @@ class QuotingPath {
         (side == 0 ? quote.bid_ticks : quote.ask_ticks) = price_ticks;
         (side == 0 ? quote.bid_lots : quote.ask_lots) = lots;
         if (gate_.outside(quote, !reference_.used() || reference_.known(),
-                          Quoter::around(option, pricer_, reference_), settings_.terms.tick_nano))
+                          Quoter::around(option, gate_, reference_), settings_.terms.tick_nano))
             return Refusal::price_collar;
-        const Quote& shown = quoter_.shown(option);
+        const Quote shown = quoter_.shown(option);
         if (shown.lots(1 - side) > 0 && (side == 0 ? price_ticks >= shown.ask_ticks : price_ticks <= shown.bid_ticks))
             return Refusal::self_cross;
         gate_.sum();

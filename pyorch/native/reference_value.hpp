@@ -1,10 +1,8 @@
 // Independent fair values for the price collar; pyorch.trading.reference_value defines it.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "fair_shift.hpp"
 #include "pricing.hpp"
@@ -16,7 +14,7 @@ class ReferenceValues {
    public:
     ReferenceValues(Pricer pricer, const Surface& surface, std::int64_t interval_ns, std::int64_t maximum_age_ns)
         : pricer_(std::move(pricer)), surface_(surface), interval_ns_(interval_ns), maximum_age_ns_(maximum_age_ns),
-          value_nano_(pricer_.options()), delta_(pricer_.options()) {}
+          lot_(pricer_.options()) {}
 
     bool used() const { return interval_ns_ > 0; }
 
@@ -34,10 +32,7 @@ class ReferenceValues {
         bool changed = !was_known;
         if (!priced_ || local_ns - priced_ns_ >= interval_ns_) {
             pricer_.price(surface_, 2 * trade_ticks_, minutes);
-            for (std::size_t option = 0; option < value_nano_.size(); ++option) {
-                value_nano_[option] = static_cast<std::int64_t>(std::floor(pricer_.value_btc(option) * 1e9));
-                delta_[option] = delta_ppm(pricer_.premium_adjusted_delta(option));
-            }
+            pricer_.integers(lot_);
             priced_ = true;
             priced_ticks_ = trade_ticks_;
             priced_ns_ = local_ns;
@@ -49,14 +44,17 @@ class ReferenceValues {
     }
     bool known() const { return known_; }
     std::int64_t nano(std::size_t option) const {
-        return value_nano_[option] + shift_nano(moved_bp100_, delta_[option]);
+        return static_cast<std::int64_t>(lot_.below[option]) + shift_nano(moved_bp100_, lot_.greeks[0][option]);
     }
+    // The values before the underlying moved by so much.
+    const LotIntegers& lot() const { return lot_; }
+    std::int64_t moved_bp100() const { return moved_bp100_; }
 
    private:
     Pricer pricer_;
     Surface surface_;
     std::int64_t interval_ns_, maximum_age_ns_;
-    std::vector<std::int64_t> value_nano_, delta_;
+    LotIntegers lot_;
     std::int64_t trade_ticks_ = 0, trade_ns_ = 0, priced_ticks_ = 0, priced_ns_ = 0, moved_bp100_ = 0;
     bool known_ = false, priced_ = false;
 };

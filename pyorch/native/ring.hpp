@@ -19,6 +19,15 @@ inline void pause_core() {
 #endif
 }
 
+// A hint: the line will be written soon.
+inline void fetch_for_writing(const void* line) {
+#if defined(__x86_64__)
+    asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(line)));
+#else
+    __builtin_prefetch(line, 1, 2);
+#endif
+}
+
 // Positions only grow; each side keeps a copy of the other's, so that the shared line is read when needed.
 // A full ring holds the producer back (spinning, counted): a replay loses nothing.
 template <typename T>
@@ -50,6 +59,15 @@ class Ring {
         head_ += count;
     }
     void advance(std::size_t count) { head_ += count; }
+    // Between writes: asks for the lines of the next `count` items, those that were not asked for yet.
+    void fetch(std::size_t count) {
+        const std::uint64_t end = head_ + count;
+        for (fetched_ = std::max(fetched_, head_); fetched_ < end; fetched_ += step) {
+            const char* const item = reinterpret_cast<const char*>(&items_[fetched_ & (items_.size() - 1)]);
+            for (std::size_t line = 0; line < sizeof(T); line += cache_line) fetch_for_writing(item + line);
+            fetch_for_writing(item + sizeof(T) - 1);
+        }
+    }
     void publish() { published_.store(head_, std::memory_order_release); }
 
     // Consumer.
@@ -68,9 +86,11 @@ class Ring {
     }
 
    private:
+    static constexpr std::size_t cache_line = 64, step = sizeof(T) < cache_line ? cache_line / sizeof(T) : 1;
+
     std::vector<T> items_;  // written once at construction: its pages are there before the first tick
     alignas(64) std::uint64_t head_ = 0;
-    std::uint64_t seen_tail_ = 0, waits_ = 0;
+    std::uint64_t seen_tail_ = 0, fetched_ = 0, waits_ = 0;
     alignas(64) std::atomic<std::uint64_t> published_{0};
     alignas(64) std::atomic<std::uint64_t> tail_{0};
 };

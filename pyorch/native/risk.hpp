@@ -10,6 +10,7 @@
 
 #include "exposure.hpp"
 #include "inputs.hpp"
+#include "quote_columns.hpp"
 
 namespace pyorch {
 
@@ -46,23 +47,23 @@ struct Limits {
     Protection protection;
 };
 
-// Delta, gamma, vega of a lot, in the integers of pyorch.trading.risk.Greeks.
-using Greeks = std::array<std::int64_t, 3>;
-
 class RiskGate {
    public:
-    explicit RiskGate(Limits limits)
-        : limits_(std::move(limits)), bounds(limits_.bounds), positions_lots(limits_.positions_lots),
-          exposures(limits_.venues, limits_.acknowledged), greeks(positions_lots.size()) {}
+    // columns: null: the widest that this processor runs.
+    explicit RiskGate(Limits limits, const QuoteKernels* columns = nullptr)
+        : limits_(std::move(limits)), columns_(columns == nullptr ? quote_kernels() : columns), bounds(limits_.bounds),
+          positions_lots(limits_.positions_lots), exposures(limits_.venues, limits_.acknowledged),
+          lot(positions_lots.size()), refill_ns_(limits_.quotes_burst * nano / std::max<std::int64_t>(limits_.quotes_per_second, 1) + 1) {}
 
    private:
     Limits limits_;
+    const QuoteKernels* columns_;
 
    public:
     std::array<std::int64_t, limit_names> bounds;
-    std::vector<std::int64_t> positions_lots;
+    Integers positions_lots;
     Exposures exposures;
-    std::vector<Greeks> greeks;
+    LotIntegers lot;  // of the last update
     std::int64_t frozen_ns = -1;
 
     Refusal count(Refusal refusal) {
@@ -86,20 +87,32 @@ class RiskGate {
         return frozen_ns >= 0;
     }
 
-    // The sums that `check` and `place` keep up within one update.
-    void sum() {
-        worst_ = {};
-        open_lots_ = 0;
-        for (std::size_t option = 0; option < greeks.size(); ++option) {
-            const std::int64_t bid = exposures.open(option, 0), ask = exposures.open(option, 1);
-            open_lots_ += bid + ask;
-            for (std::size_t m = 0; m < 3; ++m) {
-                const std::int64_t each = greeks[option][m], held = each * positions_lots[option];
-                worst_[m][0] += (each < 0 ? -each * bid : each * ask) - held;
-                worst_[m][1] += (each > 0 ? each * bid : -each * ask) + held;
-            }
-        }
+    // Worst cases of so many lots to buy and to sell of each option, with the orders beside them.
+    Sums worst_of(const std::array<Integers, 2>& lots) const {
+        const auto& orders = exposures.order_lots();
+        return columns_->sums({positions_lots.size(),
+                               {lot.greeks[0].data(), lot.greeks[1].data(), lot.greeks[2].data()},
+                               positions_lots.data(),
+                               {lots[0].data(), lots[1].data()},
+                               {orders[0].data(), orders[1].data()},
+                               bounds[limit_position]});
     }
+    // The sums that `check` and `place` keep up within one update; positions times delta.
+    std::int64_t sum() {
+        const Sums sums = worst_of(exposures.quoted());
+        worst_ = sums.worst;
+        open_lots_ = sums.lots;
+        return sums.held;
+    }
+    // Whether quotes of so many lots, with the orders beside them, are within all limits.
+    bool within(const std::array<Integers, 2>& lots) const {
+        const Sums sums = worst_of(lots);
+        bool within = !sums.over && sums.lots <= bounds[limit_notional];
+        for (std::size_t m = 0; m < 3; ++m)
+            within &= std::max(sums.worst[m][0], sums.worst[m][1]) <= bounds[limit_delta + m];
+        return within;
+    }
+    const QuoteKernels& columns() const { return *columns_; }
 
     // Whether a price is too far from an independent fair value, or there is none to judge it by.
     bool outside(const Quote& quote, bool reference_known, std::int64_t reference_nano, std::int64_t tick_nano) const {
@@ -155,9 +168,10 @@ class RiskGate {
         exposures.place(option, sequence, quote.bid_lots, quote.ask_lots);
         for (const int side : {0, 1}) {
             const std::int64_t more = exposures.open(option, side) - before[side];
+            if (more == 0) continue;
             open_lots_ += more;
             for (std::size_t m = 0; m < 3; ++m) {
-                const std::int64_t each = greeks[option][m];
+                const std::int64_t each = lot.greeks[m][option];
                 if (each != 0) worst_[m][(each > 0) == (side == 0)] += more * std::abs(each);
             }
         }
@@ -173,7 +187,7 @@ class RiskGate {
             first_ = (first_ + 1) % fill_.size();
             --fills_;
         }
-        fill_[(first_ + fills_++) % fill_.size()] = {local_ns, lots, change * greeks[option][0]};
+        fill_[(first_ + fills_++) % fill_.size()] = {local_ns, lots, change * lot.greeks[0][option]};
         std::int64_t total = 0, net = 0;
         for (std::size_t k = 0; k < fills_; ++k) {
             const Fill& fill = fill_[(first_ + k) % fill_.size()];
@@ -192,8 +206,7 @@ class RiskGate {
         if (credit_nano_ < 0) {
             credit_nano_ = full;
         } else {
-            const std::int64_t elapsed_ns =
-                std::min(std::max<std::int64_t>(local_ns - credit_ns_, 0), full / rate + 1);
+            const std::int64_t elapsed_ns = std::min(std::max<std::int64_t>(local_ns - credit_ns_, 0), refill_ns_);
             credit_nano_ = std::min(full, credit_nano_ + elapsed_ns * rate);
         }
         credit_ns_ = local_ns;
@@ -228,7 +241,7 @@ class RiskGate {
         const std::int64_t position = side == 0 ? positions_lots[option] : -positions_lots[option];
         if (position + exposures.open(option, side) + more > bounds[limit_position]) return Refusal::position_limit;
         for (std::size_t m = 0; m < 3; ++m) {
-            const std::int64_t each = greeks[option][m];
+            const std::int64_t each = lot.greeks[m][option];
             if (each != 0 && worst_[m][(each > 0) == (side == 0)] + more * std::abs(each) > bounds[limit_delta + m])
                 return static_cast<Refusal>(static_cast<int>(Refusal::delta_limit) + static_cast<int>(m));
         }
@@ -240,7 +253,7 @@ class RiskGate {
     std::int64_t open_lots_ = 0;
     std::array<Fill, 256> fill_{};
     std::size_t first_ = 0, fills_ = 0;
-    std::int64_t credit_nano_ = -1, credit_ns_ = 0;
+    std::int64_t credit_nano_ = -1, credit_ns_ = 0, refill_ns_;
 };
 
 }  // namespace pyorch

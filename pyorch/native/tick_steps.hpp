@@ -48,6 +48,7 @@ class TickSteps {
                    engine_.scores(), true, engine_.answer()},
                   {message_start_, after_book, after_features, after_engine});
         engine_.prepare();  // what can be known before the next tick, once this one's bytes are out
+        path.prepare();
         if (path.decisions) path.decisions->prepare();
         return true;
     }

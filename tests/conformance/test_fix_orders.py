@@ -52,6 +52,17 @@ def test_native_bytes_are_the_definitions(tick: str, lot: str) -> None:
             assert fault is None, (fault, found)
 
 
+@pytest.mark.parametrize(("units", "places"), [(1, 0), (25, 2), (1, 7), (1, 8), (5, 9)])
+def test_numbers_of_every_length_are_the_definitions(units: int, places: int) -> None:
+    codec = FixCodec("D", "V", "a", "", tuple(SYMBOLS), Decimals(units, places), Decimals(1, 0))
+    native, random = order_templates(codec), Random(4)
+    edges = [edge for k in range(1, 17) for edge in (10**k - 1, 10**k, 10**k + 1)]
+    for number in [0, 1, 9, *edges, *(random.randrange(10 ** (1 + k % 16)) for k in range(500))]:
+        at = (number + 1, 1_700_000_000_000_000_000)
+        found = native.replace(*at, 1, 0, number, number, number)
+        assert found == codec.replace(*at, 1, 0, number, number, number)
+
+
 def test_an_independent_decoder_reads_price_size_and_minimum() -> None:
     native = _native.FixOrderTemplates("A", "B", "a", SYMBOLS, (5, 4), (1, 1))
     parser = simplefix.FixParser()

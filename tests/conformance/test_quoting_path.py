@@ -188,12 +188,15 @@ def run_both(
     seed: int,
     inputs: bool = False,
     answers: AnswerSource = AnswerSource.ENGINES,
+    kernel: str = "",
 ) -> tuple[JournalBatch, QuotingPathTwin]:
     """A random market through native path and twin; their equality; the journal."""
     rng = np.random.default_rng(seed)
     said = RandomInputs(np.random.default_rng(seed + 1), plan)
     answering = np.random.default_rng(seed + 2)
-    native = _native.QuotingPath(native_settings(plan, answers))
+    settings = native_settings(plan, answers)
+    settings.kernel = kernel
+    native = _native.QuotingPath(settings)
     twin = QuotingPathTwin(plan, answers=answers)
     never_skips = QuotingPathTwin(plan, skip=False, answers=answers)
     paths = (native, twin, never_skips)
@@ -328,6 +331,53 @@ def test_reports_of_venues_and_orders_of_operators_change_both_alike(
     flags = np.bitwise_or.reduce(batch.ticks["flags"])
     assert flags | (0 if acknowledged else TickFlag.SESSION_DOWN) == sum(TickFlag)
     assert b"\x0156=YOU\x01" in batch.fix and b"\x0156=THEM\x01" in batch.fix
+
+
+@pytest.mark.parametrize("kernel", ["generic", "avx2", "avx512"])
+def test_every_kernel_writes_the_twin_s_bytes(kernel: str) -> None:
+    kernels = ["generic", "avx2", "avx512"]
+    if kernels.index(kernel) > kernels.index(_native.pricing_kernel()):
+        pytest.skip(f"this processor has no {kernel}")
+    plan = plan_with(limits=WITH_VENUES, targets=("YOU", "THEM"))
+    batch, _ = run_both(plan, 700, 31, inputs=True, kernel=kernel)
+    assert len(batch.quotes) > 200
+    with pytest.raises(ValueError, match="no kernel avx1024 on this processor"):
+        run_both(plan, 1, 31, kernel="avx1024")
+
+
+def test_calls_alone_are_quoted_alike() -> None:
+    options = tuple(
+        Option(f"BTC-{expiry}-{strike}-C", expiry, strike, "call")
+        for expiry in range(2)
+        for strike in range(57_500, 62_500, 500)
+    )
+    universe = replace(plan_with().universe, options=options)
+    batch, _ = run_both(plan_with(universe=universe), 400, 43)
+    assert len(batch.quotes) > 200
+
+
+@pytest.mark.parametrize("what", ["values", "spread"])
+def test_numbers_that_no_kernel_carries_are_quoted_alike(what: str) -> None:
+    """Beyond 2^44 (settings) or 2^50 (values) the kernels leave everything to the scalar code."""
+    plan = plan_with()
+    if what == "values":  # puts worth two million bitcoins, in ticks of one
+        options = tuple(
+            replace(one, strike_usd=one.strike_usd * 2_000_000 if one.strike_usd > 61_000 else one.strike_usd)
+            for one in plan.universe.options
+        )  # fmt: skip
+        plan = replace(
+            plan,
+            universe=replace(plan.universe, options=options),
+            terms=replace(plan.terms, tick_nano=1_000_000_000),
+            limits=replace(plan.limits, delta=1 << 60, gamma=1 << 60, vega=1 << 60),
+        )
+    else:  # no bid is left
+        terms = replace(plan.terms, base_half_spread_bp100=1 << 36, tick_nano=1 << 20)
+        plan = replace(plan, terms=terms, limits=replace(plan.limits, price_collar_ticks=1 << 27))
+    batch, twin = run_both(plan, 400, 41)
+    assert len(batch.quotes) > 20
+    if what == "values":
+        assert max(abs(value.value_btc) for value in twin._values) > 1.9e6
 
 
 @pytest.mark.parametrize("answers", [AnswerSource.NOTED, AnswerSource.INPUTS])
