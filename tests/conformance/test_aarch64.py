@@ -1,4 +1,4 @@
-"""The native engine on aarch64 (PYNQ boards are ARM), cross-compiled, under qemu: golden vectors equal."""
+"""Engine and quoting path on aarch64 (PYNQ boards are ARM), cross-compiled, under qemu: the bits of here."""
 
 import shutil
 import subprocess
@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pyorch import _native
 from pyorch.contract.bundle import Bundle
 from pyorch.contract.fixed import FixedFormat
 from pyorch.contract.precision import PRESETS
 from pyorch.inference.flat import flat_model
 from pyorch.inference.sample import random_bundle
+from pyorch.trading.records import QUOTE_DTYPE
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
@@ -33,20 +35,25 @@ BUNDLES = {
 }
 
 
-@pytest.fixture(scope="session")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compiled(folder: Path, name: str, sources: list[str]) -> Path:
+    """The driver beside this file, with sources of the native module."""
     for tool in (COMPILER, EMULATOR):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed (Debian: g++-aarch64-linux-gnu, qemu-user)")
-    program = tmp_path_factory.mktemp("aarch64") / "lstm_driver"
-    native = ROOT / "pyorch" / "native"
-    sources = [str(native / f"lstm_{name}.cpp") for name in SOURCES]
+    program, native = folder / name, ROOT / "pyorch" / "native"
     subprocess.run(
         [COMPILER, "-std=c++20", "-O2", "-ffp-contract=off", "-static", f"-I{native}",
-         str(Path(__file__).with_name("lstm_driver.cpp")), *sources, "-o", str(program)],
+         str(Path(__file__).with_name(f"{name}.cpp")),
+         *(str(native / f"{source}.cpp") for source in sources), "-o", str(program)],
         check=True,
     )  # fmt: skip
     return program
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    sources = [f"lstm_{name}" for name in SOURCES]
+    return compiled(tmp_path_factory.mktemp("aarch64"), "lstm_driver", sources)
 
 
 def written(bundle: Bundle, path: Path) -> Path:
@@ -89,3 +96,81 @@ def test_the_driver_sees_a_wrong_golden_vector(driver: Path, tmp_path: Path) -> 
     )  # fmt: skip
     assert result.returncode == 1
     assert result.stdout.startswith("neon entry 13 output 3: logit ")
+
+
+def quoting_settings() -> _native.QuotingSettings:
+    """Those of quoting_driver.cpp."""
+    settings = _native.QuotingSettings()
+    settings.strikes_usd = list(range(58_000, 62_001, 500))
+    settings.expiries_s, settings.half_tick_usd = [2 * 86_400, 28 * 86_400], 0.05
+    surface = [[550_000, 580_000], [-50_000, -40_000], [100_000, 90_000], [900_000] * 2]
+    settings.set_surface([*surface, [700_000] * 2], 0)
+    settings.add_rule(
+        armed=True, endangered_down=True, both_sides=True, outputs=[0], thresholds=[30_000],
+        releases=[25_000], widen_bp100=1500, size_percent=70, dwell_ns=5_000_000, reach=1, caution=False,
+    )  # fmt: skip
+    settings.set_fair_shift(
+        up=0, down=0, move_bp100=400, deadband=2000, maximum_bp100=250, step_bp100=20, armed=False
+    )
+    settings.set_inventory(
+        delta_skew_bp100=300, delta_scale_lots=40, position_skew_bp100=200, position_scale_lots=50
+    )
+    settings.set_terms(
+        tick_nano=100_000, coarse_tick_factor=5, coarse_from_nano=5_000_000, base_nano=500_000, size_lots=50,
+        minimum_size_lots=1, minimum_change_ticks=2, minimum_interval_ns=20_000_000,
+    )  # fmt: skip
+    settings.set_limits(
+        price_collar_ticks=200, bounds=[500, 10**9, 5 * 10**8, 2 * 10**10, 4000], quotes_per_second=2000,
+        quotes_burst=300, positions_lots=list(range(-18, 18)), venues=[0] * 36, acknowledged=False,
+        acknowledge_ns=0, reference_interval_ns=10**9, reference_age_ns=0,
+        protection=[10**9, 400, 2 * 10**8, 0],
+    )  # fmt: skip
+    settings.set_fix(
+        sender="ME", target="YOU", account="ACC", underlying="BTCUSD",
+        symbols=[f"BTC-{option}" for option in range(36)],
+        price_units=1, price_places=4, size_units=1, size_places=1,
+    )  # fmt: skip
+    settings.probability_outputs = [0]
+    return settings
+
+
+def digest(data: bytes) -> int:
+    """FNV-1a of 64 bits."""
+    value = 14695981039346656037
+    for byte in data:
+        value = (value ^ byte) * 1099511628211 & 0xFFFF_FFFF_FFFF_FFFF
+    return value
+
+
+@pytest.mark.debian
+def test_quotes_and_messages_come_out_on_aarch64(tmp_path: Path) -> None:
+    rng, ticks = np.random.default_rng(5), 600
+    rows = np.zeros((ticks, 4), np.int64)
+    rows[:, 0] = np.cumsum(rng.integers(1, 8_000_000, ticks))
+    rows[:, 1] = 1_200_000 + np.cumsum(rng.integers(-60, 61, ticks))
+    rows[:, 2], rows[:, 3] = rows[:, 1] // 2, rng.integers(0, 32_769, ticks)
+    rows.tofile(tmp_path / "ticks")
+    native = _native.QuotingPath(quoting_settings())
+    for tick, (local_ns, forward, price, score) in enumerate(rows.tolist()):
+        native.trade(price, local_ns)
+        scores = np.array([score])
+        native.tick(tick, local_ns, tick, forward, np.zeros(1, np.int32), scores, scores, True)
+    _, quotes, fix = native.drain()
+    count = len(quotes) // QUOTE_DTYPE.itemsize
+    assert count > 1000
+    sources = [
+        f"{part}_{kind}"
+        for part in ("black76", "quote_columns")
+        for kind in ("generic", "avx2", "avx512")
+    ]
+    program = compiled(tmp_path, "quoting_driver", ["pricing", "surface", *sources])
+    result = subprocess.run(
+        [EMULATOR, str(program), str(tmp_path / "ticks")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    messages = fix.count(b"8=FIX.4.4\x01")
+    assert result.stdout == (
+        f"{messages} messages {count} quotes {digest(fix):016x} {digest(quotes):016x}\n"
+    )
