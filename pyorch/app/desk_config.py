@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from pyorch.contract.settings_file import read_settings
+from pyorch.trading.config import BasisPoints, bp100
 from pyorch.trading.controls import Order
 from pyorch.trading.exchange.settings import ExchangeSettings, Latency
 from pyorch.trading.execution import ExecutionSettings, ParentTable
@@ -30,6 +31,8 @@ class DeskTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         route: how desk and exchange speak; ``fix``: over FIX 4.4 sessions, both ends in this process.
+        cold_widen_bp: while the model is cold, at the beginning or after a broken book, quotes go out without
+            it, so much wider on both sides; 0: none do.
         engines: a configuration of engines (docs/failover.md) beside the file: a card with the native engine
             as its shadow; without one the native engine answers alone.
     """
@@ -40,6 +43,7 @@ class DeskTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     hedge_delta_btc: Annotated[float, Meta(gt=0.0)] = 1e9
     seed: int = 1
     route: Literal["direct", "fix"] = "direct"
+    cold_widen_bp: BasisPoints = 0.0
     engines: str | None = None
 
 
@@ -72,6 +76,11 @@ class DeskConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     execution: ExecutionSettings = ExecutionSettings()
     parents: tuple[ParentTable, ...] = ()
     requests: RequestSettings = RequestSettings()
+
+    @property
+    def cold_bp100(self) -> int:
+        """Extra spread of a cold model's quotes."""
+        return bp100(self.desk.cold_widen_bp)
 
     @property
     def timed_orders(self) -> tuple[tuple[float, Order], ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ def plan_of(
     quoting = arm_config(quoting, arm)
     chain = beside / config.market.chain if config.market.chain else None
     plan = make_plan(quoting, bundle, market, chain=chain, acknowledged=True)
+    plan = replace(plan, cold_bp100=config.cold_bp100)
     names = tuple(venue.name for venue in config.exchange.venues)
     if names != plan.targets:
         raise UsageError(

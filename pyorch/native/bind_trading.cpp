@@ -56,6 +56,7 @@ void bind_settings(nb::module_& module) {
         .def_rw("outputs", &QuotingSettings::outputs)
         .def_rw("probability_outputs", &QuotingSettings::probability_outputs)
         .def_rw("warm_up_ticks", &QuotingSettings::warm_up_ticks)
+        .def_rw("cold_bp100", &QuotingSettings::cold_bp100)
         .def_rw("origin_ns", &QuotingSettings::origin_ns)
         .def_rw("kernel", &QuotingSettings::kernel)
         .def_rw("tick_ring", &QuotingSettings::tick_ring)

@@ -100,6 +100,7 @@ class QuotingPath {
             if (answer.cautious() && data_valid && model_valid && warm && !model_off_)
                 adjustment = policy_.decide(in.scores, in.local_ns, true);
         }
+        if (!warm) adjustment.extra_down_bp100 = adjustment.extra_up_bp100 = settings_.cold_bp100;
         say(record, answer);
         say(record, adjustment);
         const std::uint64_t after_policy = clock_cycles();
@@ -107,7 +108,7 @@ class QuotingPath {
 
         const Refusal refusal =
             gate_.admit(in.local_ns, {stopped_, paused_, full(), session_down, !data_valid, stale,
-                                      !model_valid && !model_off_, !warm});
+                                      !model_valid && !model_off_, !warm && settings_.cold_bp100 == 0});
         if (refusal != Refusal::none) {
             record.flags |= tick_blocked;
             if (quoter_.live()) cancel(record, -1);

@@ -37,6 +37,7 @@ struct QuotingSettings {
     int features = 1, outputs = 1;
     std::vector<int> probability_outputs;
     std::int64_t warm_up_ticks = 0, origin_ns = 0;
+    std::int32_t cold_bp100 = 0;       // extra on both sides before warm-up, without the model; 0: no quotes then
     std::string kernel;                // of pricing and quoting, as quote_kernels names them; empty: the widest
     std::size_t tick_ring = 1 << 12, quote_ring = 1 << 14, fix_ring = 1 << 22;
 

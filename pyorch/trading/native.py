@@ -117,7 +117,7 @@ def native_settings(
     )
     settings.features, settings.outputs = plan.features, plan.outputs
     settings.probability_outputs = list(plan.probability_outputs)
-    settings.warm_up_ticks = plan.warm_up_ticks
+    settings.warm_up_ticks, settings.cold_bp100 = plan.warm_up_ticks, plan.cold_bp100
     settings.origin_ns = plan.origin_ns
     return settings
 

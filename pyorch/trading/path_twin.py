@@ -150,6 +150,9 @@ class QuotingPathTwin:
         adjustment = Adjustment()
         if data_valid and model_valid and warm and not self._model_off:
             adjustment = self._policy.decide(given.scores, given.local_ns, answer.cautious)
+        if not warm:
+            cold = plan.cold_bp100
+            adjustment = adjustment._replace(extra_down_bp100=cold, extra_up_bp100=cold)
         values |= {k: v for k, v in adjustment._asdict().items() if k != "limited"}
         refused = gate.admit(
             given.local_ns,
@@ -160,7 +163,7 @@ class QuotingPathTwin:
             not data_valid,
             stale,
             not model_valid and not self._model_off,
-            not warm,
+            not warm and plan.cold_bp100 == 0,
         )
         if refused is not None:
             flags |= TickFlag.BLOCKED

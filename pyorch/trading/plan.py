@@ -42,6 +42,8 @@ class QuotingPlan:
         surface_label: where those come from; the report prints it.
         probability_outputs: outputs whose scores must lie in 0..32768, or the model is invalid.
         origin_ns: ``local_ns`` of the tape's first row.
+        cold_bp100: before warm-up quotes go out without the model, so much wider on both sides (bp of the
+            underlying × 100); 0: none do.
     """
 
     universe: Universe
@@ -62,6 +64,7 @@ class QuotingPlan:
     origin_ns: int
     targets: tuple[str, ...] = ()
     """Per venue the TargetCompID; empty: the codec's."""
+    cold_bp100: int = 0
 
     def codec_of(self, venue: int) -> FixCodec:
         """The codec of a venue's session."""

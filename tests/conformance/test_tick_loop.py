@@ -1,5 +1,6 @@
 """The native tick loop writes the journal and the FIX bytes of its twin, on whole tapes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from pyorch.market.tape import Tape
 from pyorch.trading.bench_tick import first_seconds
 from pyorch.trading.config import QuotingConfig, default_path, load_config
 from pyorch.trading.loop import TickLoop
+from pyorch.trading.plan import make_plan
 from pyorch.trading.records import JournalBatch, TickFlag, rule_rates, without_clock
 from pyorch.trading.sample import random_quoting_bundle
 from pyorch.trading.twin import run_twin
@@ -78,6 +80,35 @@ def test_native_loop_equals_its_twin_on_a_simulated_tape(
     cancelled = np.count_nonzero(ours.ticks["flags"] == TickFlag.CANCELLED)
     assert (cancelled > 0) == (reset_at_s is not None)
     assert all(0 <= fired <= active <= 1 for fired, active in rule_rates(ours.ticks, 4))
+
+
+def test_a_cold_model_is_quoted_without_and_wider_where_that_is_wanted(
+    market: tuple[Tape, Bundle],
+) -> None:
+    tape, bundle = market
+    tape, config = with_reset(first_seconds(tape, 24.0), 12.0), load_config()
+    plan = make_plan(config, bundle, insert_timer_ticks(tape))
+    wider = replace(plan, cold_bp100=1234)
+    ours = JournalBatch.join(list(TickLoop(bundle, config, tape, plan=wider).run()))
+    assert_same(ours, run_twin(bundle, config, tape, wider))
+    cold = (ours.ticks["flags"] & TickFlag.WARM) == 0
+    cold &= (ours.ticks["flags"] & TickFlag.CANCELLED) == 0
+    extra = ours.ticks["extra_up_bp100"]
+    assert (extra[cold] == 1234).all() and not ours.ticks["active"][cold].any()
+    assert (ours.ticks["extra_down_bp100"][cold] == 1234).all()
+    assert extra[~cold].min() == 0 and extra[~cold].max() > 0
+    of_tick = np.repeat(cold, ours.ticks["quotes"])
+    two_sided = (ours.quotes["bid_lots"] > 0) & (ours.quotes["ask_lots"] > 0)
+    width = ours.quotes["ask_ticks"] - ours.quotes["bid_ticks"]
+    first_warm = int(np.flatnonzero(~cold)[0])
+    begins = of_tick & (np.repeat(np.arange(len(cold)), ours.ticks["quotes"]) < first_warm)
+    assert (begins & two_sided).sum() >= 20 and (of_tick & ~begins & two_sided).sum() >= 20
+    # 2 + 12.34 bp of the underlying a side, in ticks of 0.0001, rounded outward
+    assert width[of_tick & two_sided].min() >= 2 * 14 and width[~of_tick & two_sided].min() <= 6
+    plain = JournalBatch.join(list(TickLoop(bundle, config, tape, plan=plan).run()))
+    still = (plain.ticks["flags"] & TickFlag.WARM) == 0
+    still &= (plain.ticks["flags"] & TickFlag.CANCELLED) == 0
+    assert still.sum() == cold.sum() and not plain.ticks["quotes"][still].any()
 
 
 def test_native_loop_equals_its_twin_with_other_terms(

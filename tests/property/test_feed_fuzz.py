@@ -22,7 +22,9 @@ from sim.feeds.stand_in import StandIn
 
 pytestmark = pytest.mark.tape
 
-STAYS = FeedSettings(snapshot_attempts=10**9, garbled_limit=10**9, least_wait_ns=1, calm_ns=0)
+STAYS = FeedSettings(
+    snapshot_attempts=10**9, garbled_limit=10**9, least_wait_ns=1, calm_ns=0, settled_ns=0
+)
 Level = tuple[int, Decimal, Decimal]
 
 

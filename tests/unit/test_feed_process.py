@@ -35,6 +35,7 @@ QUICK = FeedSettings(
     silence_ns=400 * MS,
     snapshot_ns=300 * MS,
     calm_ns=50 * MS,
+    settled_ns=50 * MS,
     least_wait_ns=10 * MS,
     most_wait_ns=100 * MS,
 )

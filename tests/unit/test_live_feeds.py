@@ -261,6 +261,24 @@ def test_what_cannot_be_used_voids_the_book_and_a_new_subscription_mends_it(
     assert rows["kind"].tolist() == [Kind.SNAPSHOT] and feed.synchronised(0)
 
 
+def test_a_snapshot_is_asked_for_at_once_if_the_last_one_held_for_a_second() -> None:
+    feed = deribit()
+    now, waits = 2 * S, []
+    for number, held_ns in enumerate((S, S, S - 1, S // 2, S // 2, S), 1):
+        feed.received(now, b'{"id":2,"result":["book"]}')
+        feed.received(now, book_text("snapshot", 10 * number, None, '[["new",0.001,5.0]]'))
+        now += held_ns
+        step = feed.received(now, book_text("change", 10 * number + 2, 10 * number + 1))
+        assert step.events["kind"].tolist() == [Kind.RESET]
+        asked = now
+        while not any(isinstance(one, Send) for one in step.actions):
+            asked = feed.wake_ns
+            step = feed.poll(asked)
+        waits.append(asked - now)
+        now = asked
+    assert waits == [0, 0, S // 4, S // 2, S, 0]
+
+
 def test_a_test_request_is_answered() -> None:
     heartbeat = b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"test_request"}}'
     (answer,) = deribit().received(2 * S, heartbeat).actions

@@ -52,7 +52,10 @@ class FeedSettings:
     snapshot_attempts: int = 5
     """Then the connection is given up."""
     calm_ns: int = 10 * _SECOND_NS
-    """A book or connection that held for so long has its attempts forgotten."""
+    """A connection that held for so long has its attempts forgotten."""
+    settled_ns: int = _SECOND_NS
+    """A book that held for so long was helped by its snapshot: the next one is asked for at once. So there is
+    at most one such request a second."""
     least_wait_ns: int = _SECOND_NS // 4
     most_wait_ns: int = 30 * _SECOND_NS
     garbled_limit: int = 8

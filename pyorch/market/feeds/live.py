@@ -265,7 +265,7 @@ class Feed(FeedSession):
     def _resync(self, out: Out, index: int, last: Levels | None) -> None:
         """Void a book and ask for a snapshot: at once, or later where that did not help before."""
         book = self._books[index]
-        if self._now_ns - book.since_ns >= self.settings.calm_ns:
+        if self._now_ns - book.since_ns >= self.settings.settled_ns:
             book.attempts = 0
         book.channel.void(last)
         self._reset(out, index)
