@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +33,7 @@ from pyorch.trading.desk_settings import DeskSettings
 from pyorch.trading.exchange.market import Exchange
 from pyorch.trading.exchange.over_fix import OverFix
 from pyorch.trading.executor import check_execution
+from pyorch.trading.listing import Listed
 from pyorch.trading.log import DiskFile, LogWriter, read_log
 from pyorch.trading.log_replay import check_replay, replay_log
 from pyorch.trading.plan import Opening, QuotingPlan, make_plan
@@ -55,9 +56,17 @@ def market_of(config: DeskConfig, beside: Path) -> Tape:
 
 
 def plan_of(
-    config: DeskConfig, beside: Path, bundle: Bundle, market: Tape | Opening, arm: str
+    config: DeskConfig,
+    beside: Path,
+    bundle: Bundle,
+    market: Tape | Opening,
+    arm: str,
+    listed: Sequence[Listed] = (),
 ) -> tuple[QuotingConfig, QuotingPlan]:
     """Quoting configuration and plan of an arm; the venues that are quoted must be the exchange's.
+
+    Args:
+        listed: options that a venue lists, to choose the universe among.
 
     Raises:
         UsageError: they are not.
@@ -65,7 +74,7 @@ def plan_of(
     quoting = load_config(beside / config.desk.quoting if config.desk.quoting else None)
     quoting = arm_config(quoting, arm)
     chain = beside / config.market.chain if config.market.chain else None
-    plan = make_plan(quoting, bundle, market, chain=chain, acknowledged=True)
+    plan = make_plan(quoting, bundle, market, chain=chain, acknowledged=True, listed=listed)
     plan = replace(plan, cold_bp100=config.cold_bp100)
     names = tuple(venue.name for venue in config.exchange.venues)
     if names != plan.targets:

@@ -29,6 +29,7 @@ from pyorch.trading.exchange.far_sessions import VenueAddress
 from pyorch.trading.executor import check_execution
 from pyorch.trading.fix.dialects import deribit
 from pyorch.trading.json_rpc import DeribitRpc
+from pyorch.trading.listing import listed_of
 from pyorch.trading.live_desk import LEAVES_NS, LiveDesk
 from pyorch.trading.log import DiskFile, LogWriter, read_log
 from pyorch.trading.log_replay import check_replay, replay_log
@@ -65,12 +66,15 @@ def run_live(
         on_desk: called with the desk, and with its engine in words, before its first step.
 
     Raises:
-        UsageError: the venues are others than the configuration's, or their market is over.
+        UsageError: the venues, or the options that they list, are others than the configuration's; their
+            market is over.
         MismatchError: the log's replay sent other messages.
         DataError: the venues' positions are not the desk's, or the folder's logs and sessions do not agree.
     """
     place = read_live_place(venues)
-    quoting, plan = plan_of(config, beside, bundle, place.opening, "model")
+    rpc = DeribitRpc(f"http://{place.host}:{place.rpc}", *SECRETS[:2])
+    listed = listed_of(rpc.instruments())
+    quoting, plan = plan_of(config, beside, bundle, place.opening, "model", listed)
     if len(place.fix) != len(plan.targets):
         raise UsageError(
             f"{len(place.fix)} venues are served, {len(plan.targets)} are quoted: give both the same file"
@@ -100,7 +104,6 @@ def run_live(
             "market": place.market, "opening": asdict(place.opening), "run": last.number,
             "taken": last.taken, "parents": progress_of(executor), "scheduled": last.scheduled,
         }  # fmt: skip
-        rpc = DeribitRpc(f"http://{place.host}:{place.rpc}", *SECRETS[:2])
         far = FarExchange(
             plan, deribit(*SECRETS), tuple(VenueAddress(place.host, port) for port in place.fix),
             VenueAddress(place.host, place.requests), out, rpc, feeds.now_ns, market.books,

@@ -3,7 +3,8 @@
 Source: the venue's API documentation ("JSON-RPC", "HTTP": a POST to ``/api/v2`` with ``jsonrpc``, ``id``,
 ``method``, ``params``; "Authentication": ``public/auth`` with ``client_credentials``, then ``Authorization:
 Bearer``; ``private/cancel_all``, ``private/buy``, ``private/sell``, ``private/cancel_by_label``,
-``private/get_open_orders_by_label``, ``private/get_positions``). Not run against the venue.
+``private/get_open_orders_by_label``, ``private/get_positions``, ``public/get_instruments``). Not run against
+the venue.
 
 What brought no answer is sent again but for orders, which would do harm twice: they carry a label, by which
 they are looked for and taken back.
@@ -102,6 +103,12 @@ class DeribitRpc:
         """What the venue has booked for the account."""
         found = self._private("private/get_positions", {"currency": currency, "kind": "option"})
         return [Position(one["instrument_name"], float(one["size"])) for one in found]
+
+    def instruments(self, currency: str = "BTC") -> list[dict[str, Any]]:
+        """The options that the venue lists, as it writes them (`pyorch.trading.listing.listed_of`)."""
+        asked = {"currency": currency, "kind": "option", "expired": False}
+        found: list[dict[str, Any]] = self._called("public/get_instruments", asked)
+        return found
 
     def _private(self, method: str, params: dict[str, Any]) -> Any:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from pyorch.trading.arming import arm_rules, arm_shift
 from pyorch.trading.config import Caution, QuotingConfig, bp100
 from pyorch.trading.fair_shift import ArmedShift, InventorySkew
 from pyorch.trading.fix.codec import Decimals, FixCodec
+from pyorch.trading.listing import Listed, universe_of
 from pyorch.trading.policy import ArmedRule
 from pyorch.trading.pricing import Option, Universe
 from pyorch.trading.quoting import Terms
@@ -167,11 +169,24 @@ def opening_forward_half_ticks(tape: Tape) -> int:
     )
 
 
-def make_universe(config: QuotingConfig, opening: Opening) -> Universe:
-    """Strikes around the opening forward, expiries at 08:00 UTC of the configured days."""
+def make_universe(
+    config: QuotingConfig, opening: Opening, listed: Sequence[Listed] = ()
+) -> Universe:
+    """Strikes around the opening forward, expiries at 08:00 UTC of the configured days.
+
+    Args:
+        listed: by a venue; the universe is chosen among them. None: it is made.
+    """
     half_tick_usd = float(opening.underlying.tick_size) / 2
     forward = opening.forward_half_ticks * half_tick_usd
-    shape = config.universe
+    shape, underlying = config.universe, opening.underlying.symbol or "BTC"
+    origin_ns = opening.origin_ns
+    origin_day = origin_ns // (DAY_S * NANO)
+    moments_s = [(origin_day + days) * DAY_S + EXPIRY_HOUR_S for days in shape.expiries_days]
+    if listed:
+        return universe_of(
+            config, listed, origin_ns // NANO, moments_s, forward, half_tick_usd, underlying
+        )
     centre = int(forward / shape.strike_step_usd + 0.5)
     first = centre - shape.strikes // 2
     if first < 1:
@@ -179,11 +194,8 @@ def make_universe(config: QuotingConfig, opening: Opening) -> Universe:
             f"universe.strikes: {shape.strikes} strikes of {shape.strike_step_usd} USD around a forward "
             f"of {forward:.0f} USD begin at or below 0; take a smaller strike_step_usd"
         )
-    origin_ns = opening.origin_ns
-    origin_day = origin_ns // (DAY_S * NANO)
     expiries_s, options = [], []
-    for expiry, days in enumerate(shape.expiries_days):
-        moment_s = (origin_day + days) * DAY_S + EXPIRY_HOUR_S
+    for expiry, (days, moment_s) in enumerate(zip(shape.expiries_days, moments_s, strict=True)):
         expiries_s.append((moment_s * NANO - origin_ns) // NANO)
         day = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=origin_day + days)
         for k in range(shape.strikes):
@@ -192,9 +204,7 @@ def make_universe(config: QuotingConfig, opening: Opening) -> Universe:
             options.append(Option(f"{name}-C", expiry, strike, "call"))
             if shape.both_rights:
                 options.append(Option(f"{name}-P", expiry, strike, "put"))
-    return Universe(
-        tuple(options), tuple(expiries_s), half_tick_usd, opening.underlying.symbol or "BTC"
-    )
+    return Universe(tuple(options), tuple(expiries_s), half_tick_usd, underlying)
 
 
 def make_plan(
@@ -204,11 +214,13 @@ def make_plan(
     positions_lots: tuple[int, ...] | None = None,
     chain: Path | None = None,
     acknowledged: bool = False,
+    listed: Sequence[Listed] = (),
 ) -> QuotingPlan:
     """Resolve everything.
 
     Args:
         market: a tape, or where a market begins whose rows come later.
+        listed: see `make_universe`.
         acknowledged: venues answer; otherwise a message counts as taken in when it is sent.
         chain: an option chain in Parquet whose first snapshot's surface is transplanted to the tape, for
             tapes without one of their own; None: the configuration's.
@@ -227,7 +239,7 @@ def make_plan(
             f"a journal record holds {MAXIMUM_FEATURES} of 16 bits with sign and {MAXIMUM_OUTPUTS} outputs"
         )
     opening = market if isinstance(market, Opening) else Opening.of(market)
-    universe = make_universe(config, opening)
+    universe = make_universe(config, opening, listed)
     count = len(universe.options)
     positions = positions_lots if positions_lots is not None else (0,) * count
     if len(positions) != count:

@@ -6,6 +6,7 @@ code; tokens run out; ``cancel_all`` answers when everything is gone.
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import threading
@@ -81,6 +82,9 @@ class RpcStandIn:
             with self._lock:
                 self._tokens[made] = self._token_uses
             return {"access_token": made, "token_type": "bearer", "expires_in": 900}
+        if method == "public/get_instruments":
+            wanted = params.get("currency"), params.get("kind")
+            return self._instruments() if wanted == ("BTC", "option") else []
         with self._lock:
             left = self._tokens.get(token, 0)
             if left <= 0:
@@ -100,6 +104,36 @@ class RpcStandIn:
         if method == "private/get_open_orders_by_label":
             return [one for _, one in self._resting(str(params.get("label")))]
         raise Refusal(-32601, "Method not found")
+
+    def _instruments(self) -> list[dict[str, Any]]:
+        """What is traded here, and strikes around it that are listed without anybody's interest."""
+        plan = self._plan
+        universe, codec = plan.universe, plan.codec
+        strikes = sorted({one.strike_usd for one in universe.options})
+        steps = [b - a for a, b in itertools.pairwise(strikes)] or [1000]
+        beyond = [strikes[0] - steps[0], strikes[0] + steps[0] // 2, strikes[-1] + steps[-1]]
+        rows = [(one.symbol, one.expiry, one.strike_usd, one.right) for one in universe.options]
+        rows += [
+            (
+                f"BTC-{universe.expiries_s[expiry]}-{strike}-{right[0].upper()}",
+                expiry,
+                strike,
+                right,
+            )
+            for expiry in range(len(universe.expiries_s))
+            for strike in beyond
+            for right in ("call", "put")
+        ]
+        return [
+            {
+                "instrument_name": symbol, "kind": "option", "strike": float(strike),
+                "option_type": right, "tick_size": float(codec.price.text(1)),
+                "min_trade_amount": float(codec.size.text(1)),
+                "expiration_timestamp": 1000
+                * (plan.origin_ns // 1_000_000_000 + universe.expiries_s[expiry]),
+            }
+            for symbol, expiry, strike, right in rows
+        ]  # fmt: skip
 
     def _order(self, side: int, params: dict[str, Any]) -> dict[str, Any]:
         codec, symbol = self._plan.codec, params.get("instrument_name")

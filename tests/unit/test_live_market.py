@@ -21,10 +21,12 @@ from pyorch.trading.executor import PROGRESS, Executor
 from pyorch.trading.fix.codec import Decimals, FixCodec
 from pyorch.trading.inputs import InputArray, InputKind, make_input
 from pyorch.trading.json_rpc import DeribitRpc, RpcError
+from pyorch.trading.listing import Listed, listed_of
 from pyorch.trading.live_market import LiveMarket, TickerOption, TickerSurface
 from pyorch.trading.option_books import OptionBooks
 from pyorch.trading.parent_progress import go_on, progress_of, progressed
-from pyorch.trading.plan import make_plan
+from pyorch.trading.plan import Opening, make_plan, make_universe
+from pyorch.trading.pricing import Option
 from pyorch.trading.quoting import Sent
 from pyorch.trading.records import Reason
 from pyorch.trading.risk import Quote
@@ -197,6 +199,38 @@ def test_parent_orders_go_on_where_the_log_and_the_sessions_leave_them() -> None
         go_on(other, after)
 
 
+def test_a_universe_is_chosen_among_what_a_venue_lists() -> None:
+    config = load_config()
+    tape = simulate(7, 1.0)
+    opening = Opening.of(tape)
+    made = make_universe(config, opening)
+    origin_s = opening.origin_ns // 10**9
+
+    def as_listed(option: Option, later_s: int = 0, lot: str = "0.1") -> Listed:
+        expiry_s = origin_s + made.expiries_s[option.expiry] + later_s
+        return Listed(option.symbol, option.strike_usd, expiry_s, option.right, "1e-04", lot)
+
+    listed = [as_listed(one) for one in made.options]
+    assert make_universe(config, opening, listed[::-1]) == made
+    later = make_universe(config, opening, [as_listed(one, 86_400) for one in made.options])
+    assert later.expiries_s == tuple(one + 86_400 for one in made.expiries_s)
+    with pytest.raises(
+        UsageError, match=r"ticks of 1e-04 and lots of 1 at the venue, .*lot_btc 0.1"
+    ):
+        make_universe(config, opening, [as_listed(one, lot="1") for one in made.options])
+    few = [one for one in listed if one.strike_usd != listed[0].strike_usd]
+    with pytest.raises(
+        UsageError, match=r"strikes 1000 USD apart .* too few around 618\d\d USD for 5"
+    ):
+        make_universe(config, opening, few)
+    with pytest.raises(UsageError, match=r"lists 1 expiries, none for universe.expiries_days\[1\]"):
+        make_universe(
+            config, opening, [one for one in listed if one.expiry_s == listed[0].expiry_s]
+        )
+    with pytest.raises(DataError, match=r"no list of options: KeyError\('strike'\)"):
+        listed_of([{"instrument_name": "BTC-PERPETUAL"}])
+
+
 def test_json_rpc_cancels_all_and_says_what_went_wrong() -> None:
     tape = simulate(7, 3.0)
     bundle = random_quoting_bundle(3, tape)
@@ -220,6 +254,10 @@ def test_json_rpc_cancels_all_and_says_what_went_wrong() -> None:
         symbols = plan.codec.symbols
         found = {one.instrument: one.size for one in rpc.positions()}
         assert found == {symbols[2]: pytest.approx(0.7), symbols[3]: pytest.approx(-0.5)}
+        listed = listed_of(rpc.instruments())
+        assert len(listed) > len(symbols) and listed_of(rpc.instruments("ETH")) == ()
+        again = make_plan(load_config(), bundle, tape, acknowledged=True, listed=listed)
+        assert again.universe == plan.universe and stand_in.calls["public/auth"] == 1
         order = plan.codec_of(0).order(1, first_ns, 4, 0, 1, 3, True)
         exchange.submit(order, first_ns)
         now_ns()
