@@ -56,6 +56,21 @@ name = "VENUE"
 outward = { p50_us = 300.0, p99_us = 900.0 }
 inward = { p50_us = 300.0, p99_us = 900.0 }
 """
+EAGER = """
+[execution]
+halt_volatility_percent = 1000.0
+slippage_ticks = 1000.0
+passive_probability = 1.0
+aggressive_probability = 0.00001
+slippage_cap_ticks = 600
+interval_ms = 200
+[[parents]]
+at_s = 3.0
+over_s = {over_s}
+option = 4
+side = "buy"
+contracts = {contracts}
+"""
 BESIDE = """
 outages_s = [2.6]
 outage_ms = 300
@@ -63,19 +78,6 @@ outage_ms = 300
 per_s = 4.0
 [requests]
 scores = [1.0, 0.2]
-[execution]
-halt_volatility_percent = 1000.0
-slippage_ticks = 1000.0
-passive_probability = 1.0
-aggressive_probability = 0.00001
-slippage_cap_ticks = 60
-interval_ms = 200
-[[parents]]
-at_s = 3.0
-over_s = 2.5
-option = 4
-side = "buy"
-contracts = 2.0
 [[orders]]
 at_s = 1.0
 order = "kill"
@@ -95,7 +97,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a configuration whose venues are served, with faults on the feeds."""
     folder = tmp_path_factory.mktemp("sessions")
     (folder / "desk.toml").write_text(
-        CONFIG + "outages_s = [12, 24, 36, 48, 60, 72, 84, 96, 108]\n"
+        CONFIG
+        + "outages_s = [12, 24, 36, 48, 60, 72, 84, 96, 108]\n"
+        + EAGER.format(over_s=220.0, contracts=50.0)
     )
     words = ["serve-venues", str(folder / "desk.toml"), "--folder", str(folder / "venues")]
     world = subprocess.Popen(
@@ -147,7 +151,8 @@ def test_a_desk_killed_twice_on_a_bad_line_goes_on(served: Path, begin: Begin) -
 
         def works(now: dict[str, Any], before: dict[str, Any] = before) -> bool:
             sent = now["venues"][0]["taken_in"] - before["venues"][0]["taken_in"]
-            return sent >= 25 and bool(now["fills"] >= before["fills"] + 3)
+            children = own_fills(now) - own_fills(before)
+            return sent >= 25 and children >= 2 and bool(now["fills"] >= before["fills"] + 5)
 
         kill_when(desk, served / "venues", works)
     last = begin(served, "--venues", str(served / "venues"), "--seconds", "8")
@@ -158,6 +163,16 @@ def test_a_desk_killed_twice_on_a_bad_line_goes_on(served: Path, begin: Begin) -
     time.sleep(1.0)  # the last status is written
     logs = check_numbers_and_fills(served, served / "venues", figures, ["VENUE"])
     assert len(logs) == 3 and logs[-1].ended and not logs[0].ended
+
+    # The parent order went on in each desk, and knows all that was done of it.
+    done = [log.begin["parents"][0]["done_lots"] for log in logs]
+    assert 0 == done[0] < done[1] < done[2]
+    assert round(figures["parent_0_done_share"] * 500) == done[2] + own_lots(logs[2])
+    assert all(
+        now >= was + own_lots(log) for was, now, log in zip(done, done[1:], logs, strict=False)
+    )
+    numbers = logs[2].begin["parents"][0]["sent"]
+    assert len(set(numbers)) == len(numbers) > 3
 
     # A store that is not the log's is refused, and so is another market.
     config, bundle = load_desk(served / "desk.toml"), Bundle.load(shipped_bundle())
@@ -188,7 +203,7 @@ def test_the_example_over_sessions_killed_in_the_middle_goes_on_in_everything(
 
     def works(now: dict[str, Any]) -> bool:
         quotes = min(venue["taken_in"] for venue in now["venues"])
-        return quotes >= 30 and bool(now["fills_by"].get("own order", 0) >= 3)
+        return bool(quotes >= 30 and own_fills(now) >= 3)
 
     kill_when(desk, venues, works, lambda: assert_watched(address))
     place = read_live_place(venues)
@@ -222,6 +237,11 @@ def test_the_example_over_sessions_killed_in_the_middle_goes_on_in_everything(
     assert venue_status(venues)["requests"]["heard"] > 0
 
 
+def own_fills(status: dict[str, Any]) -> int:
+    """At the venues, of orders beside the quotes."""
+    return int(status["fills_by"].get("own order", 0))
+
+
 def own_lots(log: RunLog) -> int:
     """Filled of orders beside the quotes."""
     inputs = log.inputs
@@ -230,7 +250,8 @@ def own_lots(log: RunLog) -> int:
 
 
 def test_a_desk_at_work_ends_flat_in_orders_and_agreed_on_positions(tmp_path: Path) -> None:
-    (tmp_path / "desk.toml").write_text(CONFIG.replace("seconds = 240", "seconds = 12") + BESIDE)
+    beside = BESIDE + EAGER.format(over_s=2.5, contracts=2.0)
+    (tmp_path / "desk.toml").write_text(CONFIG.replace("seconds = 240", "seconds = 9") + beside)
     config, bundle = load_desk(tmp_path / "desk.toml"), Bundle.load(shipped_bundle())
     world = World(config, tmp_path, bundle, tmp_path / "venues", FaultRates(), 1)
     with served_world(world):
@@ -242,7 +263,7 @@ def test_a_desk_at_work_ends_flat_in_orders_and_agreed_on_positions(tmp_path: Pa
                 assert watching.attach(desk, bundle, engine) is not None
 
             found = run_live(
-                config, tmp_path, bundle, tmp_path / "out", tmp_path / "venues", 7.0,
+                config, tmp_path, bundle, tmp_path / "out", tmp_path / "venues", 6.0,
                 on_desk=attach,
             )  # fmt: skip
         figures = found.figures
