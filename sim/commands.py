@@ -38,6 +38,9 @@ _PATH = click.Path(path_type=Path)
               help="With --clocks 2: phases that are measured, both ends among them.")  # fmt: skip
 @click.option("--wave", is_flag=True,
               help="Also write a step as waveform (VCD) and timing diagram (HTML).")  # fmt: skip
+@click.option(
+    "--page", type=_PATH, help="events: also write cycles, waits and decisions as an HTML page."
+)
 @click.option("--out", type=_PATH, help="The project's folder; default: out/fabric-STYLE.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def simulate(
@@ -52,6 +55,7 @@ def simulate(
     core_mhz: float | None,
     phases: int,
     wave: bool,
+    page: Path | None,
     out: Path | None,
     as_json: bool,
     **options: int | None,
@@ -76,6 +80,7 @@ def simulate(
     from pyorch.trading.config import load_config
     from sim.event_burst import STEPS
     from sim.event_check import BURST_MHZ, verify_events
+    from sim.event_page import write_event_page
     from sim.show import show
     from sim.verify import verify
     from sim.wave import record_step
@@ -86,6 +91,8 @@ def simulate(
     require_frames(top, shape, config, parameters)
     if top == "events" and (wire or wave):
         raise UsageError("--wire and --wave belong to --top frames")
+    if page and top != "events":
+        raise UsageError("--page belongs to --top events; --wave draws a fabric of frames")
     form = FixedFormat.parse(wire) if wire else None
     two = parameters.get("clocks") == 2
     if not two and (aclk_mhz or (core_mhz and top == "frames")):
@@ -119,6 +126,8 @@ def simulate(
                 phases=phases, progress=progress, **parameters,
             )  # fmt: skip
         pictures = record_step(loaded, project) if wave else None
+        if page:
+            write_event_page(found, page)
     figures = Figures(
         f"pyorch simulate {as_words(style, wire, parameters | shape)} --steps {steps}"
         f"{' --top events' if top == 'events' else ''}",
@@ -159,6 +168,8 @@ def simulate(
                 Console().print(f"[red]{line}[/]")
             click.echo(f"timing diagram: {pictures.page.resolve()}")
             click.echo(f"waveform: {pictures.vcd.resolve()}")
+        if page:
+            click.echo(f"page: {page.resolve()}")
     if not figures.ok:
         raise SystemExit(2)
 

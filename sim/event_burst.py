@@ -21,7 +21,9 @@ from sim.bench.events.decision_player import DecisionPlayer, Stamp
 STEPS = ("wait on the line", "decoder, book, features", "core, scores, conditions", "policy")
 """What lies between arrival, last beat taken, vector given, decision, first beat of the word."""
 SETTLED_CYCLES = 4096
-"""Between the snapshot that a burst begins with and its first message."""
+"""Between the snapshot that a burst begins with, when it is taken, and its first message."""
+ROW_CYCLES = 2
+"""A row takes the book so many."""
 SILENCE_CYCLES = 2000
 """Longer silences are shortened to it: by then a path is idle, and where it is not, waits come out longer."""
 
@@ -94,14 +96,16 @@ def snapshot_of(book: Book, local_ns: int) -> EventArray:
 def arrivals(frames: Frames, received_ns: NDArray[np.int64], mhz: float) -> NDArray[np.int64]:
     """Cycle in which the line brings each beat: a beat a cycle, a frame not before it was received.
 
+    What follows the snapshot at the begin comes when the path is done with that.
+
     Args:
         received_ns: of each frame.
     """
-    ends = np.flatnonzero(frames.ends)
-    sizes = np.diff(ends, prepend=-1)
+    sizes = np.diff(np.flatnonzero(frames.ends), prepend=-1)
     passed = np.round(np.diff(received_ns, prepend=received_ns[0]) * (mhz / 1000)).astype(np.int64)
     due = np.cumsum(np.minimum(passed, SILENCE_CYCLES))
-    due[1:] += SETTLED_CYCLES  # behind the snapshot
+    opening = opening_frames(frames)
+    due[opening:] += SETTLED_CYCLES + ROW_CYCLES * int(sizes[:opening].sum())
     begins = np.zeros(len(due), np.int64)
     free = 0
     for k, (first, size) in enumerate(zip(due.tolist(), sizes.tolist(), strict=True)):
@@ -111,10 +115,20 @@ def arrivals(frames: Frames, received_ns: NDArray[np.int64], mhz: float) -> NDAr
     return (within + np.repeat(begins, sizes)).astype(np.int64)
 
 
+def opening_frames(frames: Frames) -> int:
+    """How many frames the snapshot at the begin takes."""
+    ends = np.flatnonzero(frames.ends)
+    begins = np.concatenate([[0], ends[:-1] + 1])
+    return int(np.argmax(frames.beats[begins] & np.uint64(15) != np.uint64(Kind.SNAPSHOT)))
+
+
 def play_burst(
     player: DecisionPlayer, name: str, rows: EventArray, mhz: float
 ) -> tuple[Waterfall, Decisions, Frames]:
-    """Messages as they were received, the first one a snapshot; with the decisions."""
+    """Messages as they were received, the first one a snapshot; with the decisions.
+
+    The snapshot's own decision is among the words, and not in the waterfall: it is not of the burst.
+    """
     frames = encode(rows)
     ends = np.flatnonzero(frames.ends)
     received = frames.beats[np.concatenate([[0], ends[:-1] + 1]) + 1].view(np.int64)
@@ -124,6 +138,7 @@ def play_burst(
     lost = frames.events - (player.read(COUNTED) - before & 0xFFFFFFFF)
     seconds = (int(received[-1]) - int(received[0])) / 1e9
     steps = steps_of(player, words, due[ends], ends)
+    steps = steps[words["number"][~words["void"]] >= opening_frames(frames)]
     return Waterfall(name, frames.events, seconds, steps, lost), words, frames
 
 

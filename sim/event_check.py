@@ -88,6 +88,8 @@ def verify_events(
         finally:
             player.close()
         found.comparisons.append(compared(name, played.words, bundle, plan, manifest, frames))
+        if name == "market":
+            found.decisions = played.words
     progress("cycles", 0.9)
     found.cycles, falls = measured_cycles(project, manifest, market)
     progress("burst", 0.95)

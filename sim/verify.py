@@ -13,6 +13,7 @@ from hls.check import adversarial_windows, market_features, real_features
 from hls.emit.clocks import Clocks
 from hls.emit.project import emit_bundle
 from pyorch.contract.bundle import Bundle
+from pyorch.contract.decision import Decisions
 from pyorch.contract.fabric import Code, FabricManifest, Kind
 from pyorch.contract.fixed import FixedFormat, IntArray, Overflow
 from pyorch.features.definitions import extended_schema
@@ -76,6 +77,7 @@ class Verification:
         crossings: figures at the ports of a fabric of two clocks, over a sweep of phases.
         clocks: its periods.
         waterfalls: of a feature path, where its cycles go; mhz: clock of the burst among them.
+        decisions: of a feature path on the market.
     """
 
     manifest: FabricManifest
@@ -85,6 +87,7 @@ class Verification:
     clocks: Clocks | None = None
     waterfalls: list[Waterfall] = field(default_factory=list)
     mhz: float = 0.0
+    decisions: Decisions | None = None
 
     @property
     def mismatches(self) -> int:

@@ -60,6 +60,12 @@ POINTS: dict[str, tuple[str, ...]] = {
         "A lost", "B lost", "both lost", "filled", "unfilled", "duplicate", "late", "overflow",
         "waited in vain", "both ahead", "foreign", "one line", "crowded",
     ),
+    # the policy of a feature path: what a rule does at a tick, or its conditions hold and it may not act
+    "rule": ("article-down", "article-up", "calibrated-down", "calibrated-up"),
+    "rule_did": (
+        "fires", "prolonged", "dwells", "ends", "quiet", "alone", "with others", "withdrawn", "cold",
+        "model invalid", "disarmed",
+    ),
 }  # fmt: skip
 """Point → its bins, all of which a full run must meet."""
 
@@ -115,6 +121,7 @@ CROSSES = (
           | _pairs(["other"], ["OK", "SHORT", "LONG", "COUNT"])),
     Cross(("block", "simulator")),
     Cross(("phy", "carrier")),
+    Cross(("rule", "rule_did")),
 )  # fmt: skip
 """Crosses of points; each full run must meet every combination that can be."""
 

@@ -151,6 +151,9 @@ def play_recording(name: str, events: np.ndarray) -> None:
                 assert records[at, len(COLUMNS) :].tolist() == [v for pair in levels for v in pair]
             at += 1
     assert at == len(records)
+    print(
+        f"{name}: {len(events):,} rows, {len(records):,} records, {records.size:,} integers equal"
+    )
 
 
 @pytest.mark.tape

@@ -17,7 +17,14 @@ from pyorch.market.simulate import simulate
 from pyorch.market.wire import encode
 from pyorch.trading.sample import random_quoting_bundle
 from sim.commands import simulate as command
-from sim.event_burst import SETTLED_CYCLES, SILENCE_CYCLES, Waterfall, arrivals, busiest
+from sim.event_burst import (
+    SETTLED_CYCLES,
+    SILENCE_CYCLES,
+    Waterfall,
+    arrivals,
+    busiest,
+    opening_frames,
+)
 
 
 def test_the_busiest_stretch_begins_with_the_book_before_it() -> None:
@@ -51,10 +58,16 @@ def test_the_line_brings_a_beat_a_cycle_and_no_frame_before_it_was_received() ->
     ends = np.flatnonzero(frames.ends)
     received = frames.beats[np.concatenate([[0], ends[:-1] + 1]) + 1].view(np.int64)
     due = arrivals(frames, received, 50.0)
-    assert (np.diff(due) >= 1).all() and due[0] == 0
+    opening = opening_frames(frames)
+    assert opening > 1 and (np.diff(due) >= 1).all()
     begins = np.concatenate([[0], ends[:-1] + 1])
     apart = np.minimum(np.diff(received) * 0.05, SILENCE_CYCLES)
-    assert (due[begins[1:]] >= np.cumsum(apart) + SETTLED_CYCLES - len(apart)).all()
+    taken = begins[
+        opening
+    ]  # beats of the snapshot: one a cycle, and its rows take the book two each
+    assert due[taken - 1] == taken - 1 and due[taken] >= 2 * taken + SETTLED_CYCLES
+    later = np.cumsum(apart)[opening - 1 :] + 2 * taken + SETTLED_CYCLES - len(apart)
+    assert (due[begins[opening:]] >= later).all()
 
 
 def test_the_steps_of_a_waterfall_are_those_of_one_decision() -> None:
@@ -72,7 +85,8 @@ def test_simulate_compares_market_spoilt_line_and_burst_and_says_where_the_cycle
     bundle.save(tmp_path / "bundle")
     words = f"{tmp_path / 'bundle'} --top events --style baked --instruments 2 --window-bits 11 --steps 60"
     run = CliRunner().invoke(
-        command, [*words.split(), "--core-mhz", "40", "--json", "--out", str(tmp_path / "path")],
+        command, [*words.split(), "--core-mhz", "40", "--json", "--out", str(tmp_path / "path"),
+         "--page", str(tmp_path / "page.html")],
         catch_exceptions=False,
     )  # fmt: skip
     found = json.loads(run.output)
@@ -87,6 +101,17 @@ def test_simulate_compares_market_spoilt_line_and_burst_and_says_where_the_cycle
         assert whole == figures[f"idle_{kind}_worst_to_decision_cycles"]
     assert figures["burst_worst_to_decision_cycles"] >= figures["burst_median_to_decision_cycles"]
     assert figures["burst_median_to_decision_cycles"] >= figures["trade_to_decision_cycles"]
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<svg") == 4 and "http" not in page.replace("http://www.w3.org", "")
+    worst = figures["burst_worst_to_decision_cycles"]
+    for words in (
+        f"<b>{worst:,}</b>",
+        "burst, p99",
+        "Every decision and every predicted cycle is as",
+    ):
+        assert words in page, words
+    with pytest.raises(UsageError, match=r"^--page belongs to --top events"):
+        CliRunner().invoke(command, ["--page", "page.html"], catch_exceptions=False)
     with pytest.raises(
         UsageError, match=r"--aclk-mhz and --core-mhz are those of a fabric of two clocks"
     ):

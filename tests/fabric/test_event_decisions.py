@@ -50,6 +50,7 @@ from sim.bench.events.decision_player import (
 from sim.bench.events.line import joined, spoilt, with_snapshots
 from sim.bench.events.player import STALE_NS
 from sim.bench.events.small import SmallDesk, emit_planned, small_desk
+from sim.event_check import FIELDS
 
 RECORDINGS = {
     "coinm_btcusd_perp_2024": (
@@ -359,3 +360,7 @@ def test_decisions_are_the_cpu_loops_on_every_recording_complete(
     frames = encode(tape.events, beats_a_frame=FRAME_BEATS)
     words = play(tmp_path / "path", bundle, plan, frames).words
     assert len(words) > 1000 and (words["active"] != 0).any()
+    integers = sum(words[field].size for field in FIELDS)
+    print(
+        f"{name}: {len(tape.events):,} rows, {len(words):,} decisions, {integers:,} integers equal"
+    )

@@ -15,13 +15,12 @@ from hls.emit.banking import BLOCKS, banked_sources
 from hls.emit.events import EventShape
 from pyorch.contract.decision import Decisions
 from pyorch.contract.errors import UsageError
-from pyorch.contract.events import EventArray, Flag
 from pyorch.contract.fabric import rtl_folder
 from pyorch.market.simulate import simulate
 from pyorch.market.wire import FRAME_BEATS, Frames, encode
 from pyorch.market.wire_decoder import WireDecoder
-from sim.bench.events.decision_player import DecisionPlayer, Stamp, decided, differences
-from sim.bench.events.line import joined, spoilt, with_snapshots
+from sim.bench.events.decision_player import DecisionPlayer, Stamp, decided_alone, differences
+from sim.bench.events.line import joined, spoilt, together, with_snapshots
 from sim.bench.events.player import STALE_NS
 from sim.bench.events.small import SmallDesk, emit_planned, small_desk
 
@@ -29,19 +28,6 @@ from sim.bench.events.small import SmallDesk, emit_planned, small_desk
 @pytest.fixture(scope="module")
 def desk() -> SmallDesk:
     return small_desk()
-
-
-def together(markets: list[EventArray]) -> EventArray:
-    """Markets of one instrument each as one line, by whole messages in the order of their times."""
-    parts: list[tuple[int, int, EventArray]] = []
-    for number, events in enumerate(markets):
-        begin = 0
-        for end in (np.flatnonzero(events["flags"] & Flag.LAST) + 1).tolist():
-            message = events[begin:end].copy()
-            message["instrument"] = number
-            parts.append((int(message["local_ns"][-1]), len(parts), message))
-            begin = end
-    return np.concatenate([message for _, _, message in sorted(parts, key=lambda one: one[:2])])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +58,7 @@ def play(
         player.close()
     line = WireDecoder(path.instruments, STALE_NS).push(frames.beats, frames.ends)
     for instrument in range(path.paths):
-        rows = line.events.copy()
-        rows["instrument"] = np.where(line.events["instrument"] == instrument, 0, 1)
-        expected, _ = decided(desk.bundle, desk.plan, player.manifest, rows, line.numbers)
-        expected["instrument"] = instrument
+        expected, _ = decided_alone(desk.bundle, desk.plan, player.manifest, line, instrument)
         own = words[words["instrument"] == instrument]
         assert not differences(own, expected), instrument
     return Played(words, waited)

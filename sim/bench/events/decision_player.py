@@ -21,6 +21,7 @@ from pyorch.features.streaming import open_stream
 from pyorch.inference.cpu import native_engine
 from pyorch.market.window_book import WindowBook
 from pyorch.market.wire import Frames
+from pyorch.market.wire_decoder import Decoded
 from pyorch.trading.native import batch_of, native_settings
 from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.records import RecordArray, TickFlag
@@ -234,6 +235,17 @@ def decided(
     first = np.ones(len(words), bool)
     first[1:] = words["void"][:-1]
     words["first"] = first & ~words["void"]
+    return words, ticks
+
+
+def decided_alone(
+    bundle: Bundle, plan: QuotingPlan, manifest: FabricManifest, line: Decoded, instrument: int
+) -> tuple[Decisions, RecordArray]:
+    """`decided` by a CPU loop of one instrument's own, of a line that carries several."""
+    rows = line.events.copy()
+    rows["instrument"] = np.where(line.events["instrument"] == instrument, 0, 1)
+    words, ticks = decided(bundle, plan, manifest, rows, line.numbers)
+    words["instrument"] = instrument
     return words, ticks
 
 

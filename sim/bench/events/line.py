@@ -68,3 +68,16 @@ def with_snapshots(events: EventArray, every: int) -> EventArray:
             rows["flags"][0], rows["flags"][-1] = Flag.FIRST, rows["flags"][-1] | Flag.LAST
             parts.append(rows)
     return np.concatenate(parts)
+
+
+def together(markets: list[EventArray]) -> EventArray:
+    """Markets of one instrument each as one line, by whole messages in the order of their times."""
+    parts: list[tuple[int, int, EventArray]] = []
+    for number, events in enumerate(markets):
+        begin = 0
+        for end in (np.flatnonzero(events["flags"] & Flag.LAST) + 1).tolist():
+            message = events[begin:end].copy()
+            message["instrument"] = number
+            parts.append((int(message["local_ns"][-1]), len(parts), message))
+            begin = end
+    return np.concatenate([message for _, _, message in sorted(parts, key=lambda one: one[:2])])
