@@ -110,9 +110,13 @@ module fabric_shell #(
     reg active_set;
     wire [1:0] set_valid;
     wire pending, ready, prepared, quiet, acts, swap_waits, take_waits;
-    assign core_rst = rst || soft_reset;
 
     wire is_command = write && write_address == registers_pkg::COMMAND;
+    wire asks_reset = is_command && write_data[registers_pkg::COMMAND_RESET];
+    // A register for the core and one for the blocks here, which stand apart: as one, its wires are the longest path.
+    wire here_rst;
+    copies #(.WIDTH(1), .COPIES(2)) reset_copies (.clk(clk), .d(rst || asks_reset), .q({core_rst, here_rst}));
+
     wire asks_swap = is_command && (write_data[registers_pkg::COMMAND_SWAP_KEEP]
                                     || write_data[registers_pkg::COMMAND_SWAP_CLEAR]
                                     || write_data[registers_pkg::COMMAND_SWAP_LOAD]);
@@ -157,7 +161,7 @@ module fabric_shell #(
     mailbox #(
         .OUTPUTS(OUTPUTS), .Y_WIDTH(Y_WIDTH), .LANE(OUTPUT_LANE), .IN_BEATS(IN_BEATS), .OUT_BEATS(OUT_BEATS)
     ) mail (
-        .clk(clk), .rst(core_rst), .open(enable && set_valid[active_set] && owner == 2), .active_set(active_set),
+        .clk(clk), .rst(here_rst), .open(enable && set_valid[active_set] && owner == 2), .active_set(active_set),
         .write(write), .write_address(write_address), .write_data(write_data),
         .read(read), .read_address(read_address), .found(mail_found),
         .valid(mail_valid), .ready(mail_ready), .beats(mail_beats), .too_large(mail_too_large),
@@ -175,7 +179,7 @@ module fabric_shell #(
         .FEATURES(FEATURES), .X_WIDTH(X_WIDTH), .X_FRACTION(X_FRACTION), .X_ROUND(X_ROUND),
         .WIRE_FRACTION(WIRE_FRACTION), .LANE(INPUT_LANE)
     ) frame_in (
-        .clk(clk), .rst(core_rst), .enable(enable && set_valid[active_set]), .owned(owner == 1),
+        .clk(clk), .rst(here_rst), .enable(enable && set_valid[active_set]), .owned(owner == 1),
         .s_axis_tdata(s_axis_tdata), .s_axis_tvalid(s_axis_tvalid), .s_axis_tlast(s_axis_tlast),
         .s_axis_tready(s_axis_tready),
         .mail_valid(mail_valid), .mail_beats(mail_beats), .mail_ready(mail_ready),
@@ -191,7 +195,7 @@ module fabric_shell #(
     sequencer #(
         .FEATURES(FEATURES), .X_WIDTH(X_WIDTH), .WINDOW(WINDOW), .WINDOWED(WINDOWED)
     ) ticks (
-        .clk(clk), .rst(core_rst), .hold(hold),
+        .clk(clk), .rst(here_rst), .hold(hold),
         .v_valid(v_valid), .v_ready(v_ready), .v(v), .v_step(v_step), .v_first(v_first), .v_inside(v_inside),
         .v_answer(v_answer), .in_window(in_window),
         .x_valid(x_valid), .x_ready(x_ready), .x(x), .x_first(x_first), .x_answer(x_answer),
@@ -209,7 +213,7 @@ module fabric_shell #(
             staged_state #(
                 .LAYERS(LAYERS), .UNITS(UNITS), .WIDTH(STATE_WIDTH)
             ) state (
-                .clk(clk), .rst(core_rst), .layer(state_place[29:28]), .cell_state(state_place[30]), .unit(state_unit),
+                .clk(clk), .rst(here_rst), .layer(state_place[29:28]), .cell_state(state_place[30]), .unit(state_unit),
                 .there(state_there), .write(is_state && can_stage), .data(write_data), .take(take), .busy(taking),
                 .state_layer(state_layer), .state_write(state_write), .state_address(state_address),
                 .state_write_data(state_write_data)
@@ -223,7 +227,7 @@ module fabric_shell #(
     axis_frame_out #(
         .OUTPUTS(OUTPUTS), .Y_WIDTH(Y_WIDTH), .LANE(OUTPUT_LANE)
     ) frame_out (
-        .clk(clk), .rst(core_rst), .active_set(active_set),
+        .clk(clk), .rst(here_rst), .active_set(active_set),
         .y_valid(y_valid && !mail_busy), .y_ready(frame_y_ready), .y(y),
         .d_valid(d_valid), .d_code(d_code), .d_answers(d_answers), .d_sequence(d_sequence), .d_saturated(d_saturated),
         .d_room(d_room),
@@ -235,7 +239,7 @@ module fabric_shell #(
     // ---- counters
     wire [31:0] steps, cycles_last, cycles_min, cycles_max, bad_frames, stalls, swaps, refused_doorbells, pause_last;
     tick_counters counters (
-        .clk(clk), .rst(core_rst), .loaded(v_wanted), .answered(began || mail_answered),
+        .clk(clk), .rst(here_rst), .loaded(v_wanted), .answered(began || mail_answered),
         .bad_frame(bad_frame), .stalled(m_axis_tvalid && !m_axis_tready), .swap(swap),
         .refused_doorbell(mail_refused), .acts(acts), .prepared(prepared),
         .steps(steps), .cycles_last(cycles_last), .cycles_min(cycles_min), .cycles_max(cycles_max),
@@ -257,7 +261,7 @@ module fabric_shell #(
     assign new_errors[registers_pkg::ERRORS_DOORBELL] = mail_refused;
 
     always @(posedge clk) begin
-        soft_reset <= is_command && write_data[registers_pkg::COMMAND_RESET];
+        soft_reset <= asks_reset;
         want_clear <= (is_command && write_data[registers_pkg::COMMAND_CLEAR])
                       || (asks_swap && can_swap && write_data[registers_pkg::COMMAND_SWAP_CLEAR]);
         want_swap <= asks_swap && can_swap && !want_swap;
@@ -280,7 +284,7 @@ module fabric_shell #(
                 default: ;
             endcase
 
-        if (core_rst) begin
+        if (here_rst) begin
             want_clear <= 0;
             want_swap <= 0;
             want_take <= 0;

@@ -43,6 +43,7 @@ SHELL = (
     "staged_state.sv",
     "tick_counters.sv",
     "mailbox.sv",
+    "copies.sv",
     "fabric_shell.sv",
 )
 CROSSING = (
