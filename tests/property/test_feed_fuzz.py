@@ -32,7 +32,7 @@ def independently(text: bytes) -> tuple[str, int, int, list[Level]] | None:
     """Symbol, kind, sequence and levels of a book message, by nothing but Python's own JSON and decimals."""
     one = json.loads(text, parse_float=Decimal, parse_int=Decimal)
     if "lastUpdateId" in one:  # Binance by HTTP
-        return "", Kind.SNAPSHOT, int(one["lastUpdateId"]), levels(one["bids"], one["asks"])
+        return "", Kind.SNAPSHOT, whole(one["lastUpdateId"]), levels(one["bids"], one["asks"])
     if one.get("method") == "subscription":  # Deribit
         data = one["params"]["data"]
         kind = Kind.SNAPSHOT if data.get("type", "change") == "snapshot" else Kind.DEPTH
@@ -40,7 +40,7 @@ def independently(text: bytes) -> tuple[str, int, int, list[Level]] | None:
             [(p, 0 if action == "delete" else q) for action, p, q in data[s]]
             for s in ("bids", "asks")
         ]
-        return data["instrument_name"], kind, int(data["change_id"]), levels(*sides)
+        return data["instrument_name"], kind, whole(data["change_id"]), levels(*sides)
     if one.get("channel") == "depth":  # BIT.COM
         data = one["data"]
         symbol = data.get("pair") or data.get("instrument_id")
@@ -48,26 +48,34 @@ def independently(text: bytes) -> tuple[str, int, int, list[Level]] | None:
             return (
                 symbol,
                 Kind.SNAPSHOT,
-                int(data["sequence"]),
+                whole(data["sequence"]),
                 levels(data.get("bids", []), data.get("asks", [])),
             )
         changes = [
             (int(s == "sell"), Decimal(p), Decimal(q)) for s, p, q in data.get("changes", [])
         ]
-        return symbol, Kind.DEPTH, int(data["sequence"]), changes
+        return symbol, Kind.DEPTH, whole(data["sequence"]), changes
     if one.get("type") == "l2_orderbook":  # Delta
         sides = [
             [(level["limit_price"], level["size"]) for level in one[s]] for s in ("buy", "sell")
         ]
-        return one["symbol"], Kind.SNAPSHOT, int(one["last_sequence_no"]), levels(*sides)
+        return one["symbol"], Kind.SNAPSHOT, whole(one["last_sequence_no"]), levels(*sides)
     if "depth" in str(one.get("stream")):  # Binance
         return (
             one["data"]["s"],
             Kind.DEPTH,
-            int(one["data"]["u"]),
+            whole(one["data"]["u"]),
             levels(one["data"]["b"], one["data"]["a"]),
         )
     return None
+
+
+def whole(number: Any) -> int:
+    """An integer; 1e999999999, which is one, would take the judge for ever."""
+    found = Decimal(number)
+    if found.adjusted() > 40:
+        raise ValueError
+    return int(found)
 
 
 def levels(bids: Any, asks: Any) -> list[Level]:
