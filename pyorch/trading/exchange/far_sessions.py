@@ -55,7 +55,7 @@ class FarSession:
         store: DiskStore,
         clock: Callable[[], int],
         heard: Callable[[InputArray], None],
-        says: frozenset[str],
+        says: frozenset[str] = REPORTS,
     ) -> None:
         self.number, self.codec, self.dialect, self.store = number, codec, dialect, store
         self.address = address
@@ -110,18 +110,7 @@ class FarSession:
 class FarVenue(FarSession):
     """One venue's session."""
 
-    def __init__(
-        self,
-        number: int,
-        codec: FixCodec,
-        dialect: Dialect,
-        address: VenueAddress,
-        store: DiskStore,
-        clock: Callable[[], int],
-        heard: Callable[[InputArray], None],
-    ) -> None:
-        super().__init__(number, codec, dialect, address, store, clock, heard, REPORTS)
-        self._was_up = False
+    _was_up = False
 
     def submit(self, message: bytes) -> None:
         """A message of the desk leaves."""
