@@ -1,8 +1,10 @@
 // One side of a book: a quantity for each price of a window, and a map of the prices that hold one. The lowest key is the best price.
 //
-// A write takes two cycles; quantity 0 removes the level. The map has words of 64 keys, and a summary of the words that are not
-// empty: only where its bit is set does a word count, so a clear takes one cycle. `scan` lists the LEVELS best levels: the first
-// after five cycles, one a cycle then, two or three more for a word that holds few; `scanning` falls when all are listed.
+// A write takes two cycles; quantity 0 removes the level. The map has words of 64 keys, and a summary of the words that hold
+// any: only where its bit is set does a word count, so a clear takes one cycle. A word that is emptied keeps its bit until a scan
+// finds it empty, since to know it from the block RAM in the cycle of the change was the whole path's longest wire. `scan` lists the
+// LEVELS best levels: the first after five cycles, one a cycle then, two or three more for a word that holds few, one for a word
+// emptied since; `scanning` falls when all are listed.
 `resetall
 `timescale 1ns / 1ps
 `default_nettype none
@@ -49,7 +51,7 @@ module book_side #(
     wire read = found && (!was_read || take_word);
     wire go_on = scanning && any_left && (!found || read);
     reg [COUNT_BITS-1:0] listed;
-    wire list = has_word && listed != LEVELS;
+    wire list = has_word && word_any && listed != LEVELS;
     reg looked;
     reg [WINDOW_BITS-1:0] looked_key;
     reg [QUANTITY_BITS-1:0] looked_lots;
@@ -87,7 +89,8 @@ module book_side #(
         changing <= write;
         change_key <= write_key;
         set <= write_lots != 0;
-        if (changing) summary[change_at] <= new_word != 0;
+        if (changing && set) summary[change_at] <= 1;
+        if (scanning && has_word && !word_any) summary[word_at] <= 0;
 
         if (read) begin
             was_read <= 1;
@@ -114,7 +117,7 @@ module book_side #(
         if (scan) begin
             scanning <= 1;
             left <= summary;
-            if (changing) left[change_at] <= new_word != 0;
+            if (changing && set) left[change_at] <= 1;
             {found, was_read, has_word, looked} <= 0;
             listed <= 0;
             count <= 0;

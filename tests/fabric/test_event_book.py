@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pyorch.contract.events import EVENT_DTYPE, Kind, Side
+from pyorch.contract.events import EVENT_DTYPE, Flag, Kind, Side
 from pyorch.market.book import Book
 from pyorch.market.feeds.binance import read_recordings
 from pyorch.market.simulate import simulate
@@ -98,6 +98,25 @@ def test_an_event_on_an_idle_path_takes_the_stated_cycles() -> None:
     print("DEPTH: cycles from the last beat", np.unique(depth, return_counts=True))
     # nine and one for each level, and one or more for a further word of the map
     assert depth.min() == 9 + SHAPE.levels and depth.max() <= 13 + SHAPE.levels
+
+
+def test_a_word_of_the_map_that_was_emptied_costs_one_cycle_once() -> None:
+    best, more = 5000, range(5064, 5069)  # where two words of the map begin
+    bids = [(Side.BID, best - away, 1) for away in range(1, 6)]
+    asks = [(Side.ASK, price, 1) for price in (best, *more)]
+    changes = [(Side.ASK, 5065, 2), (Side.ASK, best, 0), (Side.ASK, 5066, 2), (Side.ASK, 5067, 2)]
+    rows = np.zeros(len(bids + asks + changes), EVENT_DTYPE)
+    rows["side"], rows["price_ticks"], rows["quantity_lots"] = zip(
+        *asks, *bids, *changes, strict=True
+    )
+    rows["kind"][: len(bids + asks)], rows["sequence"] = Kind.SNAPSHOT, -1
+    rows["previous_sequence"], rows["local_ns"] = -1, np.arange(len(rows))
+    rows["flags"][0] = Flag.FIRST
+    rows["flags"][len(bids + asks) - 1 :] = Flag.LAST
+    records, _ = play(SHAPE, encode(rows), gap=120)
+    cycles = records[-len(changes) :, CYCLES].tolist()
+    one_word = 9 + SHAPE.levels
+    assert cycles == [one_word, one_word + 1, one_word, one_word]
 
 
 def test_a_window_book_shows_the_full_books_levels_whenever_it_is_valid() -> None:

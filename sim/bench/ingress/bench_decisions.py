@@ -15,14 +15,18 @@ from typing import Any
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, FallingEdge, ReadOnly, RisingEdge, Timer
+from cocotb.triggers import ClockCycles, Event, FallingEdge, ReadOnly, RisingEdge, Timer
+from cocotb.utils import get_sim_time
 
 from firmware.register_map import ingress_register_map
+from hls.emit.ingress import RECEIVE_CYCLES, verdict_to_beat_cycles
 from pyorch.contract.decision import EventRegister, decode_decisions
+from pyorch.contract.events import Kind
 from pyorch.contract.fabric import FabricManifest
 from pyorch.market.datagram import Listener, Verdict, ethernet_frame
 from pyorch.market.lines import LineArbiter
 from pyorch.market.simulate import simulate
+from pyorch.market.wire import HEADER_BEATS
 from pyorch.market.wire_decoder import WireDecoder
 from sim.bench.events.decision_player import decided, differences
 from sim.bench.events.line import joined, with_snapshots
@@ -44,6 +48,8 @@ PROJECT = Path(os.environ.get("PYORCH_PROJECT", "."))
 ROUNDS = int(os.environ.get("PYORCH_ROUNDS", "1"))
 FRAMES = 160
 """Of a round."""
+MEASURED, IDLE_CYCLES = 200, 100
+"""Frames of the measurement of cycles; between them."""
 BEGIN = 500
 """The first frame: where rules begin to act in this market."""
 MAP = ingress_register_map()
@@ -75,6 +81,8 @@ class DecisionsTestBench:
             source.ifg = GAP_BYTES * BYTE_CYCLES
         self.beats: list[int] = []
         self.ends: list[bool] = []
+        self.taken_ns: list[float] = []
+        """The edge that takes a word's first beat."""
 
     async def start(self) -> None:
         """Reset, and wait for the policy."""
@@ -91,6 +99,7 @@ class DecisionsTestBench:
         dut = self.dut
         while True:
             await RisingEdge(dut.word_valid)
+            self.taken_ns.append(get_sim_time("ns") + CORE_NS)
             while True:
                 await FallingEdge(dut.clk)
                 if dut.word_valid.value != 1:
@@ -211,3 +220,30 @@ async def two_lines_with_every_fault_decide_as_the_cpu_loop_does(dut: Any) -> No
         "carriers": [len(one) for one in lines], "decisions": len(words), "rows": len(decoded.events),
         "filled": arbiter.filled, "unfilled": arbiter.unfilled, "verdicts": [dict(one) for one in wanted],
     }))  # fmt: skip
+
+
+@cocotb.test()
+async def a_decision_comes_as_many_cycles_after_the_last_nibble_as_stated(dut: Any) -> None:
+    """A frame at a time, all idle: receiving, crossing and store as predicted, then the word's `cycles`."""
+    bench = DecisionsTestBench(dut)
+    await bench.start()
+    its_cycles: dict[Kind, list[int]] = {kind: [] for kind in Kind}
+    for place, beats in enumerate(frames_of(simulate(7, 5.0).events)[:MEASURED]):
+        one = carrier(ethernet_frame(beats, bench.groups[0])).gmii()
+        sent, before = Event(), len(bench.taken_ns)
+        one.tx_complete = sent
+        bench.sources[0].send_nowait(one)
+        await sent.wait()
+        written_ns = get_sim_time("ns") + (1 + RECEIVE_CYCLES) * RX_NS
+        await ClockCycles(dut.clk, IDLE_CYCLES)
+        words = decode_decisions(np.array(bench.beats, np.uint64), np.array(bench.ends))[before:]
+        kind = Kind(int(beats[0]) & 15)
+        if len(words) == 1 and len(beats) == HEADER_BEATS + (kind == Kind.DEPTH) + 1:
+            cycles = int(words["cycles"][0])
+            since = (bench.taken_ns[before] - written_ns) / CORE_NS
+            most = verdict_to_beat_cycles(beats, first=place == 0)[1] + cycles
+            assert most - 1 < since <= most, (place, kind.name, since, most)
+            its_cycles[kind].append(cycles)
+    for kind, name in ((Kind.TRADE, "trade"), (Kind.DEPTH, "levels")):
+        assert min(its_cycles[kind]) == bench.manifest.cycles[f"{name}_to_decision"], kind.name
+    print({kind.name: dict(Counter(cycles)) for kind, cycles in its_cycles.items() if cycles})
