@@ -64,9 +64,9 @@ module book_side #(
     wire [63:0] old_word = summary[change_at] ? read_word : 64'd0;
     wire [63:0] new_word = set ? old_word | mask : old_word & ~mask;
 
-    wire [AT_BITS-1:0] word_address = write ? write_key[WINDOW_BITS-1:WORD_BITS] : found_at;
+    wire [AT_BITS-1:0] word_address = scanning ? found_at : write_key[WINDOW_BITS-1:WORD_BITS];  // whether it is written is known late
     always @(posedge clk) begin
-        if (write || read) read_word <= words[word_address];
+        if (!scanning || read) read_word <= words[word_address];
         if (changing) words[change_at] <= new_word;
     end
     always @(posedge clk) begin
@@ -99,7 +99,7 @@ module book_side #(
         if (go_on) begin
             found <= 1;
             found_at <= next_at;
-            left[next_at] <= 0;
+            left <= left & (left - 1'b1);
         end else if (read) found <= 0;
         if (take_word) begin
             has_word <= 1;

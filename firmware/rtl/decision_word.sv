@@ -67,7 +67,9 @@ module decision_word #(
     assign begins = state == IDLE && tick_valid && !tick_void && y_valid;
     assign start = begins;
     assign decide = state == RUN && passed == DECIDE;
-    assign counts = tick_forward && model_valid && warm;
+    reg forward;  // the tick stands long before it decides
+    always @(posedge clk) forward <= tick_forward;
+    assign counts = forward && model_valid && warm;
     assign m_axis_tvalid = state == GIVE;
     assign m_axis_tlast = beat == (tick_void ? HEAD - 1 : BEATS - 1);
     wire ends = m_axis_tvalid && m_axis_tready && m_axis_tlast;

@@ -30,30 +30,37 @@ module fair_queue #(
     (* ram_style = "distributed" *) reg [WIDTH-1:0] places[0:(1<<(BITS+PLACE_BITS))-1];
     reg [PLACE_BITS-1:0] head[0:INSTRUMENTS-1], tail[0:INSTRUMENTS-1];
     reg [PLACE_BITS:0] count[0:INSTRUMENTS-1];
-    wire put = in_valid && in_ready, take = out_valid && out_ready;
+    wire put = in_valid && in_ready;
     assign in_ready = count[in_instrument] != PLACES;
-    assign out = places[{out_instrument, head[out_instrument]}];
+    reg [PLACE_BITS-1:0] out_place;  // head of out_instrument
+    assign out = places[{out_instrument, out_place}];
 
-    // ---- the next one: the first behind the last that holds a word which is not being taken
+    // ---- the next one, as if the present one were taken: the first behind it that holds a word then
     wire [INSTRUMENTS-1:0] holds;
+    wire [INSTRUMENTS*PLACE_BITS-1:0] heads;
+    reg [PLACE_BITS-1:0] found_place;
     wire [2*INSTRUMENTS-1:0] twice = {holds, holds};
     reg [BITS:0] found;
     reg any;
     integer k;
     always @* begin
         found = 0;
+        found_place = 0;
         any = 0;
         for (k = 2 * INSTRUMENTS - 1; k >= 0; k = k - 1)
             if (twice[k] && k > out_instrument && k <= out_instrument + INSTRUMENTS) begin
                 found = k;
+                found_place = heads[(k%INSTRUMENTS)*PLACE_BITS+:PLACE_BITS];
                 any = 1;
             end
     end
     genvar n;
     generate
         for (n = 0; n < INSTRUMENTS; n = n + 1) begin : g_instrument
-            wire puts = put && in_instrument == n, takes = take && out_instrument == n;
-            assign holds[n] = count[n] > takes;
+            wire present = out_valid && out_instrument == n;
+            wire puts = put && in_instrument == n, takes = present && out_ready;
+            assign holds[n] = count[n] > present;
+            assign heads[n*PLACE_BITS+:PLACE_BITS] = head[n] + present;
             always @(posedge clk) begin
                 if (puts) tail[n] <= tail[n] + 1'b1;
                 if (takes) head[n] <= head[n] + 1'b1;
@@ -70,7 +77,10 @@ module fair_queue #(
         if (put) places[{in_instrument, tail[in_instrument]}] <= in;
         if (!out_valid || out_ready) begin
             out_valid <= any;
-            if (any) out_instrument <= found >= INSTRUMENTS ? found - INSTRUMENTS : found;
+            if (any) begin
+                out_instrument <= found >= INSTRUMENTS ? found - INSTRUMENTS : found;
+                out_place <= found_place;
+            end
         end
         if (rst) begin
             out_valid <= 0;

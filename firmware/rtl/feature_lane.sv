@@ -53,7 +53,7 @@ module feature_lane #(
         if (rst) for (k = 1; k <= STAGES; k = k + 1) valid[k] <= 0;
     end
 
-    // ---- 1: the argument  2: its leading one, and what follows it
+    // ---- 1: the argument  2: its leading one, and the eight bits behind it
     wire turned = in_value[63] && in_mode == SOFT, lost = in_value[63] && in_mode != SOFT;
     wire [63:0] magnitude = lost ? 64'd0 : in_value ^ {64{turned}};  // less 1 if turned, which the sum adds
     wire [52:0] sum = {1'b0, magnitude[51:0]} + in_addend + turned;
@@ -63,27 +63,35 @@ module feature_lane #(
     reg [5:0] octave;
     reg [7:0] mantissa;
     wire [7:0] fraction;
-    wire [5:0] zeros;  // before the leading one
-    wire [63:0] reversed;
-    genvar b;
+    // groups of four bits from the highest on: all look for a one at once, the first that has one gives its bits and the eight behind them
+    localparam int GROUPS = 13;
+    wire [GROUPS-1:0] some, first;
+    wire [4*GROUPS+7:0] padded = {argument, 8'd0};
+    reg [11:0] window;
+    reg [3:0] group;  // from the lowest
+    genvar g;
+    integer n;
     generate
-        for (b = 0; b < 64; b = b + 1) begin : g_reverse
-            assign reversed[b] = b < 52 ? argument[b < 52 ? 51 - b : 0] : 1'b0;
+        for (g = 0; g < GROUPS; g = g + 1) begin : g_group
+            assign some[g] = argument[4*g+:4] != 0;
+            assign first[g] = some[g] && some >> (g + 1) == 0;
         end
     endgenerate
-    first_set #(.INDEX_BITS(6)) leading (.value(reversed), .any(), .index(zeros));
+    always @* begin
+        window = 0;
+        group = 0;
+        for (n = 0; n < GROUPS; n = n + 1) begin
+            window = window | (padded[4*n+:12] & {12{first[n]}});
+            group = group | (n[3:0] & {4{first[n]}});
+        end
+    end
+    wire [7:0] normal = window[11] ? window[10:3] : window[10] ? window[9:2] : window[9] ? window[8:1] : window[7:0];
+    wire [1:0] leading = window[11] ? 2'd3 : window[10] ? 2'd2 : {1'b0, window[9]};
     constant_table #(.WIDTH(8), .INDEX_BITS(8), .INIT(LOG_INIT)) table_of_logarithms (.index(mantissa), .entry(fraction));
-    // the eight bits behind the leading one, by the largest distance first: it is known first
-    wire [51:0] by_32 = zeros[5] ? {argument[19:0], 32'd0} : argument;
-    wire [51:0] by_16 = zeros[4] ? {by_32[35:0], 16'd0} : by_32;
-    wire [23:0] by_8 = zeros[3] ? by_16[43:20] : by_16[51:28];
-    wire [15:0] by_4 = zeros[2] ? by_8[19:4] : by_8[23:8];
-    wire [11:0] by_2 = zeros[1] ? by_4[13:2] : by_4[15:4];
-    wire [7:0] normal = zeros[0] ? by_2[9:2] : by_2[10:3];
 
     always @(posedge clk) begin
         argument <= (sum[51:0] | {52{over}}) | {51'd0, nothing};
-        octave <= 6'd51 - zeros;
+        octave <= {group, leading};
         mantissa <= normal;
     end
 

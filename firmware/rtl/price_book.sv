@@ -99,7 +99,7 @@ module price_book #(
     wire gap = is_depth && begins && valid && !id_none && !id_known && !continues;
     wire admitted_now = begins ? admits : admitted;
     wire voids = is_reset || gap || (is_snapshot && begins);
-    wire rebased = !has_base || voids;
+    wire rebased = !has_base || (is_snapshot && begins);  // asked only where the row changes something
     wire changes = (is_snapshot || (is_depth && admitted_now)) && out_side != NO_SIDE;
     wire writes = state == ACT && changes && (rebased || in_window);
     wire finishes = last && (is_snapshot || (is_depth && admitted_now));

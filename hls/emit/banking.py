@@ -28,12 +28,20 @@ class Kept:
         registers: by name; arrays: with places of their own, name → bits of an index.
         which: text of the wire; empty: a port.
         changes: text → what stands for it; each must be there.
+        arriving: text of the wire for registers that a row is compared with as it arrives.
+        compared: those registers; all else is at ``which``, known a cycle before.
     """
 
     registers: tuple[str, ...]
     arrays: Mapping[str, str]
     which: str = ""
     changes: Mapping[str, str] | None = None
+    arriving: str = ""
+    compared: tuple[str, ...] = ()
+
+    def place(self, name: str) -> str:
+        """The wire by which a register's memory is addressed."""
+        return "arriving" if name in self.compared else "which"
 
 
 SWEEP = """
@@ -50,14 +58,14 @@ BLOCKS = {
         ("valid", "base", "has_base", "synchronising", "admitted", "in_depth", "in_snapshot", "escaped",
          "beyond", "book_id"),
         {},
-        "rst ? sweep : state == IDLE ? row_instrument : out_instrument",
+        "rst ? sweep : out_instrument",
         {
             "row_instrument == INSTRUMENT": "row_instrument < {paths}",
-            ") bids (\n        .clk(clk)": ") bids (\n        .which(of_row), .clk(clk)",
-            ") asks (\n        .clk(clk)": ") asks (\n        .which(of_row), .clk(clk)",
-            "    reg [2:0] state;\n": "    reg [2:0] state;\n"
-            "    wire [{top}:0] of_row = rst ? sweep : out_instrument;\n",
+            ") bids (\n        .clk(clk)": ") bids (\n        .which(which), .clk(clk)",
+            ") asks (\n        .clk(clk)": ") asks (\n        .which(which), .clk(clk)",
         },
+        "rst ? sweep : state == IDLE ? row_instrument : out_instrument",
+        ("base", "book_id"),
     ),
     "feature_control.sv": Kept(
         ("active", "running"),
@@ -116,12 +124,15 @@ def banked(text: str, kept: Kept, paths: int) -> str:
     for name in kept.registers:
         ports, wide = _taken_port(ports, name)
         if wide is None:
-            body = _taken(body, name, last)
+            body = _taken(body, name, last, kept.place(name))
         else:
-            declared.append(_memory(wide, name, last) + f"    assign {name} = {name}_of[which];\n")
-    body = _written(body, kept.registers)
+            read = f"    assign {name} = {name}_of[{kept.place(name)}];\n"
+            declared.append(_memory(wide, name, last) + read)
+    body = _written(body, kept)
     for name, bits in kept.arrays.items():
         body = _longer(body, name, bits, top)
+    if kept.arriving:
+        declared.insert(0, f"    wire [{top}:0] arriving = {kept.arriving};\n")
     if kept.which:
         declared.insert(0, SWEEP.format(top=top) + f"    wire [{top}:0] which = {kept.which};\n")
     else:
@@ -152,7 +163,7 @@ def _taken_port(ports: str, name: str) -> tuple[str, str | None]:
     return ports.replace(found.group(0), text), f"{found.group(1)} "
 
 
-def _taken(body: str, name: str, last: int) -> str:
+def _taken(body: str, name: str, last: int, place: str = "which") -> str:
     """The body with a memory where the register was declared; its name reads the present word."""
     for found in re.finditer(
         r"^( +)reg ((?:signed )?(?:\[[^\]]*\] )?)([^;]*);", body, re.MULTILINE
@@ -161,7 +172,7 @@ def _taken(body: str, name: str, last: int) -> str:
         names = [one.strip() for one in rest.split(",")]
         left = [one for one in names if re.split(r"[ =\[]", one)[0] != name]
         if len(left) < len(names):
-            text = _memory(wide, name, last) + f"{indent}wire {wide}{name} = {name}_of[which];"
+            text = _memory(wide, name, last) + f"{indent}wire {wide}{name} = {name}_of[{place}];"
             if left:
                 text += f"\n{indent}reg {wide}{', '.join(left)};"
             return body[: found.start()] + text + body[found.end() :]
@@ -171,7 +182,7 @@ def _taken(body: str, name: str, last: int) -> str:
 _CLOCKED = "always @(posedge clk) "
 
 
-def _written(body: str, registers: tuple[str, ...]) -> str:
+def _written(body: str, kept: Kept) -> str:
     """Every clocked block gathers a new word of each register that it writes, and writes it whole at its end.
 
     So a memory has one address, one read and one write: memory by synthesis, not registers and selections.
@@ -181,17 +192,19 @@ def _written(body: str, registers: tuple[str, ...]) -> str:
     for part in parts[1:]:
         end = _end_of_statement(part)
         code, rest = part[:end], part[end:]
-        code, names = _gathered(code, registers)
+        code, names = _gathered(code, kept.registers)
         if names:
             assert not seen & set(names), f"{names}: written by two blocks"
             seen |= set(names)
             first = "".join(f"        {name}_next = {name};\n" for name in names)
-            last = "".join(f"        {name}_of[which] <= {name}_next;\n" for name in names)
+            last = "".join(
+                f"        {name}_of[{kept.place(name)}] <= {name}_next;\n" for name in names
+            )
             code = code.strip()
             inner = code[len("begin") : -len("end")] if code.startswith("begin") else f"\n{code}\n"
             code = f"begin\n{first}        {inner.strip()}\n{last}    end"
         text += _CLOCKED + code + rest
-    assert seen == set(registers), set(registers) - seen
+    assert seen == set(kept.registers), set(kept.registers) - seen
     return text
 
 
@@ -276,7 +289,7 @@ def banked_features(text: str, plan: FeaturePlan, paths: int) -> str:
         f"    wire [{top}:0] which = out_instrument;\n{_memory(wide, 'features', last)}"
         "    assign features = features_of[which];\n"
     )
-    body = _written(_taken(body, "changed", last), ("features", "changed"))
+    body = _written(_taken(body, "changed", last), Kept(("features", "changed"), {}))
     return head + "\n);\n" + declared + body
 
 

@@ -127,8 +127,9 @@ def test_a_block_for_one_instrument_and_for_several_differ_in_what_is_kept_alone
         for register in kept.registers:
             memory = re.findall(rf"\b{register}_of\[.*", several[name])
             assert memory[0] == f"{register}_of[0:3];" and len(memory) == 3, (name, register)
-            assert memory[1].split(";")[0] == f"{register}_of[which]", (name, register)
-            assert memory[2] == f"{register}_of[which] <= {register}_next;", (name, register)
+            place = f"{register}_of[{kept.place(register)}]"
+            assert memory[1].split(";")[0] == place, (name, register)
+            assert memory[2] == f"{place} <= {register}_next;", (name, register)
         assert several[name].count("always @") >= plain.count("always @")
 
 
