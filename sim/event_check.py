@@ -65,7 +65,7 @@ def verify_events(
     Args:
         config: whose policy is built in and decides on both sides.
         steps: decisions of each stimulus, about.
-        tape: the market; default: the simulated one.
+        tape: the market, and its burst; default: the simulated one, which the idle path is measured with.
         mhz: clock at which the busiest stretch of the market is played as it was received.
         parameters: of the style.
 
@@ -91,7 +91,7 @@ def verify_events(
         if name == "market":
             found.decisions = played.words
     progress("cycles", 0.9)
-    found.cycles, falls = measured_cycles(project, manifest, market)
+    found.cycles, falls = measured_cycles(project, manifest)
     progress("burst", 0.95)
     player = DecisionPlayer(project)
     try:
@@ -133,13 +133,16 @@ def compared(
 
 
 def measured_cycles(
-    project: Path, manifest: FabricManifest, market: Tape
+    project: Path, manifest: FabricManifest
 ) -> tuple[dict[str, int], list[Waterfall]]:
-    """From the last beat of an event to its decision, all else idle: the least of each kind, and how."""
+    """From the last beat of an event to its decision, all else idle: the least of each kind, and how.
+
+    Of the simulated market: a recording begins with a snapshot of a thousand rows.
+    """
     player = DecisionPlayer(project)
     try:
         gap = 4 * max(manifest.cycles.values()) + 400
-        frames = encode(market.events[:MEASURED_ROWS])
+        frames = encode(_market(1, None).events[:MEASURED_ROWS])
         played = player.play(frames, gap=gap)
         ends = np.flatnonzero(frames.ends)
         steps = steps_of(player, played.words, player.stamps(Stamp.TAKEN)[ends], ends)

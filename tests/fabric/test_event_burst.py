@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from pyorch.contract.errors import DataError, UsageError
-from pyorch.contract.events import Kind, Side
+from pyorch.contract.events import EVENT_DTYPE, Flag, Kind, Side
 from pyorch.market.book import Book
 from pyorch.market.clock import insert_timer_ticks
 from pyorch.market.simulate import simulate
+from pyorch.market.tape import write_tape
 from pyorch.market.wire import encode
 from pyorch.trading.sample import random_quoting_bundle
 from sim.commands import simulate as command
@@ -116,3 +118,29 @@ def test_simulate_compares_market_spoilt_line_and_burst_and_says_where_the_cycle
         UsageError, match=r"--aclk-mhz and --core-mhz are those of a fabric of two clocks"
     ):
         CliRunner().invoke(command, ["--core-mhz", "40"], catch_exceptions=False)
+
+
+def test_a_tape_that_begins_with_a_deep_snapshot_is_simulated_like_any(tmp_path: Path) -> None:
+    """As recordings do: a thousand rows and no decision; the idle path is measured all the same."""
+    market = insert_timer_ticks(simulate(3, 20.0))
+    random_quoting_bundle(5, market, units=(4,)).save(tmp_path / "bundle")
+    deep = np.zeros(1000, EVENT_DTYPE)
+    deep["kind"], deep["side"], deep["quantity_lots"] = Kind.SNAPSHOT, np.arange(1000) & 1, 1
+    away = np.arange(1000) // 2 + 1
+    deep["price_ticks"] = 618_000 + np.where(deep["side"] == Side.BID, -away, away)
+    deep["local_ns"] = deep["exchange_ns"] = market.events["local_ns"][0]
+    for name in ("sequence", "first_sequence", "previous_sequence"):
+        deep[name] = -1
+    deep["flags"][0], deep["flags"][-1] = Flag.FIRST, Flag.LAST
+    end = int(np.flatnonzero(market.events["flags"][:4000] & Flag.LAST)[-1]) + 1
+    tape = replace(market, events=np.concatenate([deep, market.events[:end]]))
+    write_tape(tmp_path / "tape", tape)
+    words = f"{tmp_path / 'bundle'} --top events --style baked --instruments 2 --window-bits 11 --steps 60"
+    run = CliRunner().invoke(
+        command, [*words.split(), "--tape", str(tmp_path / "tape"), "--json",
+         "--out", str(tmp_path / "path")],
+        catch_exceptions=False,
+    )  # fmt: skip
+    found = json.loads(run.output)
+    assert found["ok"] and found["figures"]["burst_events_lost"] == 0
+    assert found["figures"]["market_events_steps"] > 100
