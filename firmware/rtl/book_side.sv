@@ -99,7 +99,7 @@ module book_side #(
         if (go_on) begin
             found <= 1;
             found_at <= next_at;
-            left <= left & (left - 1'b1);
+            left[next_at] <= 0;
         end else if (read) found <= 0;
         if (take_word) begin
             has_word <= 1;
