@@ -26,17 +26,22 @@ module softmax #(
     initial if (COUNT < 2 || 16 % DIVIDE_BITS != 0 || DIVIDE_BITS % 2 != 0) $fatal(1, "softmax: COUNT >= 2, DIVIDE_BITS is even and divides 16");
 
     // ---- 1: how far below the highest  2: table  3: sum
-    reg signed [Y_WIDTH-1:0] most;
+    // Each logit against each other, so that one subtraction stands between the logits and what is chosen by its sign.
+    localparam int DIFFERENCE = Y_WIDTH + 1;
+    wire [COUNT*COUNT*DIFFERENCE-1:0] differences;  // logit m less logit n at m * COUNT + n
+    reg [COUNT-1:0] highest;  // the first of those that no logit exceeds
     reg [COUNT*INDEX_BITS-1:0] indices;
     wire [COUNT*16-1:0] terms;
     reg [SUM_BITS-1:0] total, sum;
     reg [SUM_BITS+1:0] triple;
     reg [1:0] after;
-    integer k;
+    integer j, k;
     always @* begin
-        most = logits[0+:Y_WIDTH];
+        highest = {COUNT{1'b1}};
         for (k = 1; k < COUNT; k = k + 1)
-            if ($signed(logits[k*Y_WIDTH+:Y_WIDTH]) > most) most = logits[k*Y_WIDTH+:Y_WIDTH];
+            for (j = 0; j < k; j = j + 1)
+                if (differences[(j*COUNT+k)*DIFFERENCE+Y_WIDTH]) highest[j] = 0;
+                else highest[k] = 0;
     end
     always @* begin
         total = 0;
@@ -55,8 +60,19 @@ module softmax #(
     genvar n;
     generate
         for (n = 0; n < COUNT; n = n + 1) begin : g_output
-            wire signed [Y_WIDTH:0] below = most - $signed(logits[n*Y_WIDTH+:Y_WIDTH]);
-            wire [Y_WIDTH:0] steps = below >> SHIFT;
+            wire signed [Y_WIDTH-1:0] logit = logits[n*Y_WIDTH+:Y_WIDTH];
+            reg [DIFFERENCE-1:0] below;
+            wire [DIFFERENCE-1:0] steps = below >> SHIFT;
+            integer m;
+            genvar other;
+            for (other = 0; other < COUNT; other = other + 1) begin : g_other
+                wire signed [Y_WIDTH-1:0] its = logits[other*Y_WIDTH+:Y_WIDTH];
+                assign differences[(other*COUNT+n)*DIFFERENCE+:DIFFERENCE] = its - logit;
+            end
+            always @* begin
+                below = 0;
+                for (m = 0; m < COUNT; m = m + 1) if (highest[m]) below = below | differences[(m*COUNT+n)*DIFFERENCE+:DIFFERENCE];
+            end
             always @(posedge clk) indices[n*INDEX_BITS+:INDEX_BITS] <= steps > LAST ? LAST[INDEX_BITS-1:0] : steps[INDEX_BITS-1:0];
 
             reg [SUM_BITS-1:0] rest, next_rest;  // what is left of the dividend, less than the sum
