@@ -14,7 +14,7 @@ module da_accumulate #(
     parameter int DELAY = 2,
     parameter int S_WIDTH = 12,
     parameter int A_WIDTH = 24,
-    parameter int CLUSTER = 32
+    parameter int CLUSTER = 16
 ) (
     input  wire                    clk,
     input  wire                    rst,

@@ -19,7 +19,7 @@ module da_terms #(
     parameter int T_WIDTH = W_WIDTH + 2,
     parameter int P_WIDTH = T_WIDTH + $clog2(GROUPS),
     parameter int S_WIDTH = P_WIDTH + PLANES,
-    parameter int CLUSTER = 32
+    parameter int CLUSTER = 16
 ) (
     input  wire                    clk,
     input  wire [COUNT*PLANES-1:0] bits,
