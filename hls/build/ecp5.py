@@ -31,13 +31,6 @@ _ADDERS = Path(__file__).with_name("adders.v")
 _MAPPING = "+&scorr;&sweep;&dc2;&dch,-f,-r;&ps;&if,{W},{D},{R},-v;&mfs,-C,10"
 """Technology mapping as Yosys has it, but for two things that took most of the time of synthesis: a limit of
 conflicts in the search for smaller logic at its end, and its own check, for the netlist is simulated."""
-_PLACEMENT = {
-    "frames": ("--placer-heap-timingweight", "30", "--placer-heap-critexp", "4"),
-    "events": (),
-}
-"""By top. In a core slow paths weigh three times what they do by default, the slowest most: without that a
-seed of `loadable` leaves a wire of 12.7 ns (docs/measurements/placed.md). A feature path has hundreds as long
-as each other: drawn together so, they leave the wires no room (docs/measurements/feature_path.md)."""
 _SIZES = {"LFE5U-12F": "--12k", "LFE5U-25F": "--25k", "LFE5U-45F": "--45k", "LFE5U-85F": "--85k"}
 
 
@@ -134,7 +127,7 @@ def route_job(
     arguments = [
         _SIZES[target.part.device], "--package", target.part.package, "--speed", target.part.speed,
         "--json", NETLIST, "--lpf", limits, "--freq", f"{plan.clock_mhz:.6g}", "--router", "router2",
-        *_PLACEMENT[plan.top], "--seed", str(seed), "--timing-allow-fail", "--textcfg", f"{out}/{ROUTED}",
+        "--seed", str(seed), "--timing-allow-fail", "--textcfg", f"{out}/{ROUTED}",
         "--report", f"{out}/{TIMING}",
     ]  # fmt: skip
 
