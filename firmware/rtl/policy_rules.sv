@@ -121,7 +121,7 @@ module policy_rules #(
             reg [63:0] until_ns, extended;
             reg acting;
             wire fires = met[r] && present[29];
-            wire acts = (fires || (acting && present[29])) && counts;
+            wire acts = fires || (acting && present[29]);  // if the tick counts
             wire holds = acting && kept[r] && present[29];
             always @(posedge clk) begin
                 present <= effect[set];
@@ -131,7 +131,7 @@ module policy_rules #(
                 if (begun && first) until_ns <= 0;
                 if (decide) begin
                     fired[r] <= fires && counts;
-                    active[r] <= acts;
+                    active[r] <= acts && counts;
                     if (counts && (fires || holds)) until_ns <= extended;
                 end
                 if (rst) until_ns <= 0;
@@ -179,10 +179,10 @@ module policy_rules #(
         if (acting_up == 0) least_up = 7'd100;
     end
     always @(posedge clk) if (decide) begin
-        extra_down_bp100 <= most_down;
-        extra_up_bp100 <= most_up;
-        size_down_percent <= least_down;
-        size_up_percent <= least_up;
+        extra_down_bp100 <= counts ? most_down : 20'd0;
+        extra_up_bp100 <= counts ? most_up : 20'd0;
+        size_down_percent <= counts ? least_down : 7'd100;
+        size_up_percent <= counts ? least_up : 7'd100;
     end
 
     // ---- forecast
