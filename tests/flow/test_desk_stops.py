@@ -264,10 +264,12 @@ def test_when_writing_is_too_slow_quotes_are_withdrawn_and_come_back_when_it_has
     live: list[Any] = []
 
     def look() -> None:
-        """Every time that the desk asks: 3,000 rows into the stall nothing is live; the disk comes back."""
+        """Every time that the desk asks: 3,000 rows into the stall nothing is live; the disk comes back,
+        and the log's thread has written before the market is over."""
         if began and not file.go.is_set() and desk.steps.row > began[0] + 3000:
             live.append(exchange.reconcile()[2])
             file.go.set()
+            assert desk.log.wait(desk.log.number, False, 30)
 
     at: Any = Always(look)
     at[("submit", 60)] = file.go.clear
