@@ -112,6 +112,32 @@ def test_an_exploration_routes_the_front_and_goes_on_where_it_stopped(
     assert "Left out" in page and "multipliers 4" in page and "not stated" in page
 
 
+def test_a_point_that_joins_the_front_once_others_are_routed_is_routed_too(
+    begin_build: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = begin_build(tmp_path / "x")
+    assert ours.tools is not None
+    routed: list[int] = []
+
+    def synthesise(_: Exploration, one: Point, model: object) -> None:
+        number = one.parameters["multipliers"]
+        one.cycles = {"idle_tick": number, "interval": number, "cold_window": number}
+        one.path_ns, one.resources = 10.0, {"logic": (50, 100)}
+
+    def route(_: Exploration, one: Point, model: object) -> None:
+        routed.append(one.parameters["multipliers"])
+        one.programmed_mhz = {5: 50.0, 6: 66.0, 11: 90.0}[routed[-1]]
+
+    monkeypatch.setattr(Exploration, "_synthesise", synthesise)
+    monkeypatch.setattr(Exploration, "_route", route)
+    grid = [("folded", {"multipliers": number}) for number in (11, 6, 5)]
+    found = Exploration(
+        find_target("ecp5-85k"), [(ours.bundle, ours.model)], tmp_path / "out", ours.tools, grid
+    ).run()
+    assert routed == [5, 6]  # by the netlist 50, 60 and 110 ns; routed 100 and 91
+    assert [point.front for point in found] == [False, True, False]
+
+
 def test_one_style_is_explored_without_routing(
     begin_build: Begin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
