@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import firmware
 from pyorch.contract.fixed import FixedFormat, IntArray, Overflow, Rounding
 from pyorch.contract.model import Activation
 from pyorch.inference.reference import table_index
 
-RTL = Path(firmware.__file__).parent / "rtl"
-pytestmark = [
-    pytest.mark.debian,
-    pytest.mark.skipif(shutil.which("iverilog") is None, reason="Icarus Verilog is not installed"),
-]
+Bench = Callable[..., IntArray]
+pytestmark = pytest.mark.debian
 
 
 def evaluate(
-    folder: Path, module: str, cases: list[tuple[dict[str, int], IntArray]]
+    run_bench: Bench, folder: Path, module: str, cases: list[tuple[dict[str, int], IntArray]]
 ) -> list[IntArray]:
     """A combinational module from `value` on, (parameters, inputs) a case, all in one simulation."""
     width_name, output, output_name = {
@@ -47,15 +42,7 @@ def evaluate(
             "    end",
         ]
     bench = [*lines, "  initial begin", *body, "  end", "endmodule"]
-    (folder / "bench.sv").write_text("\n".join(bench) + "\n")
-    subprocess.run(
-        ["iverilog", "-g2012", "-o", "bench.vvp", "-s", "bench", str(RTL / f"{module}.sv"), "bench.sv"],
-        cwd=folder, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    printed = subprocess.run(
-        ["vvp", "bench.vvp"], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout
-    rows = np.array([line.split() for line in printed.splitlines()], dtype=np.int64)
+    rows = run_bench("\n".join(bench) + "\n", (f"{module}.sv",))
     return [rows[rows[:, 0] == number, 1] for number in range(len(cases))]
 
 
@@ -68,7 +55,9 @@ def samples(width: int, seed: int) -> IntArray:
     return np.clip(np.concatenate([near, ends, wild, small]), low, high)
 
 
-def test_convert_is_the_contracts_conversion_in_every_mode(tmp_path: Path) -> None:
+def test_convert_is_the_contracts_conversion_in_every_mode(
+    run_bench: Bench, tmp_path: Path
+) -> None:
     formats = [
         (24, 12, 12, 8), (20, 8, 12, 8), (12, 4, 20, 9), (30, 22, 8, 7), (16, 20, 6, 2), (8, 3, 4, 6),
     ]  # fmt: skip
@@ -85,12 +74,14 @@ def test_convert_is_the_contracts_conversion_in_every_mode(tmp_path: Path) -> No
                 }  # fmt: skip
                 cases.append((parameters, values))
                 expected.append(form.convert(values, fraction) & ((1 << out) - 1))
-    got = evaluate(tmp_path, "convert", cases)
+    got = evaluate(run_bench, tmp_path, "convert", cases)
     for (parameters, values), is_now, wanted in zip(cases, got, expected, strict=True):
         np.testing.assert_array_equal(is_now, wanted, err_msg=f"{parameters} of {values}")
 
 
-def test_table_index_is_the_contracts_index_for_both_rules(tmp_path: Path) -> None:
+def test_table_index_is_the_contracts_index_for_both_rules(
+    run_bench: Bench, tmp_path: Path
+) -> None:
     cases, expected = [], []
     shapes = [(22, 12, 10), (24, 18, 8), (8, 3, 10), (30, 18, 9), (12, 2, 8), (16, 12, 4)]
     for seed, (width, fraction, bits) in enumerate(shapes):
@@ -104,7 +95,7 @@ def test_table_index_is_the_contracts_index_for_both_rules(tmp_path: Path) -> No
                 }  # fmt: skip
                 cases.append((parameters, values))
                 expected.append(table_index(activation, values, fraction))
-    got = evaluate(tmp_path, "table_index", cases)
+    got = evaluate(run_bench, tmp_path, "table_index", cases)
     for (parameters, values), is_now, wanted in zip(cases, got, expected, strict=True):
         np.testing.assert_array_equal(is_now, wanted, err_msg=f"{parameters} of {values}")
 
@@ -127,7 +118,9 @@ CHIPS = pytest.mark.parametrize("chip", [False, True], ids=["plain", "carry chai
 
 
 @CHIPS
-def test_small_product_is_the_converted_product_for_every_pair(tmp_path: Path, chip: bool) -> None:
+def test_small_product_is_the_converted_product_for_every_pair(
+    run_bench: Bench, tmp_path: Path, chip: bool
+) -> None:
     form = FixedFormat(8, 1, True, Rounding.RND, Overflow.SAT)
     bench = (
         "`timescale 1ns/1ps\nmodule bench;\n  reg [6:0] a; reg signed [7:0] b; wire signed [7:0] y;\n"
@@ -136,23 +129,16 @@ def test_small_product_is_the_converted_product_for_every_pair(tmp_path: Path, c
         "    for (i = 0; i < 128; i = i + 1) for (j = -128; j < 128; j = j + 1) begin\n"
         '      a = i; b = j; #1; $display("%0d", y);\n    end\nendmodule\n'
     )
-    (tmp_path / "bench.sv").write_text(bench)
     models = chip_models(tmp_path) if chip else []
-    sources = [str(RTL / name) for name in ("convert.sv", "gated_sum.sv", "small_product.sv")]
-    subprocess.run(
-        ["iverilog", "-g2012", "-o", "bench.vvp", "-s", "bench", *models, *sources, "bench.sv"],
-        cwd=tmp_path, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    printed = subprocess.run(
-        ["vvp", "bench.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True
-    ).stdout
-    got = np.array(printed.split(), dtype=np.int64)
+    got = run_bench(bench, ("convert.sv", "gated_sum.sv", "small_product.sv"), *models)[:, 0]
     products = np.outer(np.arange(128), np.arange(-128, 128)).ravel()
     np.testing.assert_array_equal(got, form.convert(products, 14))
 
 
 @CHIPS
-def test_sum_with_half_adds_both_and_half_an_lsb(tmp_path: Path, chip: bool) -> None:
+def test_sum_with_half_adds_both_and_half_an_lsb(
+    run_bench: Bench, tmp_path: Path, chip: bool
+) -> None:
     cases = [(9, 0), (9, 3), (10, 8), (26, 6)]
     random = np.random.default_rng(3)
     operands = [random.integers(0, 1 << width, (300, 2)) for width, _ in cases]
@@ -176,24 +162,17 @@ def test_sum_with_half_adds_both_and_half_an_lsb(tmp_path: Path, chip: bool) -> 
             "    end",
         ]
     bench = [*lines, "  initial begin", *body, "  end", "endmodule"]
-    (tmp_path / "bench.sv").write_text("\n".join(bench) + "\n")
     models = chip_models(tmp_path) if chip else []
-    sources = [*models, str(RTL / "sum_with_half.sv"), "bench.sv"]
-    subprocess.run(
-        ["iverilog", "-g2012", "-o", "bench.vvp", "-s", "bench", *sources],
-        cwd=tmp_path, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    printed = subprocess.run(
-        ["vvp", "bench.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True
-    ).stdout
-    rows = np.array([line.split() for line in printed.splitlines()], dtype=np.int64)
+    rows = run_bench("\n".join(bench) + "\n", ("sum_with_half.sv",), *models)
     for number, (width, half) in enumerate(cases):
         wanted = (operands[number].sum(1) + (1 << half)) & ((1 << width) - 1)
         np.testing.assert_array_equal(rows[rows[:, 0] == number, 1], wanted, err_msg=str(width))
 
 
 @CHIPS
-def test_product_in_logic_is_the_product_for_every_pair(tmp_path: Path, chip: bool) -> None:
+def test_product_in_logic_is_the_product_for_every_pair(
+    run_bench: Bench, tmp_path: Path, chip: bool
+) -> None:
     shapes = [(8, 6), (7, 5), (9, 2), (3, 8), (6, 3)]
     lines, body = ["`timescale 1ns/1ps", "module bench;", "  integer i, j;"], []
     for number, (a, b) in enumerate(shapes):
@@ -210,16 +189,7 @@ def test_product_in_logic_is_the_product_for_every_pair(tmp_path: Path, chip: bo
             "    end",
         ]
     text = [*lines, "  initial begin", *body, "  end", "endmodule", ""]
-    (tmp_path / "bench.sv").write_text("\n".join(text))
     models = chip_models(tmp_path) if chip else []
-    sources = [str(RTL / name) for name in ("stage.sv", "gated_sum.sv", "product_in_logic.sv")]
-    subprocess.run(
-        ["iverilog", "-g2012", "-o", "bench.vvp", "-s", "bench", *models, *sources, "bench.sv"],
-        cwd=tmp_path, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    printed = subprocess.run(
-        ["vvp", "bench.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True
-    ).stdout
-    got = np.array(printed.split(), dtype=np.int64).reshape(-1, 3)
+    got = run_bench("\n".join(text), ("stage.sv", "gated_sum.sv", "product_in_logic.sv"), *models)
     assert len(got) == sum(1 << a + b for a, b in shapes)
     np.testing.assert_array_equal(got[:, 2], got[:, 0] * got[:, 1])
