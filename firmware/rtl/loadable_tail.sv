@@ -108,9 +108,10 @@ module loadable_tail #(
             end
             // stage 1
             wire signed [T_WIDTH-1:0] in = in_entry[unit*T_WIDTH+:T_WIDTH];
-            wire signed [T_WIDTH-1:0] forget = forget_entry[unit*T_WIDTH+:T_WIDTH];
+            // c of before counts as 0 in a first step: f is 0 then, which has fewer bits than c
+            wire signed [T_WIDTH-1:0] forget = stage_1[1] ? 0 : forget_entry[unit*T_WIDTH+:T_WIDTH];
             wire signed [T_WIDTH-1:0] new_value = new_entry[unit*T_WIDTH+:T_WIDTH];
-            wire signed [C_WIDTH-1:0] earlier = stage_1[1] ? 0 : cell_state[unit*C_WIDTH+:C_WIDTH];
+            wire signed [C_WIDTH-1:0] earlier = cell_state[unit*C_WIDTH+:C_WIDTH];
             wire signed [T_WIDTH+C_WIDTH-1:0] kept;
             multiply #(.A_WIDTH(T_WIDTH), .B_WIDTH(C_WIDTH), .INPUT(0)) keep (.clk(clk), .a(forget), .b(earlier), .product(kept));
             wire signed [2*T_WIDTH-1:0] added, product;
