@@ -1,8 +1,9 @@
-"""Where the multipliers of a layer's units stand: a unit a block of multipliers, blocks all over the chip.
+"""Where multipliers stand: in the order of their names, with gaps, along the chip's rows of them.
 
-An analytic placer takes the wires of all units for one heap: it puts all multipliers side by side, and the
-wires of all tails cross there. With its multipliers fixed each unit has a place of its own, which its sums,
-its tables and its state follow; units that share a copy of h stay neighbours.
+An analytic placer puts all multipliers side by side, as near to each other as they go; each has some fifty
+wires, and routing then runs short of them around those rows, however empty the rest of the chip is. Fixed
+with gaps between them, those of a unit in a block of their own, each unit has a place which its sums, its
+tables and its state follow.
 """
 
 from __future__ import annotations
@@ -10,22 +11,31 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from pyorch.contract.digest import write_atomically
-
 ANCHORED = "anchored.json"
-STYLES = ("loadable",)
-"""Those whose units have their tails side by side, with multipliers in blocks."""
-COLUMNS = {"LFE5U-85F": (4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114)}
-"""Of the first multiplier of each block, as nextpnr counts; the same in each row of blocks."""
-ROWS = {"LFE5U-85F": (34, 58, 10)}
-"""In the order in which units are given to them: the last, at the chip's edge, gets the fewest."""
-IN_BLOCK = ((0, "MULT18_0"), (1, "MULT18_1"), (4, "MULT18_4"), (5, "MULT18_5"))
-"""The multipliers of a block: columns behind its first, name."""
-_OF_UNIT = re.compile(r"^(.*)\btail\.g_unit\[(\d+)\]\.")
+GAP = 2.0
+"""Places a multiplier, at most: more would only lengthen the wires of a small design."""
+_COLUMNS = (4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114)
+_IN_BLOCK = ((0, "MULT18_0"), (1, "MULT18_1"), (4, "MULT18_4"), (5, "MULT18_5"))
+_ROWS = (34, 58, 10)
+
+Block = list[str]
+Cell = tuple[str, str]
+
+
+def _there_and_back() -> list[Block]:
+    """The blocks of an LFE5U-85F, places as nextpnr names them: row by row, every other one backwards."""
+    rows = [
+        [[f"X{column + k}/Y{row}/{name}" for k, name in _IN_BLOCK] for column in _COLUMNS] for row in _ROWS
+    ]  # fmt: skip
+    back = [[block[::-1] for block in row[::-1]] for row in rows]
+    return [block for k in range(len(_ROWS)) for block in (back if k % 2 else rows)[k]]
+
+
+BLOCKS = {"LFE5U-85F": _there_and_back()}
+"""Device → its blocks of four multipliers, neighbours side by side."""
 
 
 def recipe() -> str:
@@ -33,45 +43,42 @@ def recipe() -> str:
     return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
-def blocks_of(device: str, number: int) -> list[tuple[int, int]]:
-    """Column and row of so many blocks, spread evenly; neighbours in the list are neighbours on the chip.
+def anchors(netlist: dict[str, Any], device: str) -> dict[Cell, str]:
+    """Module and cell → place, of all multipliers; empty where the device is unknown or has too few.
 
-    Returns an empty list where the device is not known or has too few.
+    Where they fill the rows at `GAP` places each, and the units have blocks enough, each unit has a block.
     """
-    if device not in COLUMNS:
-        return []
-    columns, rows = COLUMNS[device], ROWS[device]
-    if number > len(columns) * len(rows):
-        return []
-    last = max(number - 2 * len(columns), number // 4)
-    first = (number - last + 1) // 2
-    places: list[tuple[int, int]] = []
-    for row, count in zip(rows, (first, number - last - first, last), strict=True):
-        gaps = max(count - 1, 1)
-        line = [(columns[round(k * (len(columns) - 1) / gaps)], row) for k in range(count)]
-        places += line if row != rows[1] else line[::-1]
-    return places
+    units = _units(netlist)
+    cells = [cell for unit in units for cell in unit]
+    blocks = BLOCKS.get(device, [])
+    places = [place for block in blocks for place in block]
+    if not 0 < len(cells) <= len(places):
+        return {}
+    gap = len(places) / len(cells)
+    if gap <= GAP and len(units) <= len(blocks) and all(len(unit) <= 4 for unit in units):
+        return {
+            cell: place
+            for k, unit in enumerate(units)
+            for cell, place in zip(unit, blocks[k * len(blocks) // len(units)], strict=False)
+        }
+    return {cell: places[int(k * min(gap, GAP))] for k, cell in enumerate(cells)}
 
 
-def anchors(netlist: dict[str, Any], device: str) -> dict[tuple[str, str], str]:
-    """Module and cell → place, of the multipliers of every unit's tail.
-
-    Empty if there is none, if a unit has more than a block holds, or if the device has too few blocks.
-    """
-    units: dict[tuple[str, int], list[tuple[str, str]]] = defaultdict(list)
+def _units(netlist: dict[str, Any]) -> list[list[Cell]]:
+    """The multipliers that differ only behind the last index of their names, in the order of these."""
+    units: dict[str, list[Cell]] = {}
     for module, content in netlist["modules"].items():
         for name, cell in content["cells"].items():
-            found = _OF_UNIT.match(name)
-            if found and cell["type"] == "MULT18X18D":
-                units[found[1], int(found[2])].append((module, name))
-    blocks = blocks_of(device, len(units))
-    if not blocks or any(len(cells) > len(IN_BLOCK) for cells in units.values()):
-        return {}
-    return {
-        cell: f"X{column + behind}/Y{row}/{name}"
-        for unit, (column, row) in zip(sorted(units), blocks, strict=True)
-        for cell, (behind, name) in zip(sorted(units[unit]), IN_BLOCK, strict=False)
-    }
+            if cell["type"] == "MULT18X18D":
+                units.setdefault(name[: name.rfind("]") + 1] or name, []).append((module, name))
+    return [sorted(units[name]) for name in sorted(units, key=_natural)]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key by which `part[9]` comes before `part[10]`."""
+    return [
+        (int(piece), "") if piece.isdigit() else (0, piece) for piece in re.split(r"(\d+)", name)
+    ]
 
 
 def anchor(source: Path, result: Path, device: str) -> int:
@@ -80,5 +87,5 @@ def anchor(source: Path, result: Path, device: str) -> int:
     found = anchors(netlist, device)
     for (module, name), place in found.items():
         netlist["modules"][module]["cells"][name].setdefault("attributes", {})["BEL"] = place
-    write_atomically(result, json.dumps(netlist, separators=(",", ":")).encode())
+    result.write_text(json.dumps(netlist, separators=(",", ":")))
     return len(found)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hls.build.anchors import ANCHORED, STYLES, anchor, recipe
+from hls.build.anchors import ANCHORED, anchor, recipe
 from hls.build.emission import FABRIC, ORDER, TARGET
 from hls.build.jobs import Job
 from hls.build.multipliers import timed_multipliers
@@ -125,29 +125,25 @@ def route_job(
     """Place and route with one seed."""
     out = f"seeds/{seed}"
     limits = constraints(folder)
-    anchored = plan.style in STYLES
-    netlist = ANCHORED if anchored else NETLIST
     arguments = [
         _SIZES[target.part.device], "--package", target.part.package, "--speed", target.part.speed,
-        "--json", netlist, "--lpf", limits, "--freq", f"{plan.clock_mhz:.6g}", "--router", "router2",
+        "--json", ANCHORED, "--lpf", limits, "--freq", f"{plan.clock_mhz:.6g}", "--router", "router2",
         "--seed", str(seed), "--timing-allow-fail", "--textcfg", f"{out}/{ROUTED}",
         "--report", f"{out}/{TIMING}",
     ]  # fmt: skip
 
     def work(stage: Path, log: Path, report: Report) -> Usage:
         (stage / out).mkdir(parents=True)
-        if anchored:
-            placed = anchor(stage / NETLIST, stage / ANCHORED, target.part.device)
-            report(f"{placed} multipliers have their places")
+        anchor(stage / NETLIST, stage / ANCHORED, target.part.device)
         command = [*tools.nextpnr.command, *arguments]
         try:
             return run_tool("nextpnr", command, stage, log, report, limit_s=limit_s)
         except BuildError as error:
             raise _unroutable(error, log, seed) or error from None
 
-    settings: dict[str, object] = {"arguments": arguments, "tool": tools.nextpnr.digest}
-    if anchored:
-        settings["anchors"] = recipe()
+    settings: dict[str, object] = {
+        "arguments": arguments, "anchors": recipe(), "tool": tools.nextpnr.digest,
+    }  # fmt: skip
     name = f"place-and-route {seed}"
     return Job(name, settings, (NETLIST, limits), (f"{out}/{ROUTED}", f"{out}/{TIMING}"), work)
 

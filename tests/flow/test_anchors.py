@@ -1,4 +1,4 @@
-"""Where the multipliers of units are put, and that place and route puts them there."""
+"""Where multipliers are put, and that place and route puts them there."""
 
 import json
 import subprocess
@@ -7,68 +7,68 @@ from pathlib import Path
 
 import pytest
 
-from hls.build.anchors import COLUMNS, IN_BLOCK, ROWS, anchor, anchors, blocks_of
+from hls.build.anchors import BLOCKS, anchor, anchors
 from hls.build.fit import CAPACITY
 
 DEVICE = "LFE5U-85F"
+PLACES = [place for block in BLOCKS[DEVICE] for place in block]
 
 
-def netlist(units: int, each: int = 3, prefix: str = "core.") -> dict[str, object]:
-    """A module with the multipliers of so many units, and two of no unit."""
-    names = [f"{prefix}tail.g_unit[{u}].part_{k}.block" for u in range(units) for k in range(each)]
-    of_none = [f"{prefix}head.product_{k}" for k in range(2)]
-    cells = {name: {"type": "MULT18X18D"} for name in [*names, *of_none]}
-    return {"modules": {"fabric": {"cells": cells | {"other": {"type": "LUT4"}}}}}
+def netlist(number: int, in_unit: int = 3) -> dict[str, object]:
+    """A module with so many multipliers, and another cell."""
+    cells = {
+        f"unit[{k // in_unit}].part_{k % in_unit}": {"type": "MULT18X18D"} for k in range(number)
+    }
+    return {"modules": {"fabric": {"cells": {"other": {"type": "LUT4"}} | cells}}}
 
 
 def test_the_blocks_hold_all_multipliers_of_the_part() -> None:
-    there = len(COLUMNS[DEVICE]) * len(ROWS[DEVICE]) * len(IN_BLOCK)
-    assert there == CAPACITY[DEVICE]["multipliers"]
+    assert len(PLACES) == len(set(PLACES)) == CAPACITY[DEVICE]["multipliers"]
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 13, 20, 32, 38, 39])
-def test_every_unit_has_a_block_of_its_own(number: int) -> None:
-    places = blocks_of(DEVICE, number)
-    assert len(places) == len(set(places)) == number
-    assert {column for column, _ in places} <= set(COLUMNS[DEVICE])
-    assert {row for _, row in places} <= set(ROWS[DEVICE])
+@pytest.mark.parametrize("in_unit", [1, 3, 5])
+@pytest.mark.parametrize("number", [1, 2, 30, 78, 79, 96, 140, 155, 156])
+def test_every_multiplier_has_a_place_of_its_own(number: int, in_unit: int) -> None:
+    found = anchors(netlist(number, in_unit), DEVICE)
+    assert len(found) == len(set(found.values())) == number
+    assert set(found.values()) <= set(PLACES)
 
 
-def test_neighbours_in_number_are_neighbours_on_the_chip() -> None:
-    places = blocks_of(DEVICE, 32)
-    rows = [sum(row == one for _, row in places) for one in ROWS[DEVICE]]
-    assert rows == [12, 12, 8]
-    steps = [abs(column - before) for (before, a), (column, b) in pairwise(places) if a == b]
-    assert max(steps) <= 20
+def test_each_unit_has_a_block_of_its_own() -> None:
+    found = anchors(netlist(96), DEVICE)
+    of_unit = [
+        {place for (_, name), place in found.items() if f"[{u}]." in name} for u in range(32)
+    ]
+    holding = [
+        [k for k, block in enumerate(BLOCKS[DEVICE]) if places & set(block)] for places in of_unit
+    ]
+    assert all(len(blocks) == 1 for blocks in holding)
+    order = [blocks[0] for blocks in holding]
+    assert order == sorted(set(order)) and order[0] == 0 and order[-1] == 37
 
 
-def test_a_units_multipliers_share_its_block_and_others_stay_free() -> None:
-    found = anchors(netlist(32), DEVICE)
-    assert len(found) == len(set(found.values())) == 96
-    assert not [name for _, name in found if "head" in name]
-    first = {place for (_, name), place in found.items() if "g_unit[0]." in name}
-    assert first == {"X4/Y34/MULT18_0", "X5/Y34/MULT18_1", "X8/Y34/MULT18_4"}
+def test_others_stand_in_the_order_of_their_numbers_with_gaps() -> None:
+    found = anchors(netlist(100, in_unit=1), DEVICE)
+    assert list(found)[9:11] == [("fabric", "unit[9].part_0"), ("fabric", "unit[10].part_0")]
+    at = [PLACES.index(place) for place in found.values()]
+    assert at == sorted(at) and {b - a for a, b in pairwise(at)} == {1, 2} and at[-1] == 154
 
 
-def test_units_of_two_layers_have_different_blocks() -> None:
-    both = netlist(8, prefix="core.layer_0.")
-    both["modules"]["fabric"]["cells"] |= netlist(8, prefix="core.layer_1.")["modules"]["fabric"]["cells"]  # type: ignore[index]  # fmt: skip
-    found = anchors(both, DEVICE)
-    assert len(found) == len(set(found.values())) == 48
+def test_a_small_design_stays_together() -> None:
+    at = [PLACES.index(place) for place in anchors(netlist(30), DEVICE).values()]
+    assert at == list(range(0, 60, 2))
 
 
 @pytest.mark.parametrize(
-    ("units", "each", "device"),
-    [(0, 3, DEVICE), (40, 3, DEVICE), (4, 5, DEVICE), (4, 3, "LFE5U-25F")],
-    ids=["no unit", "too many units", "more than a block holds", "unknown part"],
+    ("number", "device"),
+    [(0, DEVICE), (157, DEVICE), (4, "LFE5U-25F")],
+    ids=["none", "too many", "unknown part"],
 )
-def test_what_does_not_fit_the_blocks_is_left_to_the_placer(
-    units: int, each: int, device: str, tmp_path: Path
-) -> None:
+def test_what_has_no_places_is_left_to_the_placer(number: int, device: str, tmp_path: Path) -> None:
     source = tmp_path / "netlist.json"
-    source.write_text(json.dumps(netlist(units, each)))
+    source.write_text(json.dumps(netlist(number)))
     assert anchor(source, tmp_path / "anchored.json", device) == 0
-    assert json.loads((tmp_path / "anchored.json").read_text()) == netlist(units, each)
+    assert json.loads((tmp_path / "anchored.json").read_text()) == netlist(number)
 
 
 def test_place_and_route_takes_the_places(tmp_path: Path) -> None:
