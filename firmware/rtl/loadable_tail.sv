@@ -57,6 +57,11 @@ module loadable_tail #(
     end
     assign complete = stage_3[2];
 
+    // that it is a first step goes to every unit: a copy for four of them
+    localparam int FIRSTS = (UNITS + 3) / 4;
+    wire [FIRSTS-1:0] first_1;
+    copies #(.WIDTH(1), .COPIES(FIRSTS)) firsts (.clk(clk), .d(first), .q(first_1));
+
     // ---- look-ups: i and f of a unit share a memory, so do g, o and tanh(c) of two units
     wire [UNITS*GATE_INDEX_BITS-1:0] in_index, forget_index, out_index;
     wire [UNITS*CELL_INDEX_BITS-1:0] new_index, cell_index;
@@ -109,7 +114,7 @@ module loadable_tail #(
             // stage 1
             wire signed [T_WIDTH-1:0] in = in_entry[unit*T_WIDTH+:T_WIDTH];
             // c of before counts as 0 in a first step: f is 0 then, which has fewer bits than c
-            wire signed [T_WIDTH-1:0] forget = stage_1[1] ? 0 : forget_entry[unit*T_WIDTH+:T_WIDTH];
+            wire signed [T_WIDTH-1:0] forget = first_1[unit/4] ? 0 : forget_entry[unit*T_WIDTH+:T_WIDTH];
             wire signed [T_WIDTH-1:0] new_value = new_entry[unit*T_WIDTH+:T_WIDTH];
             wire signed [C_WIDTH-1:0] earlier = cell_state[unit*C_WIDTH+:C_WIDTH];
             wire signed [T_WIDTH+C_WIDTH-1:0] kept;
