@@ -78,8 +78,7 @@ def test_place_and_route_takes_the_places(tmp_path: Path) -> None:
 
     ours = ecp5_tools()
     body = "".join(
-        f"  MULT18X18D \\tail.g_unit[{u}].keep.m (.A0(a), .B0(q[{4 * u + k}]), .P0(q[{4 * u + k + 1}]));\n"
-        .replace("keep", f"part_{k}")
+        f"  MULT18X18D \\unit[{u}].part_{k} (.A0(a), .B0(q[{4 * u + k}]), .P0(q[{4 * u + k + 1}]));\n"
         for u in range(39) for k in range(4)
     )  # fmt: skip
     (tmp_path / "top.v").write_text(
