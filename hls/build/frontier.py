@@ -40,6 +40,8 @@ def label(point: dict[str, Any]) -> str:
 
 
 def _plot(points: list[dict[str, Any]], figure_name: str, title: str) -> str:
+    from matplotlib.ticker import LogLocator
+
     from pyorch.app.report.plots import AMBER, BLUE, GREEN, INK, figure
 
     colours = dict(zip(STYLES, (GREEN, BLUE, AMBER), strict=True))
@@ -60,13 +62,14 @@ def _plot(points: list[dict[str, Any]], figure_name: str, title: str) -> str:
             s=110, facecolors="none", edgecolors=INK, linewidths=1.2,
         )  # fmt: skip
         for point in front:
+            beyond = point["area"] > 0.6  # its label would leave the plot on the right
             axes.annotate(
-                label(point), (100 * point["area"], point[figure_name]), xytext=(7, 6),
-                textcoords="offset points", fontsize=10, color=INK,
+                label(point), (100 * point["area"], point[figure_name]), xytext=(-7 if beyond else 7, 6),
+                textcoords="offset points", ha="right" if beyond else "left", fontsize=10, color=INK,
             )  # fmt: skip
-        axes.set_yscale("log")
-        for written in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            written("{x:,.0f}")
+        axes.set_yscale("log", subs=[])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:,.0f}")
         axes.margins(x=0.18, y=0.15)
         axes.set_xlabel("share of the scarcest resource, %")
         axes.set_title(title)
