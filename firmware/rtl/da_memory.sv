@@ -16,7 +16,8 @@ module da_memory #(
     parameter INIT = "",
     parameter int PARTS = (A_WIDTH + E_WIDTH - 1) / E_WIDTH,
     parameter int WORDS = ENTRIES + PARTS,
-    parameter int WORD_BITS = $clog2(WORDS)
+    parameter int WORD_BITS = $clog2(WORDS),
+    parameter int CLUSTER = 16
 ) (
     input  wire                    clk,
     input  wire                    rst,
@@ -32,8 +33,7 @@ module da_memory #(
 );
     reg bank;
     reg [WORD_BITS:0] fetch, place;  // word that the memory gives next, and now
-    reg arrived, entry_valid;
-    reg [WORD_BITS:0] entry_place;
+    reg arrived;
     assign next_valid = arrived && place < ENTRIES && !swap && !rst;
     assign next_place = place;
     wire [ROWS*E_WIDTH-1:0] word;
@@ -43,13 +43,21 @@ module da_memory #(
         .clk(clk), .bank(bank), .advance(1'b1), .address(fetch[WORD_BITS-1:0]), .word(word),
         .load_write(load_write), .load_address(load_address), .load_data(load_data)
     );
+    // which part of the biases stands in `entry`: a copy for every CLUSTER rows, whose registers it enables
+    localparam int CLUSTERS = (ROWS + CLUSTER - 1) / CLUSTER;
+    wire [PARTS-1:0] comes;
+    wire [CLUSTERS*PARTS-1:0] is_part;
+    copies #(.WIDTH(PARTS), .COPIES(CLUSTERS)) parts (.clk(clk), .d(comes), .q(is_part));
     genvar row, part;
     generate
+        for (part = 0; part < PARTS; part = part + 1) begin : g_comes
+            assign comes[part] = arrived && place == ENTRIES + part && !swap && !rst;
+        end
         for (row = 0; row < ROWS; row = row + 1) begin : g_row
             reg [PARTS*E_WIDTH-1:0] held;
             for (part = 0; part < PARTS; part = part + 1) begin : g_part
                 always @(posedge clk)
-                    if (entry_valid && entry_place == ENTRIES + part) held[part*E_WIDTH+:E_WIDTH] <= entry[row*E_WIDTH+:E_WIDTH];
+                    if (is_part[row/CLUSTER*PARTS+part]) held[part*E_WIDTH+:E_WIDTH] <= entry[row*E_WIDTH+:E_WIDTH];
             end
             assign bias[row*A_WIDTH+:A_WIDTH] = held[A_WIDTH-1:0];
         end
@@ -59,17 +67,14 @@ module da_memory #(
         if (some) fetch <= fetch + 1'b1;
         arrived <= some;
         place <= fetch;
-        entry_valid <= arrived;
-        entry_place <= place;
         entry <= word;
-        if (entry_valid && entry_place == WORDS - 1) copied <= 1;
+        if (is_part[PARTS-1]) copied <= 1;
         if (swap) bank <= !bank;
         if (rst) bank <= 0;
         if (swap || rst) begin
             copied <= 0;
             fetch <= 0;
             arrived <= 0;
-            entry_valid <= 0;
         end
     end
 endmodule
