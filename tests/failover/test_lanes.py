@@ -110,7 +110,10 @@ def test_a_group_on_threads_answers_the_references_bits_and_survives_a_hanging_c
         answers.append(group.predict(vector).outputs.logits)
         group.attend()
     assert group.counts["by_reference"] == 0 and group.counts["compared"] >= 100
-    group.settings = FailoverSettings(hung_ns=5_000_000)
+    # given up within the run, and long enough for the other engine on a machine that is busy
+    group.settings = FailoverSettings(
+        patience_ns=5_000_000, deadline_ns=150_000_000, hung_ns=200_000_000
+    )
     Card.hangs = True
     engines = set()
     for vector in features[100:]:
