@@ -123,6 +123,7 @@ def test_a_group_on_threads_answers_the_references_bits_and_survives_a_hanging_c
         group.attend()
     np.testing.assert_array_equal(answers, expected)
     assert "cpu" in engines and "card" not in engines
+    assert group.counts["hung"] >= 1
     release.set()
     group.close()
 
