@@ -1,9 +1,9 @@
 """`pyorch build --explore`: styles and their parameters, synthesised; the front of them, routed.
 
-A point is compared before routing by its predicted cycles, the longest path of its netlist (`depth`), taken as
-the shortest that routing may make of it, and its share of the part's scarcest resource; only points that no
-other beats in all of them are routed, and so on until every point of the front is. Every synthesis and every
-route is a job of the build's cache, so an exploration that was stopped goes on.
+A point is compared before routing by its predicted cycles, the longest path of its netlist (`depth`), taken
+as the shortest that routing may make of it, and its share of the part's scarcest resource; only points that
+no other beats in all of them are routed, and so on until every point of the front is. Every synthesis and
+every route is a job of the build's cache, so an exploration that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ More takes routing many times as long where a part is nearly full, and gains not
 HOPED_SHARE = 0.8
 """Of the netlist's longest path, what routing may make of it.
 
-The clock of routed points was 0.92 to 1.22 times that of the estimate (docs/measurements/build.md): a point is
-left unrouted only if it would be beaten even then.
+The clock of routed points was 0.92 to 1.22 times that of the estimate (docs/measurements/build.md): a point
+is left unrouted only if it would be beaten even then.
 """
 GRID: tuple[tuple[str, dict[str, int]], ...] = (
     *(("folded", {"multipliers": number}) for number in (16, 32, 64)),
