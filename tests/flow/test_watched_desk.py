@@ -278,7 +278,7 @@ def test_a_browser_shows_living_values_and_its_controls_work(
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.wait import WebDriverWait
 
-    run = start(60, 0.5)
+    run = start(240, 0.5)  # eight minutes, for the slowest browser; the rest is run at once
     browser = chromium()
     try:
         browser.get(run.address)
