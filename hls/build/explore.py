@@ -41,7 +41,7 @@ More takes routing many times as long where a part is nearly full, and gains not
 HOPED_SHARE = 0.8
 """Of the netlist's longest path, what routing may make of it.
 
-The clock of routed points was 0.92 to 1.22 times that of the estimate (docs/measurements/build.md): a point
+The clock of routed points was 0.86 to 1.22 times that of the estimate (docs/measurements/build.md): a point
 is left unrouted only if it would be beaten even then.
 """
 GRID: tuple[tuple[str, dict[str, int]], ...] = (

@@ -39,6 +39,31 @@ def label(point: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in point["parameters"].items())
 
 
+_BESIDE = ((7, 6, "left"), (-7, 6, "right"), (7, -13, "left"), (-7, -13, "right"))
+"""Where a name may stand: points to the right and up, and its alignment."""
+
+
+def name_points(axes: Any, points: list[tuple[float, float, str]]) -> None:
+    """Write each point's name beside it, where it meets fewest points and names and is within the plot."""
+    from matplotlib.transforms import Bbox
+
+    places = [axes.transData.transform((x, y)) for x, y, _ in points]
+    taken = [Bbox.from_bounds(x - 7, y - 7, 14, 14) for x, y in places]
+    for x, y, name in points:
+        tried: list[tuple[int, int, Any, Any]] = []
+        for right, up, side in _BESIDE:
+            text = axes.annotate(
+                name, (x, y), xytext=(right, up), textcoords="offset points", ha=side, fontsize=10
+            )
+            box = text.get_window_extent()
+            beyond = not (axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1)
+            tried.append((box.count_overlaps(taken) + 2 * beyond, len(tried), box, text))
+        (_, _, box, _), *others = sorted(tried, key=lambda one: one[:2])
+        for *_, text in others:
+            text.remove()
+        taken.append(box)
+
+
 def _plot(points: list[dict[str, Any]], figure_name: str, title: str) -> str:
     from matplotlib.ticker import LogLocator
 
@@ -61,12 +86,6 @@ def _plot(points: list[dict[str, Any]], figure_name: str, title: str) -> str:
             [100 * p["area"] for p in front], [p[figure_name] for p in front],
             s=110, facecolors="none", edgecolors=INK, linewidths=1.2,
         )  # fmt: skip
-        for point in front:
-            beyond = point["area"] > 0.6  # its label would leave the plot on the right
-            axes.annotate(
-                label(point), (100 * point["area"], point[figure_name]), xytext=(-7 if beyond else 7, 6),
-                textcoords="offset points", ha="right" if beyond else "left", fontsize=10, color=INK,
-            )  # fmt: skip
         axes.set_yscale("log", subs=[])
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:,.0f}")
@@ -74,4 +93,5 @@ def _plot(points: list[dict[str, Any]], figure_name: str, title: str) -> str:
         axes.set_xlabel("share of the scarcest resource, %")
         axes.set_title(title)
         axes.legend(loc="upper right", fontsize=10)
+        name_points(axes, [(100 * p["area"], p[figure_name], label(p)) for p in front])
     return plot.svg

@@ -12,7 +12,7 @@ from hls.build.commands import build
 from hls.build.depth import longest_path_ns
 from hls.build.explore import FRONTIER, Exploration, Point, mark_front
 from hls.build.flow import Build
-from hls.build.frontier import write_frontier
+from hls.build.frontier import name_points, write_frontier
 from pyorch.contract.target import find_target
 
 Begin = Callable[..., Build]
@@ -163,3 +163,25 @@ def test_one_style_is_explored_without_routing(
     assert found[0]["front"] and found[0]["basis"] == "netlist, before routing"
     assert not list((tmp_path / "out").rglob("seeds"))
     assert "not routed" in (tmp_path / "out" / "frontier.html").read_text()
+
+
+def test_names_in_the_plot_meet_neither_points_nor_each_other() -> None:
+    from pyorch.app.report.plots import figure
+
+    close = [(50.0, 527.0, "multipliers 64"), (67.0, 465.0, "planes 1")]
+    close += [
+        (86.0, 442.0, "blocks 140, multipliers 128"),
+        (90.0, 309.0, "blocks 140, multipliers 256"),
+    ]
+    with figure(430, 320, margins=(58, 14, 26, 44)) as (_, (axes,)):
+        axes.set_xlim(10, 102)
+        axes.set_yscale("log")
+        axes.set_ylim(250, 2000)
+        name_points(axes, close)
+        boxes = [text.get_window_extent() for text in axes.texts]
+        dots = [axes.transData.transform((x, y)) for x, y, _ in close]
+    assert [text.get_text() for text in axes.texts] == [name for *_, name in close]
+    for k, box in enumerate(boxes):
+        assert box.count_overlaps(boxes[:k] + boxes[k + 1 :]) == 0
+        assert not any(box.contains(*dot) for dot in dots)
+        assert axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
