@@ -9,7 +9,6 @@ from pyorch.trading.path_twin import QuotingPathTwin
 from pyorch.trading.plan import QuotingPlan
 from pyorch.trading.records import Answer, AnswerAssurance, AnsweredBy
 
-# What an operator or a venue begins, and what ends it.
 OPERATORS = (
     (InputKind.KILL, InputKind.REARM),
     (InputKind.PAUSE, InputKind.RESUME),
@@ -21,13 +20,14 @@ OPERATORS = (
     (InputKind.DISCONNECTED, InputKind.CONNECTED),
     (InputKind.OWN_ORDER, InputKind.OWN_ORDER),
 )
+"""What an operator or a venue begins, and what ends it."""
 
 
 class RandomInputs:
     """What venues and operators may say, drawn at random but about messages that were sent.
 
     Args:
-        rng: what is drawn from, in the same order for every path.
+        rng: what is drawn from.
         plan: the options, venues and limits that are spoken of.
     """
 
@@ -48,6 +48,7 @@ class RandomInputs:
     def draw(self, row: int, local_ns: int, twin: QuotingPathTwin) -> Iterator[InputArray]:
         """What is said before a row of the market, given what the twin has sent."""
         rng, limits = self.rng, self.plan.limits
+        options = len(self.plan.universe.options)
         for venue, session in enumerate(twin._sessions):
             if session.awaited and rng.random() < 0.3:
                 sequence = max(0, session.sequence - int(rng.integers(0, 2)))
@@ -64,7 +65,7 @@ class RandomInputs:
                     InputKind.PROTECTION, local_ns, row=row, venue=venue, sequence=sequence
                 )
         if rng.random() < 0.1:
-            option, side = int(rng.integers(0, 20)), int(rng.integers(0, 2))
+            option, side = int(rng.integers(0, options)), int(rng.integers(0, 2))
             live = twin.quoter._live[option]
             reject = limits.acknowledged and rng.random() < 0.3
             fields = {"option": option, "venue": limits.venue_of[option], "sequence": live.sequence}
@@ -81,7 +82,7 @@ class RandomInputs:
             value = int(rng.integers(0, 1000))
             if begin is InputKind.SIZE_CAP:
                 value = int(rng.integers(1, 60))
-            option = int(rng.integers(0, 5))
+            option = int(rng.integers(0, len(twin.gate.bounds)))
             if begin is InputKind.JOURNAL_FULL:
                 value = int(rng.integers(0, 2))
             if begin is InputKind.LIMIT:
@@ -100,7 +101,7 @@ class RandomInputs:
         if rng.random() < 0.02:
             yield make_input(InputKind.RESET_PROTECTION, local_ns, row=row)
         if rng.random() < 0.005:
-            option, lots = int(rng.integers(0, 20)), int(rng.integers(-20, 21))
+            option, lots = int(rng.integers(0, options)), int(rng.integers(-20, 21))
             yield make_input(InputKind.POSITION, local_ns, row=row, option=option, value=lots)
             sequence = twin._sessions[0].sequence + int(rng.integers(0, 3))
             yield make_input(InputKind.SEQUENCE, local_ns, row=row, sequence=sequence)

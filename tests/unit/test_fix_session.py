@@ -1,99 +1,11 @@
 """Session-level cases of the FIX specification (4.4, volume 2); the numbers in brackets are its own."""
 
-from dataclasses import replace
-
 import pytest
 
 from pyorch.contract.errors import UsageError
 from pyorch.trading.fix.codec import sending_time
-from pyorch.trading.fix.echo import ECHOED, Echo
-from pyorch.trading.fix.link import Link
-from pyorch.trading.fix.message import Framer, Message, write_message
-from pyorch.trading.fix.session import Session
-from pyorch.trading.fix.session_terms import SessionSettings
-from pyorch.trading.fix.store import MemoryStore
-
-SECOND = 1_000_000_000
-NOON = 1_700_000_000 * SECOND
-ORDER = "11=id|21=3|40=1|54=1|55=INTC|60=20231114-22:13:20"
-HEARD_ORDER = f"35=D|34={{}}|{ORDER}"
-
-
-class Peer:
-    """The other side, by hand: says fields, and reads what comes back without what is always the same."""
-
-    def __init__(self, version: str = "FIX.4.4", **settings: object) -> None:
-        base = SessionSettings(
-            version.encode(), "ISLD", "TW", False, reset_on_logon=True, supported=ECHOED
-        )
-        self.version = version
-        self.now_ns = NOON
-        self.closed: list[str] = []
-        self._out = b""
-        self.store = MemoryStore()
-        self.session = Session(replace(base, **settings))  # type: ignore[arg-type]
-        self.link = Link(self.session, self.store, Echo(), self._write, self.closed.append)
-        self.link.connected(self.now_ns)
-
-    def _write(self, data: bytes) -> None:
-        self._out += data
-
-    def raw(self, data: bytes) -> list[str]:
-        """Bytes as they are."""
-        self.link.receive(data, self.now_ns)
-        return self.heard()
-
-    def bytes_of(self, text: str, **changed: str) -> bytes:
-        """``35=..|34=..|more``, with the header's other fields behind the number."""
-        given = [one.split("=", 1) for one in text.split("|")]
-        fields = [(int(tag), value.encode()) for tag, value in given]
-        header = {49: "TW", 52: sending_time(self.now_ns).decode(), 56: "ISLD"}
-        header = {
-            tag: changed.get(f"tag{tag}", value)
-            for tag, value in header.items()
-            if tag not in dict(fields)
-        }
-        place = 2 if fields[1][0] == 34 else 1
-        fields[place:place] = [
-            (tag, value.encode()) for tag, value in header.items() if value != "-"
-        ]
-        return write_message(changed.get("version", self.version).encode(), fields)
-
-    def say(self, text: str, **changed: str) -> list[str]:
-        """A message; what comes back."""
-        return self.raw(self.bytes_of(text, **changed))
-
-    def heard(self) -> list[str]:
-        """What came back so far."""
-        framer = Framer()
-        framer.feed(self._out)
-        self._out = b""
-        texts = []
-        while (found := framer.next()) is not None:
-            assert isinstance(found, Message)
-            assert (found.get(49), found.get(56)) == (b"ISLD", b"TW")
-            kept = [one for one in found.fields if one[0] not in (8, 9, 10, 49, 52, 56)]
-            texts.append("|".join(f"{tag}={value.decode()}" for tag, value in kept))
-        return texts
-
-    def wait(self, seconds: float) -> list[str]:
-        """Time passes, looked at every tenth of a second."""
-        for _ in range(round(seconds * 10)):
-            self.now_ns += SECOND // 10
-            self.link.tick(self.now_ns)
-        return self.heard()
-
-    def log_on(self, more: str = "", heartbeat_s: int = 30) -> None:
-        answer = self.say(f"35=A|34=1|98=0|108={heartbeat_s}{more}")
-        assert answer == [f"35=A|34=1|98=0|108={heartbeat_s}{more}"]
-
-
-@pytest.fixture(params=["FIX.4.2", "FIX.4.4"])
-def peer(request: pytest.FixtureRequest) -> Peer:
-    """Logged on."""
-    one = Peer(request.param)
-    one.log_on()
-    return one
+from pyorch.trading.fix.session_terms import SECOND_NS
+from sim.venues.fix_by_hand import HEARD_ORDER, NOON, ORDER, Peer
 
 
 def test_a_logon_is_answered_and_a_logout_too(peer: Peer) -> None:
@@ -232,7 +144,7 @@ def test_a_known_duplicate_is_ignored_and_a_new_one_is_taken(peer: Peer) -> None
 def test_a_duplicate_from_the_future_is_rejected_and_logged_out(peer: Peer) -> None:
     """[2f]"""
     peer.say(f"35=D|34=2|{ORDER}")
-    later = sending_time(NOON + 10 * SECOND).decode()
+    later = sending_time(NOON + 10 * SECOND_NS).decode()
     assert peer.say(f"35=D|34=2|43=Y|122={later}|{ORDER}") == [
         "35=3|34=3|45=2|58=SendingTime accuracy problem|372=D|373=10",
         "35=5|34=4",
@@ -275,7 +187,7 @@ def test_wrong_names_and_times_are_rejected_and_logged_out(
 ) -> None:
     """[2k, 2o]"""
     if "tag52" in changed:
-        changed = {"tag52": sending_time(NOON + int(changed["tag52"]) * SECOND).decode()}
+        changed = {"tag52": sending_time(NOON + int(changed["tag52"]) * SECOND_NS).decode()}
     assert peer.say(f"35=D|34=2|{ORDER}", **changed) == [f"35=3|34=2|45=2|{text}", "35=5|34=3"]
     assert peer.say("35=5|34=3") == []
     assert peer.closed == ["logout"]
@@ -324,136 +236,6 @@ def test_a_test_request_is_answered_and_a_reject_is_counted(peer: Peer) -> None:
     assert peer.say("35=1|34=2|112=HELLO") == ["35=0|34=2|112=HELLO"]
     assert peer.say("35=3|34=3|45=1") == []
     assert (peer.session.counts.refused, peer.session.state.next_in) == (1, 4)
-
-
-def test_what_is_asked_for_again_comes_with_its_first_time_and_gap_fills(peer: Peer) -> None:
-    """[8]"""
-    for number in (2, 3):
-        peer.say(f"35=1|34={number}|112=HELLO")
-    for number in (4, 5):
-        peer.say(f"35=D|34={number}|{ORDER}")
-    peer.say("35=1|34=6|112=HELLO")
-    first = sending_time(NOON).decode()
-    peer.now_ns += SECOND
-    fills = [f"35=4|34=1|43=Y|122={sending_time(peer.now_ns).decode()}|36=4|123=Y"]
-    orders = [f"35=D|34={n}|43=Y|122={first}|{ORDER}" for n in (4, 5)]
-    last = f"35=4|34=6|43=Y|122={sending_time(peer.now_ns).decode()}|36=7|123=Y"
-    assert peer.say("35=2|34=7|7=1|16=3") == fills
-    assert peer.say("35=2|34=8|7=1|16=5") == [*fills, *orders]
-    assert peer.say("35=2|34=9|7=1|16=0") == [*fills, *orders, last]
-    assert peer.say("35=2|34=3|7=1|16=0") == [*fills, *orders, last]  # whatever its number
-    assert peer.say("35=1|34=10|112=HELLO") == ["35=0|34=7|112=HELLO"]
-
-
-def test_orders_older_than_the_limit_are_never_sent_again() -> None:
-    peer = Peer(resend_limit_ns=5 * SECOND)
-    peer.log_on()
-    peer.say(f"35=D|34=2|{ORDER}")
-    peer.wait(4)
-    peer.say(f"35=D|34=3|{ORDER}")
-    peer.wait(2)
-    now = sending_time(peer.now_ns).decode()
-    first = sending_time(NOON + 4 * SECOND).decode()
-    wanted = [
-        f"35=4|34=1|43=Y|122={now}|36=3|123=Y",
-        f"35=D|34=3|43=Y|122={first}|{ORDER}",
-    ]
-    assert peer.say("35=2|34=4|7=1|16=0") == wanted
-    peer.wait(4)
-    answers = peer.say("35=2|34=5|7=1|16=0")
-    assert [one.split("|")[0] for one in answers] == ["35=4"]
-    assert (peer.session.counts.lapsed, peer.session.counts.resent) == (2, 1)
-
-
-def test_with_a_limit_of_nothing_nothing_is_sent_again_not_even_what_left_a_moment_ago() -> None:
-    peer = Peer(resend_limit_ns=0)
-    peer.log_on()
-    application = peer.link.application
-
-    def hear(message: Message, link: Link) -> None:  # its clock is ahead of the bytes' arrival
-        link.now_ns += SECOND
-        Echo().hear(message, link)
-
-    application.hear = hear  # type: ignore[method-assign]
-    order, ask = peer.bytes_of(f"35=D|34=2|{ORDER}"), peer.bytes_of("35=2|34=3|7=2|16=0")
-    answers = peer.raw(order + ask)
-    assert [one.split("|")[0] for one in answers] == ["35=D", "35=4"]
-    assert (peer.session.counts.lapsed, peer.session.counts.resent) == (1, 0)
-
-
-def test_a_resend_request_for_what_was_never_sent_is_rejected(peer: Peer) -> None:
-    wanted = "58=Value is incorrect (out of range) for this tag|371=7|372=2|373=5"
-    assert peer.say("35=2|34=2|7=9|16=0") == [f"35=3|34=2|45=2|{wanted}"]
-    assert peer.say("35=2|34=3|7=0|16=0") == [f"35=3|34=3|45=3|{wanted}"]
-
-
-def test_both_sides_may_ask_at_the_same_time(peer: Peer) -> None:
-    """[20]"""
-    first = sending_time(NOON).decode()
-    for number in (2, 3):
-        peer.say(f"35=D|34={number}|{ORDER}")
-    assert peer.say("35=0|34=7") == ["35=2|34=4|7=4|16=0"]
-    assert peer.say("35=2|34=8|7=2|16=3") == [
-        f"35=D|34={number}|43=Y|122={first}|{ORDER}" for number in (2, 3)
-    ]
-    for number in (4, 5, 6):
-        assert peer.say(f"35=0|34={number}|43=Y|122={first}") == []
-    assert peer.session.state.next_in == 9
-    assert peer.say("35=5|34=7") == ["35=5|34=5"]
-
-
-def test_a_gap_that_is_not_closed_is_asked_for_again(peer: Peer) -> None:
-    assert peer.say("35=0|34=4") == ["35=2|34=2|7=2|16=0"]
-    assert peer.wait(4.9) == []
-    assert peer.wait(0.1) == ["35=2|34=3|7=2|16=0"]
-
-
-@pytest.mark.parametrize(("flag", "number"), [("", 0), ("|123=N", 0), ("|123=N", 77)])
-def test_a_reset_of_numbers_goes_forward_only(peer: Peer, flag: str, number: int) -> None:
-    """[11]"""
-    assert peer.say(f"35=4|34={number}|36=25{flag}") == []
-    assert peer.say("35=1|34=25|112=HELLO") == ["35=0|34=2|112=HELLO"]
-    assert peer.say(f"35=4|34={number}|36=26{flag}") == []
-    assert peer.say("35=1|34=26|112=HELLO") == ["35=0|34=3|112=HELLO"]
-    text = "58=Value is incorrect (out of range) for this tag|372=4|373=5"
-    assert peer.say(f"35=4|34={number}|36=1{flag}") == [f"35=3|34=4|45={number}|{text}"]
-    assert peer.say("35=1|34=27|112=HELLO") == ["35=0|34=5|112=HELLO"]
-
-
-def test_a_gap_fill_moves_the_number_that_is_due(peer: Peer) -> None:
-    """[10]"""
-    assert peer.say("35=4|34=2|36=20|123=Y") == []
-    assert peer.say("35=1|34=20|112=HELLO") == ["35=0|34=2|112=HELLO"]
-
-
-def test_a_gap_fill_behind_a_gap_waits(peer: Peer) -> None:
-    """[10]"""
-    assert peer.say("35=4|34=4|36=20|123=Y") == ["35=2|34=2|7=2|16=0"]
-    assert peer.say("35=1|34=20|112=HELLO") == []
-    assert peer.say("35=0|34=2") == []
-    assert peer.say("35=0|34=3") == ["35=0|34=3|112=HELLO"]
-
-
-def test_an_old_gap_fill_is_ignored_as_a_duplicate_and_ends_the_session_otherwise(
-    peer: Peer,
-) -> None:
-    """[10]"""
-    first = sending_time(NOON - SECOND).decode()
-    assert peer.say(f"35=4|34=1|43=Y|122={first}|36=20|123=Y") == []
-    assert peer.say("35=1|34=2|112=HELLO") == ["35=0|34=2|112=HELLO"]
-    text = "MsgSeqNum too low, expecting 3 but received 1"
-    assert peer.say("35=4|34=1|36=20|123=Y") == [f"35=5|34=3|58={text}"]
-    assert peer.closed == [text]
-
-
-def test_a_rejected_message_counts_and_those_behind_it_are_taken_in_order(peer: Peer) -> None:
-    assert peer.say("35=1|34=3|112=HELLO1") == ["35=2|34=2|7=2|16=0"]
-    first = sending_time(NOON).decode()
-    assert peer.say(f"35=D|34=2|43=Y|122={first}|{ORDER}|126=20040415") == [
-        "35=3|34=3|45=2|58=Incorrect data format for value|371=126|372=D|373=6",
-        "35=0|34=4|112=HELLO1",
-    ]
-    assert peer.say("35=1|34=4|112=HELLO2") == ["35=0|34=5|112=HELLO2"]
 
 
 def test_a_possible_resend_is_echoed_once(peer: Peer) -> None:
